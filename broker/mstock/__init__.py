@@ -1,0 +1,1 @@
+"""mStock (Mirae Asset) for OpenAlgo: login, funds and logout over both of the broker's dialects."""

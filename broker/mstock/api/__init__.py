@@ -1,0 +1,1 @@
+"""The doors that OpenAlgo opens; their names are the host's."""

@@ -1,0 +1,37 @@
+"""Keeps a fault of the plugin's own from reaching the host with its text, which may be secret."""
+
+from __future__ import annotations
+
+import logging
+import os.path
+import traceback
+from collections.abc import Callable
+from typing import TypeVar
+
+from broker.mstock.errors import MstockError, PluginFault
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+def guarded(work: Callable[[], T]) -> T:
+    """The work's value. Raises `MstockError` and nothing else.
+
+    Of a fault its kind and place are told, not its text: the text could quote what was entered,
+    and OpenAlgo shows it to the user.
+    """
+    try:
+        return work()
+    except MstockError:
+        raise
+    except Exception as error:
+        fault = f"{type(error).__name__} in {_place(error)}"
+    # Raised out here, so that the fault itself does not hang on the error as its context.
+    log.error(f"The mStock plugin failed: {fault}")
+    raise PluginFault(f"The mStock plugin failed ({fault}).", "Please report this fault in it.")
+
+
+def _place(error: BaseException) -> str:
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{os.path.basename(frame.filename)}:{frame.lineno}"

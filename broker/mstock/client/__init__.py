@@ -1,0 +1,1 @@
+"""Speaks mStock on the wire: transport, envelope, and the two dialects."""

@@ -1,0 +1,97 @@
+"""What the two dialects have in common: the calls, and how answers are read and checked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+
+from broker.mstock.client.envelope import Envelope, read
+from broker.mstock.client.routes import Answer, Route
+from broker.mstock.client.transport import Transport
+from broker.mstock.errors import DataException, LogInAgain
+from broker.mstock.secret import Secret
+
+_TOKEN = r"[!-9;-~]{1,8192}"  # fit for a header; no colon, `token key:token` has one
+
+
+class LoginReply(NamedTuple):
+    """The first step's outcome: the ticket for the second, and mStock's word on where the OTP went.
+
+    Both are empty in Type A, which relates the steps by the API key and says nothing.
+    """
+
+    ticket: Secret
+    message: str
+
+
+class Client(Protocol):
+    """One account's way to mStock in one dialect; each method is one call on the wire.
+
+    Every method raises `MstockError`s; those but `fund_summary` are sent once and never repeated.
+    """
+
+    def __enter__(self) -> Client: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def login(self, client_code: str, password: Secret) -> LoginReply:
+        """First step. mStock sends an OTP, unless TOTP is enabled for the account."""
+
+    def session_token(self, ticket: Secret, otp: Secret) -> Secret:
+        """Second step by OTP: the day's token, a bare JWT."""
+
+    def verify_totp(self, ticket: Secret, code: Secret) -> Secret:
+        """Second step by authenticator: the day's token, a bare JWT."""
+
+    def fund_summary(self, token: Secret) -> Any:
+        """The fund summary's `data` as mStock sends it, numbers as `int` or `Decimal`."""
+
+    def logout(self, token: Secret) -> None:
+        """Make mStock end the session; the token is dead afterwards."""
+
+
+class Speaker:
+    """Sends a dialect's calls and reads their answers, keeping what was sent out of the words."""
+
+    def __init__(self, transport: Transport, api_key: Secret) -> None:
+        self._transport = transport
+        self._api_key = api_key
+
+    def __exit__(self, *_: object) -> None:
+        self._transport.__exit__()
+
+    def _read(self, answer: Answer, route: Route, *sent: Secret) -> Envelope:
+        return read(answer, route, (self._api_key, *sent))
+
+
+def sendable(token: Secret) -> str:
+    """The token's text, if it can be sent; otherwise there is no session to speak of."""
+    if not re.fullmatch(_TOKEN, token.reveal()):
+        raise LogInAgain("There is no usable mStock session.", "Log in to mStock first.")
+    return token.reveal()
+
+
+def text_field(data: Any, *names: str) -> str:
+    """The first of these fields that holds a text; an answer without one cannot be used."""
+    if isinstance(data, list) and len(data) == 1:
+        data = data[0]
+    if isinstance(data, Mapping):
+        for name in names:
+            value = data.get(name)
+            if isinstance(value, str) and value.strip():
+                return value.strip()
+    raise DataException(
+        f"mStock accepted the step but its answer lacks {' and '.join(names)}.",
+        "Start again; if it comes back, mStock has changed its interface.",
+    )
+
+
+def token_field(data: Any, name: str) -> Secret:
+    """The day's token out of a second step's answer, checked to be fit for use."""
+    token = Secret(text_field(data, name))
+    if not re.fullmatch(_TOKEN, token.reveal()):
+        raise DataException(
+            f"mStock accepted the step but its {name} is not a token.", "Start again."
+        )
+    return token

@@ -1,0 +1,38 @@
+"""What a route is: its place on the wire, whether it may be repeated, its answer's largest size."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Call(StrEnum):
+    """The calls of mStock's user module; both dialects have all five."""
+
+    LOGIN = "login"
+    SESSION_TOKEN = "session/token"
+    VERIFY_TOTP = "session/verifytotp"
+    FUND_SUMMARY = "fund summary"
+    LOGOUT = "logout"
+
+
+class Route(NamedTuple):
+    """One call in one dialect.
+
+    `repeat` is True only for reads: those may go out again after a fault. A login, an OTP, a TOTP
+    code and a logout go out once. `max_bytes` caps the answer after decompression.
+    """
+
+    call: Call
+    method: str
+    path: str
+    repeat: bool = False
+    max_bytes: int = 64 * 1024
+
+
+class Answer(NamedTuple):
+    """An answer as it came: HTTP status, decompressed body, and for a 429 its Retry-After in s."""
+
+    http_status: int
+    body: bytes
+    retry_after: int | None = None

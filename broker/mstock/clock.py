@@ -1,0 +1,49 @@
+"""The one source of "now": aware times in IST, from a clock that tests can replace."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+IST = ZoneInfo("Asia/Kolkata")
+
+
+class Clock(Protocol):
+    """What the rest of the plugin asks for the time."""
+
+    def now(self) -> datetime:
+        """The wall-clock time, aware, in IST."""
+
+    def monotonic(self) -> float:
+        """Seconds on a clock that never jumps; only differences mean anything."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def now(self) -> datetime:
+        return datetime.now(IST)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+
+SYSTEM_CLOCK: Clock = SystemClock()
+
+
+def session_end(login: datetime) -> datetime:
+    """The midnight IST that follows a login: the moment at which mStock's token dies.
+
+    Source: mStock's login page, "valid till 12:00 AM of generated day"; `exp` in the token is not
+    used, the documented sample's is five minutes.
+    """
+    day = login.astimezone(IST).replace(hour=0, minute=0, second=0, microsecond=0)
+    return day + timedelta(days=1)

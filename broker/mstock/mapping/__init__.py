@@ -1,0 +1,1 @@
+"""Pure translation between mStock's fields and the host's; no I/O."""

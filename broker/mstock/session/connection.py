@@ -1,0 +1,46 @@
+"""Opens the client that a configuration asks for: one kept for reads, a fresh one for a login."""
+
+from __future__ import annotations
+
+import threading
+
+from broker.mstock.client.dialect import Client
+from broker.mstock.client.transport import Transport
+from broker.mstock.client.type_b import TypeB
+from broker.mstock.clock import SYSTEM_CLOCK, Clock
+from broker.mstock.config import Config
+from broker.mstock.errors import SettingError
+
+_lock = threading.Lock()
+_kept: tuple[Config, Client] | None = None
+
+
+def client_for(config: Config) -> Client:
+    """The client whose connections are kept alive between calls, for reads.
+
+    One is kept; a changed configuration gets a new one, and calls still under way on the old one
+    end in peace.
+    """
+    global _kept
+    with _lock:
+        if _kept is None or _kept[0] != config:
+            _kept = (config, fresh_client(config))
+        return _kept[1]
+
+
+def fresh_client(config: Config, clock: Clock = SYSTEM_CLOCK) -> Client:
+    """A client with a single connection of its own, for calls that must not be repeated.
+
+    Nothing stale is reused, and the two calls of a TOTP login share the connection, which mStock's
+    gateway wants.
+    """
+    transport = Transport(
+        config.rest_url,
+        config.timeouts,
+        proxy=config.proxy,
+        ca_bundle=config.ca_bundle,
+        clock=clock,
+    )
+    if config.api_type == "A":
+        raise SettingError("Type A is not spoken yet.", "Use a Type B key and MSTOCK_API_TYPE=B.")
+    return TypeB(transport, config.api_key)

@@ -1,0 +1,173 @@
+"""The control page: the simulated phone and authenticator, and the switches for everything else."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from flask import Flask, Response, abort, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from .accounts import Account
+from .clock import IST
+from .faults import KINDS, WHEN
+from .rules import OWN_RULES
+
+if TYPE_CHECKING:
+    from .box import Simulator
+
+SHOWN_ENTRIES: Final = 60
+PHONE_REFRESH_SECONDS: Final = 3
+
+HEADERS: Final[Mapping[str, str]] = {
+    # No script at all, and style only from the file that is served here.
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; form-action 'self'; "
+        "base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    # Not "no-referrer": with that a browser sends `Origin: null` with the page's own forms.
+    "Referrer-Policy": "same-origin",
+}
+
+
+def _switch(name: str, value: bool) -> Callable[[Account], None]:
+    return lambda account: setattr(account, name, value)
+
+
+# What the buttons of an account do.
+ACCOUNT_ACTIONS: Final[Mapping[str, Callable[[Account], None]]] = {
+    "totp_on": _switch("totp_enabled", True),
+    "totp_off": _switch("totp_enabled", False),
+    "lock": Account.lock,
+    "unlock": Account.unlock,
+    "key_expire": _switch("key_expired", True),
+    "key_renew": _switch("key_expired", False),
+    "ip_refuse": _switch("ip_refused", True),
+    "ip_allow": _switch("ip_refused", False),
+}
+
+# What the clock's buttons add.
+STEPS: Final[Mapping[str, timedelta]] = {
+    "30 seconds": timedelta(seconds=30),
+    "5 minutes": timedelta(minutes=5),
+    "1 hour": timedelta(hours=1),
+    "1 day": timedelta(days=1),
+}
+
+
+def create_control(sim: Simulator) -> Flask:
+    """Return the Flask app of one simulator's control page."""
+    app = Flask(__name__, static_url_path="/control")
+    token = secrets.token_urlsafe(32)
+
+    @app.before_request
+    def _same_origin_only() -> None:
+        if request.method in ("GET", "HEAD", "OPTIONS"):
+            return
+        origin = request.headers.get("Origin")
+        site = request.headers.get("Sec-Fetch-Site")
+        if origin is None and site is None:
+            abort(403, "A browser says where a form comes from.")
+        if origin not in (None, request.host_url.rstrip("/")) or site not in (None, "same-origin"):
+            abort(403, "This form comes from another site.")
+        if not hmac.compare_digest(request.form.get("token", "").encode(), token.encode()):
+            abort(403, "This form is from an earlier start. Reload the page.")
+
+    @app.after_request
+    def _headers(response: Response) -> Response:
+        response.headers.update(HEADERS)
+        return response
+
+    @app.template_filter("ist")
+    def _ist(moment: datetime) -> str:
+        return moment.strftime("%d %b %H:%M:%S")
+
+    @app.context_processor
+    def _common() -> dict[str, object]:
+        return {
+            "now": sim.clock.now(),
+            "otps": [(m, sim.world.otp_is_open(m)) for m in sim.phone.messages],
+            "authenticators": [
+                (account, sim.totp_now(code), sim.world.totp_seconds_left())
+                for code, account in sim.accounts.items()
+                if account.totp_enabled
+            ],
+        }
+
+    @app.get("/")
+    def home() -> str:
+        now = sim.clock.now()
+        return render_template(
+            "control.html",
+            sim=sim,
+            token=token,
+            sessions=[(session, session.alive(now)) for session in sim.sessions],
+            kinds=KINDS.values(),
+            when=WHEN,
+            steps=STEPS,
+            entries=sim.journal[-SHOWN_ENTRIES:][::-1],
+            rules=OWN_RULES,
+        )
+
+    @app.get("/phone")
+    def phone() -> str:
+        return render_template("phone.html", refresh=PHONE_REFRESH_SECONDS)
+
+    @app.post("/control/account")
+    def account() -> BaseResponse:
+        found = sim.accounts.get(request.form.get("client_code", ""))
+        action = ACCOUNT_ACTIONS.get(request.form.get("action", ""))
+        if found is None or action is None:
+            abort(400, "No such account or switch.")
+        action(found)
+        return _back("accounts")
+
+    @app.post("/control/sessions")
+    def sessions() -> BaseResponse:
+        sim.world.end_sessions()
+        return _back("sessions")
+
+    @app.post("/control/fault")
+    def fault() -> BaseResponse:
+        form = request.form
+        try:
+            if form.get("action") == "clear":
+                sim.faults.clear(form.get("route") or None)
+            else:
+                times = int(form["times"]) if form.get("times") else None
+                sim.faults.set(form["route"], form["kind"], times, form.get("when") or None)
+        except ValueError as error:
+            abort(400, str(error))
+        return _back("faults")
+
+    @app.post("/control/clock")
+    def clock() -> BaseResponse:
+        form = request.form
+        if form.get("action") == "follow":
+            sim.clock.follow()
+        elif form.get("step") in STEPS:
+            sim.clock.advance(STEPS[form["step"]])
+        else:
+            try:
+                when = datetime.fromisoformat(form.get("when", ""))
+            except ValueError:
+                abort(400, "Not a date and time.")
+            # The field of the form has no zone: what is typed there is Indian time.
+            sim.clock.set(when.replace(tzinfo=when.tzinfo or IST))
+        return _back("clock")
+
+    @app.post("/control/journal")
+    def journal() -> BaseResponse:
+        sim.journal.clear()
+        return _back("journal")
+
+    return app
+
+
+def _back(section: str) -> BaseResponse:
+    return redirect(url_for("home", _anchor=section), 303)

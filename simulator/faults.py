@@ -1,0 +1,204 @@
+"""The faults that can be switched on per route, and the board on which they wait for their call."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from . import pages
+from .refusals import Reason, Refused
+from .settings import Settings
+from .wire import HTML_TYPE, Call, Dialect, Reply
+
+Options = dict[str, float | int | str]
+
+
+@dataclass
+class Fault:
+    """A fault as set: where, what, how often (None: until cleared), before or after the work."""
+
+    route: str
+    kind: Kind
+    times: int | None
+    when: str
+    options: Options
+    # Set when the fault is cleared: whoever is being held by it is let go.
+    released: threading.Event = field(default_factory=threading.Event, repr=False)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a fault needs to know to answer in the right dialect."""
+
+    dialect: Dialect
+    path: str
+    settings: Settings
+    options: Options
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One sort of fault: a reply of its own, a change of the real one, or a spoiled delivery."""
+
+    name: str
+    title: str
+    reply: Callable[[Setting], Reply] | None = None
+    change: Callable[[Reply], Reply] | None = None
+    delivery: str | None = None
+    when: str = "before"
+    defaults: Options = field(default_factory=dict)
+    # Acts only if this says so about the call.
+    applies: Callable[[Call], bool] = lambda call: True
+
+
+def _html(http_status: int, page: str) -> Callable[[Setting], Reply]:
+    reply = Reply(http_status, page.encode(), HTML_TYPE)
+    return lambda setting: reply
+
+
+def _refusal(reason: Reason) -> Callable[[Setting], Reply]:
+    return lambda s: s.dialect.refuse(s.path, Refused(reason), s.settings)
+
+
+def _retry_later(setting: Setting) -> Reply:
+    reply = _refusal(Reason.RATE)(setting)
+    return reply.with_body(reply.body, ("Retry-After", str(setting.options["retry_after"])))
+
+
+def _bomb(setting: Setting) -> Reply:
+    body = pages.gzip_bomb(int(setting.options["megabytes"]))
+    return Reply(200, body, headers=(("Content-Encoding", "gzip"),))
+
+
+def _redirect(setting: Setting) -> Reply:
+    return Reply(302, b"", None, (("Location", str(setting.options["location"])),))
+
+
+def _cold(call: Call) -> bool:
+    # The field's reading: cold means no login just before on the same connection (1.8).
+    return not (call.previous_route or "").endswith("/connect/login")
+
+
+_bad_gateway = _html(502, pages.BAD_GATEWAY)
+
+KINDS: Final[dict[str, Kind]] = {
+    kind.name: kind
+    for kind in (
+        Kind("bad_gateway", "502 with the gateway's HTML page", _bad_gateway),
+        Kind("cold_bad_gateway", "502 unless a login came just before on the same connection",
+             _bad_gateway, applies=_cold),
+        Kind("service_unavailable", "503", _html(503, pages.SERVICE_UNAVAILABLE)),
+        Kind("gateway_timeout", "504", _html(504, pages.GATEWAY_TIMEOUT)),
+        Kind("too_many_requests", "429 with Retry-After", _retry_later,
+             defaults={"retry_after": 2}),
+        Kind("too_many_requests_bare", "429 without Retry-After", _refusal(Reason.RATE)),
+        Kind("expired_key", "API key suspended or expired", _refusal(Reason.KEY)),
+        Kind("dead_token", "token missing or dead", _refusal(Reason.TOKEN)),
+        Kind("ip_refused", "IP address not whitelisted", _refusal(Reason.IP)),
+        Kind("general_error", "something went wrong", _refusal(Reason.GENERAL)),
+        Kind("html_page", "200 with an HTML page", _html(200, pages.BLANK_PAGE)),
+        Kind("empty_body", "200 with an empty body", lambda s: Reply(200, b"")),
+        Kind("json_scalar", "200 with a JSON scalar", lambda s: Reply(200, b"42")),
+        Kind("garbage", "200 with garbage for a body", defaults={"size": 4096},
+             reply=lambda s: Reply(200, pages.garbage(int(s.options["size"])))),
+        Kind("gzip_bomb", "200 with a gzip bomb", _bomb, defaults={"megabytes": 64}),
+        Kind("redirect", "302 to elsewhere", _redirect,
+             defaults={"location": "http://localhost/elsewhere"}),
+        Kind("wrong_content_type", "the real answer, called text/html", when="after",
+             change=lambda reply: replace(reply, content_type=HTML_TYPE)),
+        Kind("timeout", "no answer, connection held", delivery="hold",
+             defaults={"seconds": 60.0}),
+        Kind("slow", "the real answer, late", delivery="delay", when="after",
+             defaults={"seconds": 3.0}),
+        Kind("reset", "connection reset, no answer", delivery="reset"),
+        Kind("disconnect", "connection closed, no answer", delivery="hang_up"),
+        Kind("not_http", "bytes that are not HTTP", delivery="not_http"),
+        Kind("truncated_body", "half of the body, then closed", delivery="truncate",
+             when="after"),
+        Kind("reset_mid_body", "half of the body, then reset", delivery="reset_mid_body",
+             when="after"),
+        Kind("drip_body", "the real answer, its body a byte at a time", delivery="drip_body",
+             when="after", defaults={"interval": 0.25}),
+        Kind("drip_headers", "the real answer, its headers a byte at a time",
+             delivery="drip_headers", when="after", defaults={"interval": 0.25}),
+    )
+}  # fmt: skip
+
+WHEN: Final = ("before", "after")
+ANY_ROUTE: Final = "*"
+
+
+class FaultBoard:
+    """Which faults are on. A route has one fault at a time; a new one takes the old one's place."""
+
+    def __init__(self, routes: Iterable[str]) -> None:
+        self.routes = (*routes, ANY_ROUTE)
+        self._lock = threading.Lock()
+        self._on: dict[str, Fault] = {}
+        self._past: list[Fault] = []
+        self.elsewhere = ""
+
+    def set(
+        self,
+        route: str,
+        name: str,
+        times: int | None = None,
+        when: str | None = None,
+        **options: float | int | str,
+    ) -> None:
+        """Switch a fault on for a route such as "b/session/token", or "*" for all.
+
+        `times`: for the next so many calls; None: until cleared. `when`: "before" the real work is
+        done (it is not done at all), or "after" (an OTP is used up, a token exists, and the client
+        is not told); each kind has its natural one. Options: `retry_after`, `seconds`, `interval`,
+        `size`, `megabytes`, `location`, where KINDS gives a default for them. ValueError for
+        anything unknown.
+        """
+        kind = KINDS.get(name)
+        if kind is None:
+            raise ValueError(f"unknown fault; there are: {', '.join(KINDS)}")
+        if route not in self.routes:
+            raise ValueError(f"unknown route; there are: {', '.join(self.routes)}")
+        if when not in (None, *WHEN) or (times is not None and times < 1):
+            raise ValueError('when is "before" or "after", times is 1 or more or None')
+        if unknown := options.keys() - kind.defaults.keys():
+            raise ValueError(f"{name} has no option {', '.join(unknown)}")
+        defaults = dict(kind.defaults)
+        if "location" in defaults and self.elsewhere:
+            defaults["location"] = self.elsewhere
+        fault = Fault(route, kind, times, when or kind.when, {**defaults, **options})
+        with self._lock:
+            self._on[route] = fault
+            self._past.append(fault)
+
+    def take(self, route: str, call: Call) -> Fault | None:
+        """Return the fault for this call, if any, and count it."""
+        with self._lock:
+            for key in (route, ANY_ROUTE):
+                fault = self._on.get(key)
+                if fault is None or not fault.kind.applies(call):
+                    continue
+                if fault.times is not None:
+                    fault.times -= 1
+                    if not fault.times:
+                        del self._on[key]
+                return fault
+            return None
+
+    def clear(self, route: str | None = None) -> None:
+        """Switch off all faults, or one route's, and let go whoever is being held by them."""
+        with self._lock:
+            for fault in self._past:
+                if route in (None, fault.route):
+                    fault.released.set()
+            self._past = [fault for fault in self._past if not fault.released.is_set()]
+            self._on = {key: f for key, f in self._on.items() if not f.released.is_set()}
+
+    @property
+    def active(self) -> list[Fault]:
+        """The faults that wait for a call."""
+        with self._lock:
+            return list(itertools.chain(self._on.values()))

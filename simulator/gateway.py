@@ -1,0 +1,125 @@
+"""The front door: finds the route, lets a fault act, has the work done, keeps the journal."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from werkzeug.datastructures import Accept
+from werkzeug.http import parse_accept_header
+
+from .delivery import WITHOUT_STATUS
+from .faults import Fault, FaultBoard, Setting
+from .journal import Entry, Journal
+from .refusals import Malformed, Reason, Refused
+from .settings import Settings
+from .wire import Call, Dialect, Reply, Route, malformed_reply
+from .world import World
+
+ROOT = "/openapi/"
+# Where the redirect fault points to: a client that follows it shows up in the journal.
+ELSEWHERE = "/elsewhere"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What goes back, the route it was about, and the fault (if any) that spoils its delivery."""
+
+    reply: Reply
+    route: str
+    spoiled_by: Fault | None = None
+
+
+class Gateway:
+    """Answers calls to the API. It knows the dialects only by their tables."""
+
+    def __init__(
+        self,
+        dialects: Sequence[Dialect],
+        world: World,
+        settings: Settings,
+        faults: FaultBoard,
+        journal: Journal,
+    ) -> None:
+        self._routes = {
+            f"{ROOT}{dialect.prefix}/{path}": (dialect, path, route)
+            for dialect in dialects
+            for path, route in dialect.routes.items()
+        }
+        self._world = world
+        self._settings = settings
+        self._faults = faults
+        self._journal = journal
+
+    def takes(self, path: str) -> bool:
+        """True if the path is the API's and not the control page's."""
+        return path.lower().startswith((ROOT, ELSEWHERE))
+
+    def answer(self, call: Call) -> Answer:
+        """Return the answer to a call, recorded in the journal."""
+        # mStock's routing looks case-insensitive (1.1).
+        found = self._routes.get(call.path.lower())
+        if found is None:
+            route = "elsewhere" if call.path.lower() == ELSEWHERE else "unknown"
+            return self._record(call, Answer(Reply(404, b"", None), route), "no such route")
+        dialect, path, target = found
+        name = f"{dialect.letter}/{path}"
+        if call.method != target.method:
+            reply = Reply(405, b"", None, (("Allow", target.method),))
+            return self._record(call, Answer(reply, name), "wrong method")
+
+        fault = self._faults.take(name, call)
+        if fault is None:
+            reply, verdict = self._work(call, dialect, path, target)
+            return self._record(call, Answer(self._compressed(call, reply), name), verdict)
+        setting = Setting(dialect, path, self._settings, fault.options)
+        if fault.when == "after":
+            reply, verdict = self._work(call, dialect, path, target)
+        else:
+            # A fault that only changes or spoils an answer gets one that tells nothing.
+            reply, verdict = dialect.refuse(path, Refused(Reason.GENERAL), self._settings), ""
+        if fault.kind.reply:
+            reply = fault.kind.reply(setting)
+        if fault.kind.change:
+            reply = fault.kind.change(reply)
+        verdict = f"{verdict}; fault {fault.kind.name}".removeprefix("; ")
+        spoiled_by = fault if fault.kind.delivery else None
+        return self._record(call, Answer(reply, name, spoiled_by), verdict)
+
+    def _work(self, call: Call, dialect: Dialect, path: str, target: Route) -> tuple[Reply, str]:
+        try:
+            return target.handler(call, self._world, self._settings), "ok"
+        except Refused as refused:
+            verdict = f"refused: {refused.reason.value}"
+            return dialect.refuse(path, refused, self._settings), verdict
+        except Malformed as malformed:
+            return malformed_reply(malformed), f"refused: {malformed.verdict}"
+
+    def _compressed(self, call: Call, reply: Reply) -> Reply:
+        accepted = parse_accept_header(call.headers.get("Accept-Encoding"), Accept)
+        if not (self._settings.gzip and reply.body and accepted.quality("gzip")):
+            return reply
+        return reply.with_body(
+            gzip.compress(reply.body, mtime=0),
+            ("Content-Encoding", "gzip"),
+            ("Vary", "Accept-Encoding"),
+        )
+
+    def _record(self, call: Call, answer: Answer, verdict: str) -> Answer:
+        spoiled_by = answer.spoiled_by
+        silent = spoiled_by is not None and spoiled_by.kind.delivery in WITHOUT_STATUS
+        self._journal.record(
+            Entry(
+                at=self._world.clock.now(),
+                route=answer.route,
+                method=call.method,
+                remote_port=call.remote_port,
+                http_status=None if silent else answer.reply.http_status,
+                verdict=verdict,
+                path=call.path,
+                headers=call.headers,
+                body=call.body,
+            )
+        )
+        return answer

@@ -1,0 +1,49 @@
+"""The rules that no source states: the simulator needs them, so they are its own."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+PASSWORD_ATTEMPTS: Final = 10
+OTP_LIFE: Final = timedelta(minutes=5)
+OTP_TRIES: Final = 3
+TOTP_DRIFT_STEPS: Final = 1
+
+# Shown on the control page as they stand here. What mStock really does in these cases is unknown.
+OWN_RULES: Final = (
+    f"An OTP, and the login it belongs to, lives {OTP_LIFE.seconds // 60} minutes.",
+    f"After {OTP_TRIES} wrong codes (OTP or TOTP) the login is void and must be started again.",
+    "One login is outstanding per account, whatever the API type: a newer one makes the older "
+    "OTP and ticket void, and it is finished in the type in which it began.",
+    f"The counter of wrong passwords starts at {PASSWORD_ATTEMPTS} and a right password sets it "
+    "back. At 0 the account is locked: even the right password is then answered like a wrong "
+    "one with none remaining, until it is unlocked on this page.",
+    'An unknown client code is always told "9 attempts remaining".',
+    f"A TOTP may be {TOTP_DRIFT_STEPS} step of 30 seconds early or late. A successful second step "
+    "uses it up for both types; at connect/login it is only checked.",
+    'With TOTP on, Type B\'s login message is "SUCCESS", since no OTP went anywhere. A login with '
+    "totp filled returns its short token as the ticket; if TOTP is off, a filled totp is "
+    "ignored and an OTP is sent.",
+    "A TOTP needs a login before it; a ticket that is unknown, void or another account's is "
+    "answered like a wrong code.",
+    "An OTP offered for an account with TOTP is answered as expired; a TOTP for an account "
+    "without it, as wrong.",
+    "A key of the other type, or no key at all, is answered like an expired key.",
+    "A token that belongs to another type or to another key's owner is answered like a dead one.",
+    "A dead token on Type B's fund summary is HTTP 401 with the bool-false body of logout.",
+    "An IP refusal comes before the password is looked at, and on every later call; on Type A "
+    "it is an APIKeyException, HTTP 403.",
+    "The version error of order/details is used on all of Type B's routes.",
+    "A missing or empty field is answered with the framework's validation body, except the two "
+    "fields of Type B's login, for which the text is known.",
+    "Type A's older OTP refusal names MiraeException.",
+    "Type A's login flags are strings in the older revision (as printed) and bare booleans in "
+    "the newer one (as seen live).",
+    "Type A's token says APITYPE KITE (only Type B's value is known); the last letters of a long "
+    "token are filler, there to give it the length of a live one.",
+    "HTTP 429 bodies are the simulator's own. There is no rate limit unless that fault is set.",
+    "Wrong method: HTTP 405, and an unknown path: HTTP 404, both with an empty body.",
+    "What only the strict profile minds (a stray header, an unknown field, a wrong content type) "
+    "is refused with a body that says so: mStock itself lets some of it pass.",
+)

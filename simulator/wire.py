@@ -1,0 +1,108 @@
+"""What goes over the wire, whatever the dialect: a call as it came, a reply as it goes, a route."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from werkzeug.datastructures import Headers
+
+from .refusals import Malformed, Reason, Refused
+from .settings import Settings
+from .world import World
+
+JSON_TYPE = "application/json; charset=utf-8"
+PROBLEM_TYPE = "application/problem+json; charset=utf-8"
+HTML_TYPE = "text/html"
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request, exactly as sent; `previous_route` came before it on the same connection."""
+
+    method: str
+    path: str
+    query: str
+    headers: Headers = field(repr=False)
+    body: bytes = field(repr=False)
+    remote_port: int
+    previous_route: str | None = None
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer. `body` is sent as it is; lengths and dates are added where it is sent."""
+
+    http_status: int
+    body: bytes = field(repr=False)
+    content_type: str | None = JSON_TYPE
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+    def with_body(self, body: bytes, *headers: tuple[str, str]) -> Reply:
+        """Return the same reply with another body and more headers."""
+        return replace(self, body=body, headers=self.headers + headers)
+
+
+Handler = Callable[[Call, World, Settings], Reply]
+
+
+@dataclass(frozen=True)
+class Route:
+    """One endpoint: the only method it takes, and what it does."""
+
+    method: str
+    handler: Handler
+
+
+# For one refusal, by revision of the documents: the HTTP status and the body.
+RefusalByRevision = Mapping[str, tuple[int, Mapping[str, Any]]]
+# Looked up by (route, reason), and by ("*", reason) where all routes answer alike.
+Refusals = Mapping[tuple[str, Reason], RefusalByRevision]
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """One API type: its letter in the journal, path prefix, routes and literal refusals."""
+
+    letter: str
+    prefix: str
+    routes: Mapping[str, Route]
+    refusals: Refusals
+
+    def refuse(self, path: str, refused: Refused, settings: Settings) -> Reply:
+        """Return the literal body with which this type refuses on this route."""
+        found = self.refusals.get((path, refused.reason)) or self.refusals["*", refused.reason]
+        http_status, body = found[settings.revision]
+        message = body["message"].replace("{attempts}", str(refused.attempts_left))
+        return json_reply({**body, "message": message}, http_status)
+
+
+def in_both(http_status: int, body: Mapping[str, Any]) -> RefusalByRevision:
+    """A refusal that the older and the newer documents word alike."""
+    return {"older": (http_status, body), "newer": (http_status, body)}
+
+
+def json_reply(body: object, http_status: int = 200) -> Reply:
+    """Return a JSON reply, compact and in UTF-8."""
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return Reply(http_status, text.encode())
+
+
+def malformed_reply(malformed: Malformed) -> Reply:
+    """Return the framework's problem body (3.5); the strict profile's own says that it is that."""
+    title = (
+        "Refused by the simulator's strict profile"
+        if malformed.strict_only
+        else "One or more validation errors occurred."
+    )
+    body = {
+        "type": "https://tools.ietf.org/html/rfc9110#section-15.5.1",
+        "title": title,
+        "status": malformed.http_status,
+        "errors": malformed.errors,
+        "traceId": f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-00",
+    }
+    return replace(json_reply(body, malformed.http_status), content_type=PROBLEM_TYPE)

@@ -1,0 +1,59 @@
+"""What every test may use: a simulator of its own, and settings that point the plugin at it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from broker.mstock.config import Config
+from simulator import Simulator
+
+_OURS = ("BROKER_", "MSTOCK_", "REDIRECT_URL")
+_NETWORK = ("PROXY", "CA_BUNDLE", "SSL_CERT_FILE", "NETRC")
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees the settings of the person who runs it."""
+    for name in list(os.environ):
+        if name.startswith(_OURS) or name.upper().endswith(_NETWORK):
+            monkeypatch.delenv(name)
+
+
+def settings_for(simulator: Simulator, api_type: str = "B", **more: str) -> dict[str, str]:
+    """A `.env`'s content for the simulator's demo account."""
+    account = simulator.demo
+    return {
+        "BROKER_API_KEY": account.client_code,
+        "BROKER_API_SECRET": account.api_key_a if api_type == "A" else account.api_key_b,
+        "MSTOCK_API_TYPE": api_type,
+        "MSTOCK_REST_URL": simulator.rest_url,
+        **more,
+    }
+
+
+@pytest.fixture(params=["older", "newer"])
+def revision(request: pytest.FixtureRequest) -> str:
+    """mStock's two revisions: they differ in the HTTP statuses and codes of refusals."""
+    return str(request.param)
+
+
+@pytest.fixture(params=["B"])
+def api_type(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def simulator(revision: str) -> Iterator[Simulator]:
+    with Simulator(revision=revision) as box:
+        yield box
+
+
+@pytest.fixture
+def config(simulator: Simulator, api_type: str, monkeypatch: pytest.MonkeyPatch) -> Config:
+    """The settings, in the environment and as the plugin reads them."""
+    for name, value in settings_for(simulator, api_type).items():
+        monkeypatch.setenv(name, value)
+    return Config.from_env()

@@ -1,0 +1,371 @@
+"""The transport over real sockets: what it sends, what it repeats, and when it gives up."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import tracemalloc
+from datetime import timedelta
+from email.utils import format_datetime
+from pathlib import Path
+
+import pytest
+import trustme
+
+from broker.mstock.client.routes import Call, Route
+from broker.mstock.client.transport import Transport
+from broker.mstock.clock import SYSTEM_CLOCK
+from broker.mstock.config import Timeouts
+from broker.mstock.errors import (
+    CertificateError,
+    DataException,
+    MstockError,
+    OutcomeUnknown,
+    SettingError,
+    Unreachable,
+)
+from broker.mstock.secret import Secret
+from tests.support.clock import FakeClock
+from tests.support.raw_server import (
+    Action,
+    RawServer,
+    dripping,
+    hang_up,
+    reply,
+    reset,
+    silence,
+    truncated,
+    zipped,
+)
+
+READ = Route(Call.FUND_SUMMARY, "GET", "/funds", repeat=True, max_bytes=10_000)
+LOGIN = Route(Call.LOGIN, "POST", "/login")
+OTP = Route(Call.SESSION_TOKEN, "POST", "/otp")
+TOTP = Route(Call.VERIFY_TOTP, "POST", "/totp")
+LOGOUT = Route(Call.LOGOUT, "GET", "/logout")
+ONCE = [LOGIN, OTP, TOTP, LOGOUT]
+SHORT = Timeouts(connect=0.5, read=0.3, deadline=0.6)
+OK = reply(200, '{"status":"true"}')
+DEAD_PORT = "http://127.0.0.1:1"
+
+
+class PausingClock(FakeClock):
+    """Real seconds, for real sockets; pauses are written down and jumped over."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._jumped = 0.0
+
+    def monotonic(self) -> float:
+        return SYSTEM_CLOCK.monotonic() + self._jumped
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self._jumped += seconds
+
+
+def transport(url: str, timeouts: Timeouts = SHORT, **kwargs: object) -> Transport:
+    kwargs.setdefault("clock", PausingClock())
+    return Transport(url, timeouts, jitter=lambda: 0.5, **kwargs)  # type: ignore[arg-type]
+
+
+def outcome(wire: Transport, route: Route) -> int | type[MstockError]:
+    """The HTTP status of the answer, or the kind of the error."""
+    try:
+        return wire.call(route, {}, json=None if route.method == "GET" else {"a": "b"}).http_status
+    except MstockError as error:
+        told = error
+    assert str(told).strip()
+    assert told.__context__ is None  # the library's error, with our headers in it, is not kept
+    return type(told)
+
+
+class TestConnection:
+    def test_calls_share_one_connection(self) -> None:
+        with RawServer([OK]) as server, transport(server.url) as wire:
+            for _ in range(3):
+                assert wire.call(READ, {}).http_status == 200
+            assert [exchange.connection for exchange in server.exchanges] == [1, 1, 1]
+
+    def test_the_connection_survives_an_answer_without_content(self) -> None:
+        with RawServer([reply(204, b""), OK]) as server, transport(server.url) as wire:
+            wire.call(READ, {})
+            wire.call(READ, {})
+            assert [exchange.connection for exchange in server.exchanges] == [1, 1]
+
+    def test_a_connection_that_was_closed_meanwhile_is_replaced_for_a_read(self) -> None:
+        def answer_and_close(exchange) -> None:  # type: ignore[no-untyped-def]
+            OK(exchange)
+            exchange.keep = False
+
+        with RawServer([answer_and_close]) as server, transport(server.url) as wire:
+            for _ in range(3):
+                assert wire.call(READ, {}).http_status == 200
+            assert [exchange.connection for exchange in server.exchanges] == [1, 2, 3]
+
+    def test_what_goes_out(self) -> None:
+        with RawServer([OK]) as server, transport(server.url) as wire:
+            wire.call(LOGIN, {"X-PrivateKey": "k"}, json={"clientcode": "C", "totp": ""})
+            wire.call(LOGIN, {}, form={"username": "C", "password": "a&b=c ü"})
+        as_json, as_form = server.requests
+        head, _, body = as_json.partition(b"\r\n\r\n")
+        assert head.startswith(b"POST /login HTTP/1.1\r\n")
+        assert b"\r\nX-Mirae-Version: 1\r\n" in head
+        assert b"\r\nX-PrivateKey: k\r\n" in head
+        assert b"\r\nContent-Type: application/json\r\n" in head + b"\r\n"
+        assert json.loads(body) == {"clientcode": "C", "totp": ""}
+        assert b"application/x-www-form-urlencoded" in as_form
+        assert as_form.endswith(b"username=C&password=a%26b%3Dc+%C3%BC")
+
+    def test_headers_of_one_call_do_not_stay_for_the_next(self) -> None:
+        with RawServer([OK]) as server, transport(server.url) as wire:
+            wire.call(READ, {"Authorization": "Bearer first"})
+            wire.call(READ, {})
+        assert b"first" in server.requests[0]
+        assert b"Authorization" not in server.requests[1]
+
+    def test_no_cookie_is_kept(self) -> None:
+        cookie = reply(200, "{}", Set_Cookie="bot=1; Path=/")
+        with RawServer([cookie]) as server, transport(server.url) as wire:
+            wire.call(READ, {})
+            wire.call(READ, {})
+        assert not any(b"cookie" in request.lower() for request in server.requests)
+
+    def test_netrc_and_proxy_variables_are_not_read(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        netrc = tmp_path / "netrc"
+        netrc.write_text("machine 127.0.0.1 login somebody password else\n")
+        monkeypatch.setenv("NETRC", str(netrc))
+        monkeypatch.setenv("HTTP_PROXY", DEAD_PORT)
+        monkeypatch.setenv("http_proxy", DEAD_PORT)
+        with RawServer([OK]) as server, transport(server.url) as wire:
+            assert wire.call(READ, {}).http_status == 200
+        assert b"authorization" not in server.requests[0].lower()
+
+    def test_a_given_proxy_is_used(self) -> None:
+        with RawServer([OK]) as proxy:
+            with transport("http://api.mstock.invalid", proxy=Secret(proxy.url)) as wire:
+                assert wire.call(READ, {}).http_status == 200
+            assert proxy.requests[0].startswith(b"GET http://api.mstock.invalid/funds ")
+
+    def test_a_proxy_that_is_down_means_that_nothing_was_sent(self) -> None:
+        with transport("https://api.mstock.invalid", proxy=Secret(DEAD_PORT)) as wire:
+            with pytest.raises(Unreachable, match=r"proxy in HTTPS_PROXY.*Nothing was sent"):
+                wire.call(LOGIN, {}, json={})
+
+    def test_a_proxy_of_an_unusable_kind_names_the_setting(self) -> None:
+        with transport("https://api.mstock.invalid", proxy=Secret("socks9://u:pw@h:1")) as wire:
+            with pytest.raises(SettingError, match="HTTPS_PROXY") as caught:
+                wire.call(LOGIN, {}, json={})
+            assert "pw" not in str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+class TestTls:
+    def server(self, authority: trustme.CA, name: str) -> RawServer:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert(name).configure_cert(context)
+        return RawServer([OK], tls=context)
+
+    @pytest.mark.parametrize("route", [READ, LOGIN])
+    def test_an_unknown_certificate_gets_nothing(self, authority: trustme.CA, route: Route) -> None:
+        with self.server(authority, "127.0.0.1") as server, transport(server.url) as wire:
+            assert outcome(wire, route) is CertificateError
+            assert server.requests == []
+
+    def test_a_certificate_for_another_name_gets_nothing(
+        self, authority: trustme.CA, tmp_path: Path
+    ) -> None:
+        bundle = tmp_path / "ca.pem"
+        authority.cert_pem.write_to_path(str(bundle))
+        with self.server(authority, "somebody.else") as server:
+            with transport(server.url, ca_bundle=str(bundle)) as wire:
+                assert outcome(wire, LOGIN) is CertificateError
+            assert server.requests == []
+
+    def test_a_private_authority_is_trusted_when_given(
+        self, authority: trustme.CA, tmp_path: Path
+    ) -> None:
+        bundle = tmp_path / "ca.pem"
+        authority.cert_pem.write_to_path(str(bundle))
+        with self.server(authority, "127.0.0.1") as server:
+            with transport(server.url, ca_bundle=str(bundle)) as wire:
+                assert outcome(wire, LOGIN) == 200
+                assert outcome(wire, READ) == 200
+
+    def test_a_plain_server_where_tls_is_spoken_means_that_nothing_was_sent(self) -> None:
+        with RawServer([OK]) as server:
+            with transport(server.url.replace("http:", "https:")) as wire:
+                with pytest.raises(Unreachable, match="Nothing was sent"):
+                    wire.call(LOGIN, {}, json={"password": "p"})
+            assert not any(b"password" in request for request in server.requests)
+
+
+class TestRepeats:
+    @pytest.mark.parametrize(
+        "fault", [reset, hang_up, truncated, reply(502), reply(503), reply(504)]
+    )
+    def test_a_read_goes_out_at_most_twice_more(self, fault: Action) -> None:
+        clock = PausingClock()
+        with RawServer([fault, fault, OK]) as server:
+            with transport(server.url, Timeouts(), clock=clock) as wire:
+                assert outcome(wire, READ) == 200
+        assert len(server.requests) == 3
+        assert clock.slept == [0.25, 0.5]
+        with RawServer([fault]) as server, transport(server.url, Timeouts()) as wire:
+            assert outcome(wire, READ) in (Unreachable, 502, 503, 504)
+            assert len(server.requests) == 3
+
+    @pytest.mark.parametrize("route", ONCE)
+    @pytest.mark.parametrize(
+        "fault",
+        [reset, hang_up, truncated, silence, reply(502), reply(503), reply(429, Retry_After="0")],
+    )
+    def test_what_must_not_be_repeated_goes_out_once(self, route: Route, fault: Action) -> None:
+        with RawServer([fault]) as server, transport(server.url) as wire:
+            assert outcome(wire, route) in (OutcomeUnknown, 502, 503, 429)
+            assert len(server.requests) == 1
+
+    def test_a_lost_answer_says_that_the_outcome_is_unknown(self) -> None:
+        for route in ONCE:
+            with RawServer([reset]) as server, transport(server.url) as wire:
+                with pytest.raises(OutcomeUnknown, match="is unknown"):
+                    wire.call(route, {})
+
+    @pytest.mark.parametrize("route", [READ, *ONCE])
+    def test_a_refused_connection_says_that_nothing_was_sent(self, route: Route) -> None:
+        with transport(DEAD_PORT) as wire:
+            with pytest.raises(Unreachable, match=r"could not be reached\. Nothing was sent"):
+                wire.call(route, {})
+
+    def test_a_name_that_does_not_resolve_says_that_nothing_was_sent(self) -> None:
+        with transport("http://mstock.invalid") as wire:
+            with pytest.raises(Unreachable, match=r"looked up\. Nothing was sent"):
+                wire.call(LOGIN, {}, json={})
+
+    def test_a_read_that_gets_no_answer_is_not_repeated(self) -> None:
+        with RawServer([silence]) as server, transport(server.url) as wire:
+            assert outcome(wire, READ) is Unreachable
+            assert len(server.requests) == 1
+
+    def test_no_repeat_starts_after_the_deadline(self) -> None:
+        clock = PausingClock()
+        with RawServer([reply(502)]) as server:
+            with transport(server.url, Timeouts(deadline=0.2), clock=clock) as wire:
+                assert outcome(wire, READ) == 502
+        assert len(server.requests) == 1
+        assert clock.slept == []
+
+    @pytest.mark.parametrize("code", [500, 501, 400, 401, 403, 404])
+    def test_other_statuses_are_answers(self, code: int) -> None:
+        with RawServer([reply(code)]) as server, transport(server.url) as wire:
+            assert outcome(wire, READ) == code
+            assert len(server.requests) == 1
+
+
+class TestThrottling:
+    def test_a_wait_that_fits_is_waited(self) -> None:
+        clock = PausingClock()
+        with RawServer([reply(429, Retry_After="3"), OK]) as server:
+            with transport(server.url, Timeouts(), clock=clock) as wire:
+                assert outcome(wire, READ) == 200
+        assert clock.slept == [3]
+
+    def test_a_date_is_understood(self) -> None:
+        clock = PausingClock()
+        then = format_datetime(clock.now() + timedelta(seconds=4))
+        with RawServer([reply(429, Retry_After=then), OK]) as server:
+            with transport(server.url, Timeouts(), clock=clock) as wire:
+                assert outcome(wire, READ) == 200
+        assert clock.slept == [4]
+
+    @pytest.mark.parametrize(
+        ("header", "seconds"),
+        [({"Retry_After": "60"}, 60), ({}, None), ({"Retry_After": "soon"}, None)],
+    )
+    def test_a_wait_that_does_not_fit_is_left_to_the_trader(
+        self, header: dict[str, str], seconds: int | None
+    ) -> None:
+        with RawServer([reply(429, **header)]) as server:
+            with transport(server.url, Timeouts()) as wire:
+                answer = wire.call(READ, {})
+        assert (answer.http_status, answer.retry_after) == (429, seconds)
+        assert len(server.requests) == 1
+
+
+class TestLimits:
+    """Each server below would go on for half a minute; the deadline is a fraction of a second."""
+
+    @pytest.mark.parametrize(
+        "head",
+        [
+            b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1388\r\n",
+            b"HTTP/1.1 200 OK\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nX-Slow: ",
+            b"HTTP/1.1 ",
+        ],
+        ids=["body", "chunk", "until-close", "header", "status-line"],
+    )
+    @pytest.mark.parametrize("route", [READ, LOGIN])
+    def test_a_dripping_answer_ends_at_the_deadline(self, head: bytes, route: Route) -> None:
+        clock = SYSTEM_CLOCK
+        started = clock.monotonic()
+        with RawServer([dripping(head)]) as server:
+            with transport(server.url, clock=clock) as wire:
+                assert outcome(wire, route) is (Unreachable if route.repeat else OutcomeUnknown)
+            took = clock.monotonic() - started
+            assert len(server.requests) == 1
+        assert SHORT.deadline - 0.05 <= took < 5
+
+    def test_a_body_of_the_largest_size_is_read(self) -> None:
+        with RawServer([zipped(200, b"x" * READ.max_bytes)]) as server:
+            with transport(server.url) as wire:
+                assert wire.call(READ, {}).body == b"x" * READ.max_bytes
+
+    @pytest.mark.parametrize("make", [reply, zipped])
+    def test_a_larger_body_is_refused(self, make) -> None:  # type: ignore[no-untyped-def]
+        with RawServer([make(200, b"x" * (READ.max_bytes + 1))]) as server:
+            with transport(server.url) as wire:
+                assert outcome(wire, READ) is DataException
+            assert len(server.requests) == 1
+
+    def test_a_gzip_bomb_is_not_unpacked(self) -> None:
+        bomb = zipped(200, bytes(200_000_000))
+        with RawServer([bomb]) as server, transport(server.url) as wire:
+            tracemalloc.start()
+            try:
+                assert outcome(wire, READ) is DataException
+                _, peak = tracemalloc.get_traced_memory()
+            finally:
+                tracemalloc.stop()
+        assert peak < 5_000_000
+
+    def test_a_body_that_is_not_what_its_encoding_says(self) -> None:
+        with RawServer([reply(200, b"not gzip", Content_Encoding="gzip")]) as server:
+            with transport(server.url) as wire:
+                assert outcome(wire, READ) is DataException
+                assert outcome(wire, LOGIN) is OutcomeUnknown
+
+    @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+    def test_a_redirect_is_not_followed(self, code: int) -> None:
+        with RawServer([OK]) as elsewhere:
+            with RawServer([reply(code, "", Location=elsewhere.url)]) as server:
+                with transport(server.url) as wire:
+                    assert outcome(wire, LOGIN) == code
+                    assert outcome(wire, READ) == code
+            assert elsewhere.requests == []
+
+    def test_an_answer_that_is_not_http(self) -> None:
+        def nonsense(exchange) -> None:  # type: ignore[no-untyped-def]
+            exchange.send(b"SSH-2.0-OpenSSH_9.2\r\n\r\n")
+            exchange.keep = False
+
+        with RawServer([nonsense]) as server, transport(server.url) as wire:
+            assert outcome(wire, READ) is Unreachable
+            assert outcome(wire, LOGIN) is OutcomeUnknown
