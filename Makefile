@@ -1,13 +1,16 @@
 # Each target sets up all it needs in .venv; a fresh machine wants only Python, git and make.
 PYTHON ?= python3
 BIN := .venv/bin
-.DEFAULT_GOAL := test
-.PHONY: test check
+.DEFAULT_GOAL := demo
+.PHONY: demo test check screenshots
 
 .venv/ready-%: pyproject.toml
 	@test -d .venv || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$*]"
 	@touch $@
+
+demo: .venv/ready-demo
+	@$(BIN)/python -m demo $(ARGS)
 
 test: .venv/ready-test check
 	$(BIN)/python -m pytest $(ARGS)
@@ -17,3 +20,7 @@ check: .venv/ready-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Renews the pictures in docs/ from a browser's walk through the demo.
+screenshots: .venv/ready-test
+	$(BIN)/python -m pytest tests/browser --screenshots docs/images

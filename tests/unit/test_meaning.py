@@ -270,9 +270,6 @@ class TestUnclear:
         for call in (LOGIN, OTP, TOTP):
             assert "start again" in unclear(ROUTES[call], 502).next_step.lower()
 
-    def test_a_lost_logout_says_when_the_session_ends_anyway(self) -> None:
-        assert "midnight IST" in unclear(ROUTES[LOGOUT], 502).next_step
-
     @pytest.mark.parametrize("call", list(Call))
     def test_throttling_says_the_seconds(self, call: Call) -> None:
         caught = unclear(ROUTES[call], 429, 17)

@@ -73,13 +73,12 @@ def authenticate_broker(
     a wrong guess costs an attempt at mStock.
     """
     given = (bool(password), bool(totp), bool(otp), bool(ticket))
+    is_code = re.fullmatch(r"\s*\d{3}\s?\d{3}\s*", str(password)) is not None
     if given == (True, True, False, False):
         return authenticate_with_totp(password, totp)  # type: ignore[arg-type]
     if given == (False, False, True, True):
         return verify_otp(otp, ticket)  # type: ignore[arg-type]
-    if given == (True, False, False, False) and not re.fullmatch(
-        r"\s*\d{3}\s?\d{3}\s*", str(password)
-    ):
+    if given == (True, False, False, False) and not is_code:
         return send_otp(password)  # type: ignore[arg-type]
     return None, None, _AMBIGUOUS.get(given, _UNFIT)
 

@@ -195,7 +195,7 @@ _UNKNOWN: dict[Call, tuple[str, str]] = {
     ),
     Call.LOGOUT: (
         "Whether mStock ended the session is unknown.",
-        "It ends at midnight IST in any case; you can also log out in the mStock app.",
+        "You can also log out in the mStock app.",
     ),
 }
 

@@ -1,0 +1,232 @@
+"""The login page at `/mstock/callback`, as a Blueprint that any Flask app with CSRF can register.
+
+The app decides what a finished login means; the steps between, and the limit on tries, are ours.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from flask import Blueprint, Response, jsonify, render_template, request, session, url_for
+from flask.blueprints import BlueprintSetupState
+from flask_wtf.csrf import CSRFError, generate_csrf  # type: ignore[import-untyped]
+from werkzeug.exceptions import BadRequest, HTTPException
+
+from broker.mstock.clock import SYSTEM_CLOCK, Clock
+from broker.mstock.config import Config
+from broker.mstock.errors import SettingError
+from broker.mstock.secret import Secret
+from broker.mstock.web import answers, pages, present
+from broker.mstock.web.answers import Outcome, Problem
+from broker.mstock.web.flow import Entry, LoginFlow, Visit
+from broker.mstock.web.headers import harden
+from broker.mstock.web.pages import BLUEPRINT, ENDPOINT, ConfigSource, Frame
+
+OnSuccess = Callable[[Secret, Config], Response]
+
+RULE = "/mstock/callback"
+_BROWSER = "mstock_browser"
+_ACTIONS = ("login", "verify", "resend", "restart")
+_METHODS = ("otp", "totp")
+_FIELDS = ("action", "password", "method", "totp", "otp", "login_id", "form")
+
+
+def create_blueprint(
+    config_source: ConfigSource,
+    on_success: OnSuccess,
+    clock: Clock = SYSTEM_CLOCK,
+    *,
+    on_entry: Callable[[], Response | None] = lambda: None,
+    notice: Callable[[], str] = lambda: "",
+    phone_url: str = "",
+    flow: LoginFlow | None = None,
+) -> Blueprint:
+    """The page with the literal rule `/mstock/callback`, for GET and POST.
+
+    `config_source` gives the settings at each request and may raise `SettingError`. `on_success` is
+    called with the day's token and answers page and JSON clients (see `wants_json`); it may be
+    called twice with one token, for the two clicks of a double click. `on_entry` may turn a request
+    away before anything happens, `notice` gives a sentence to show above a fresh login form, and
+    `phone_url` is the simulated phone's page. Headers are set only where the app has not set them.
+    """
+    page = _LoginPage(config_source, on_success, clock, on_entry, notice, phone_url, flow)
+    blueprint = Blueprint(
+        BLUEPRINT,
+        __name__,
+        template_folder="templates",
+        static_folder="static",
+        static_url_path=pages.STATIC,
+    )
+    blueprint.record_once(_require_csrf)
+    blueprint.add_url_rule(RULE, "callback", page.answer, methods=["GET", "POST"])
+    blueprint.register_error_handler(CSRFError, page.on_stale_page)
+    for status in (400, 403, 404, 413, 415, 429):
+        blueprint.register_error_handler(status, page.on_http_error)
+    blueprint.register_error_handler(Exception, pages.on_fault)
+    blueprint.context_processor(page.frame)
+    blueprint.after_request(harden)
+    return blueprint
+
+
+class _LoginPage:
+    """The view and its error handlers, around one `LoginFlow`."""
+
+    def __init__(
+        self,
+        config_source: ConfigSource,
+        on_success: OnSuccess,
+        clock: Clock,
+        on_entry: Callable[[], Response | None],
+        notice: Callable[[], str],
+        phone_url: str,
+        flow: LoginFlow | None,
+    ) -> None:
+        self._config_source = config_source
+        self._on_success = on_success
+        self._on_entry = on_entry
+        self._notice = notice
+        self.frame = Frame(config_source, phone_url)
+        self._flow = flow or LoginFlow(clock)
+
+    def answer(self) -> Response:
+        """GET shows where this browser stands; POST carries out what was entered."""
+        turned_away = self._on_entry()
+        if turned_away is not None:
+            return turned_away
+        try:
+            config = self._config_source()
+        except SettingError as error:
+            return pages.setting_page(error)
+        visit = Visit(config, _browser(), request.remote_addr or "")
+        if request.method != "POST":
+            return self._reply(visit, self._flow.state(visit))
+        outcome = self._flow.act(visit, _entry(_sent()))
+        if outcome.token is not None:
+            session.pop(_BROWSER, None)
+            return self._on_success(outcome.token, config)
+        return self._reply(visit, outcome)
+
+    def on_stale_page(self, error: CSRFError) -> Response:
+        """The form's CSRF token is missing or old: nothing is sent, a fresh form is shown."""
+        if pages.wants_json():
+            return pages.with_status(
+                jsonify(status="error", message=str(answers.PAGE_STALE), code="csrf"), 400
+            )
+        turned_away = self._on_entry()
+        if turned_away is not None:
+            return turned_away
+        return self._fresh_form(400, answers.PAGE_STALE)
+
+    def on_http_error(self, error: HTTPException) -> Response:
+        """What Flask or an extension of the app refused before the view was reached."""
+        status = error.code or 400
+        if request.endpoint != ENDPOINT:
+            return pages.error_page(status, "Not found", _NO_FILE)
+        response = self._fresh_form(status, _refusals.get(status, _refusals[400]))
+        wait = getattr(error, "retry_after", None)
+        if status == 429 and isinstance(wait, int):
+            response.headers.setdefault("Retry-After", str(wait))
+        return response
+
+    def _fresh_form(self, status: int, problem: Problem) -> Response:
+        if pages.wants_json():
+            return pages.error_page(status, "", problem)
+        try:
+            config = self._config_source()
+        except SettingError as error:
+            return pages.setting_page(error)
+        visit = Visit(config, _browser(), request.remote_addr or "")
+        state = self._flow.state(visit)
+        return self._page(visit, replace(state, problem=problem), status)
+
+    def _reply(self, visit: Visit, outcome: Outcome) -> Response:
+        if pages.wants_json():
+            body = answers.to_json(outcome)
+            if request.method != "POST":
+                body["csrf_token"] = generate_csrf()
+            response = pages.with_status(jsonify(body), outcome.http)
+        elif outcome.has_moved:
+            return pages.see_other(url_for(ENDPOINT))
+        else:
+            status = outcome.http if request.method == "POST" else 200
+            response = self._page(visit, outcome, status, request.form.get("method", "otp"))
+        if outcome.retry_after is not None:
+            response.headers["Retry-After"] = str(outcome.retry_after)
+        return response
+
+    def _page(self, visit: Visit, outcome: Outcome, status: int, method: str = "otp") -> Response:
+        waiting = outcome.waiting
+        html = render_template(
+            f"mstock/{outcome.step.value}.html",
+            problem=outcome.problem,
+            notice=self._notice() if status == 200 else "",
+            client_code=present.masked(visit.config.client_code),
+            form_id=secrets.token_urlsafe(16),
+            method=method,
+            waiting=waiting,
+            sent_words=waiting and answers.sent_words(waiting),
+            tries_words=waiting and answers.tries_words(waiting),
+            present=present,
+            **self.frame.of(visit.config),
+        )
+        return pages.with_status(html, status)
+
+
+_NO_FILE = Problem("There is no such file.")
+_refusals: dict[int, Problem] = {
+    400: Problem("That request could not be read, so nothing was sent.", "Please enter it again."),
+    413: Problem("That was too long to be a login, so nothing was sent.", "Please enter it again."),
+    429: Problem(
+        "That is enough tries for the moment, so nothing was sent to mStock.",
+        "Wait a minute and try again.",
+    ),
+}
+
+
+def _require_csrf(state: BlueprintSetupState) -> None:
+    if "csrf" not in state.app.extensions:
+        raise RuntimeError("The mStock login page needs Flask-WTF's CSRFProtect in the app.")
+
+
+def _browser() -> str:
+    """The random id that ties a pending login to this browser; it names nothing and nobody."""
+    browser = session.get(_BROWSER)
+    if not isinstance(browser, str):
+        browser = session[_BROWSER] = secrets.token_urlsafe(24)
+    return browser
+
+
+def _sent() -> Mapping[str, str]:
+    """The fields of a form or a JSON object, all of them text."""
+    if not request.is_json:
+        return request.form
+    body = request.get_json(silent=True)
+    if not isinstance(body, dict):
+        raise BadRequest
+    known = {name: body[name] for name in _FIELDS if name in body}
+    if not all(isinstance(value, str) for value in known.values()):
+        raise BadRequest
+    return known
+
+
+def _entry(sent: Mapping[str, str]) -> Entry:
+    """What was entered. A client that names no action is understood by the fields it sends.
+
+    With a `totp` field, even an empty one, an authenticator code is meant, so that OpenAlgo's own
+    page never makes mStock send an OTP by mistake.
+    """
+    action = sent.get("action") or ("verify" if "otp" in sent else "login")
+    is_form = not pages.wants_json()
+    method = sent.get("method", "totp" if "totp" in sent else "otp")
+    if action not in _ACTIONS or method not in _METHODS or (is_form and not sent.get("form")):
+        raise BadRequest
+    return Entry(
+        action,
+        password=Secret(sent.get("password", "")),
+        totp=Secret(sent.get("totp", "")) if method == "totp" else None,
+        otp=Secret(sent.get("otp", "")),
+        login_id=sent.get("login_id", ""),
+        form=sent.get("form", ""),
+    )

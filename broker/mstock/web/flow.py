@@ -1,0 +1,267 @@
+"""The login's two steps, from what was entered to what it came to; the page and JSON share it.
+
+No Flask here: it is given the browser session, the address and the entries, and answers as data.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+from broker.mstock.clock import SYSTEM_CLOCK, Clock
+from broker.mstock.config import Config
+from broker.mstock.errors import (
+    DataException,
+    FixConfiguration,
+    LogInAgain,
+    MstockError,
+    OutcomeUnknown,
+    RateLimited,
+    Unreachable,
+)
+from broker.mstock.secret import Secret
+from broker.mstock.session import login
+from broker.mstock.web import answers
+from broker.mstock.web.answers import OTP_REQUIRED, REFUSED, Outcome, Problem, Step
+from broker.mstock.web.limits import LoginLimits
+from broker.mstock.web.once import AlreadySent, SendOnce
+from broker.mstock.web.pending import PendingLogins
+from broker.mstock.web.waiting import Attempt, Busy, Gone, NoResendLeft, TooSoon, Why
+
+_SIX_DIGITS = re.compile(r"[0-9]{6}")
+_LONGEST_PASSWORD = 256
+_NOTHING = Secret("")
+# After these a code is useless: whether it was taken is unknown, or the same would happen again.
+_BACK_TO_PASSWORD = (OutcomeUnknown, DataException, FixConfiguration, LogInAgain)
+# After these mStock has not looked at the code or the wish.
+_NOT_JUDGED = (Unreachable, RateLimited)
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Who is asking: the settings in force, the browser session's id and the network address."""
+
+    config: Config
+    browser: str
+    address: str
+
+    @property
+    def account(self) -> tuple[str, ...]:
+        """What a ticket belongs to; a login does not outlive a change of it."""
+        return (self.config.rest_url, self.config.api_type, self.config.client_code)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a form or a JSON client sent. `totp` is None when an OTP is wanted instead.
+
+    `form` is the single-use id of a rendered form; a JSON client has none.
+    """
+
+    action: str
+    password: Secret = _NOTHING
+    totp: Secret | None = None
+    otp: Secret = _NOTHING
+    login_id: str = ""
+    form: str = ""
+
+
+class LoginFlow:
+    """One login page's memory and rules. Safe to call from many threads; locks are never held
+    while mStock is asked."""
+
+    def __init__(
+        self,
+        clock: Clock = SYSTEM_CLOCK,
+        *,
+        pending: PendingLogins | None = None,
+        limits: LoginLimits | None = None,
+    ) -> None:
+        self._clock = clock
+        self.pending = pending or PendingLogins(clock)
+        self._limits = limits or LoginLimits(clock)
+        self._once: SendOnce[Outcome] = SendOnce()
+        self._actions: dict[str, Callable[[Visit, Entry], Outcome]] = {
+            "login": self._log_in,
+            "verify": self._verify,
+            "resend": self._resend,
+            "restart": self._restart,
+        }
+
+    def state(self, visit: Visit) -> Outcome:
+        """Where this browser stands; asks mStock nothing and uses nothing up."""
+        waiting = self.pending.look(visit.browser, visit.account)
+        if waiting is not None:
+            return Outcome(Step.CODE, OTP_REQUIRED, waiting=waiting)
+        why = self.pending.last_words(visit.browser)
+        news = why and replace(self._words(why), is_news=True)
+        return Outcome(Step.PASSWORD, REFUSED, problem=news)
+
+    def act(self, visit: Visit, entry: Entry) -> Outcome:
+        """Carry out what was entered; a wrong shape is refused before anything is used or sent."""
+        misfit = self._misfit(visit, entry)
+        if misfit is not None:
+            return replace(self.state(visit), http=400, problem=misfit)
+        work = partial(self._actions[entry.action], visit, entry)
+        if not entry.form:
+            return work()
+        patience = 2 * visit.config.timeouts.deadline + 5
+        try:
+            return self._once.run((visit.browser, entry.form), work, patience)
+        except AlreadySent:
+            return replace(self.state(visit), problem=answers.FORM_USED)
+
+    def _misfit(self, visit: Visit, entry: Entry) -> Problem | None:
+        if entry.action == "login":
+            return _password_misfit(entry.password) or (
+                _code_misfit(entry.totp, "totp") if entry.totp is not None else None
+            )
+        if entry.action in ("verify", "resend") and not entry.login_id:
+            return answers.LOGIN_ID_MISSING
+        if entry.action == "verify":
+            waiting = self.pending.look(visit.browser, visit.account)
+            # A code for a login that is gone is told so first, whatever its shape.
+            if waiting is not None and waiting.login_id == entry.login_id:
+                return _code_misfit(entry.otp, "otp")
+        return None
+
+    def _log_in(self, visit: Visit, entry: Entry) -> Outcome:
+        wait = self._limits.take(visit.address)
+        if wait:
+            return self._too_many(wait, self.state(visit))
+        try:
+            if entry.totp is not None:
+                token = login.login_with_totp(visit.config, entry.password, _bare(entry.totp))
+                return self._done(visit, token)
+            turn = self.pending.turn()
+            challenge = login.send_otp(visit.config, entry.password)
+        except MstockError as error:
+            return _at_password(error)
+        try:
+            waiting = self.pending.open(
+                visit.browser,
+                visit.account,
+                turn,
+                password=entry.password,
+                ticket=challenge.ticket,
+                sent_to=challenge.message,
+            )
+        except Gone as end:
+            return self._gone(visit, end.why)
+        return Outcome(Step.CODE, OTP_REQUIRED, waiting=waiting, has_moved=True)
+
+    def _verify(self, visit: Visit, entry: Entry) -> Outcome:
+        try:
+            attempt = self.pending.take_try(visit.browser, visit.account, entry.login_id)
+        except Gone as end:
+            return self._gone(visit, end.why)
+        except Busy:
+            return replace(self.state(visit), problem=answers.BEING_CHECKED)
+        return self._carry_out(visit, attempt, partial(self._send_code, visit, attempt, entry))
+
+    def _send_code(self, visit: Visit, attempt: Attempt, entry: Entry) -> Outcome:
+        token = login.verify_otp(visit.config, _bare(entry.otp), attempt.secret)
+        return self._done(visit, token)
+
+    def _resend(self, visit: Visit, entry: Entry) -> Outcome:
+        try:
+            attempt = self.pending.take_resend(visit.browser, visit.account, entry.login_id)
+        except Gone as end:
+            return self._gone(visit, end.why)
+        except Busy:
+            return replace(self.state(visit), problem=answers.BEING_CHECKED)
+        except NoResendLeft:
+            return replace(self.state(visit), http=REFUSED, problem=answers.RESENDS_USED)
+        except TooSoon as early:
+            wait = math.ceil(early.seconds)
+            problem = answers.too_soon(wait, self._clock.now())
+            return replace(self.state(visit), http=429, problem=problem, retry_after=wait)
+        return self._carry_out(visit, attempt, partial(self._send_again, visit, attempt))
+
+    def _send_again(self, visit: Visit, attempt: Attempt) -> Outcome:
+        challenge = login.send_otp(visit.config, attempt.secret)
+        waiting = self.pending.renew(attempt, ticket=challenge.ticket, sent_to=challenge.message)
+        return Outcome(Step.CODE, OTP_REQUIRED, waiting=waiting, has_moved=True)
+
+    def _carry_out(self, visit: Visit, attempt: Attempt, send: Callable[[], Outcome]) -> Outcome:
+        """Send what an attempt was taken for, within the limits, and put the attempt away again."""
+        try:
+            wait = self._limits.take(visit.address)
+            if wait:
+                waiting = self.pending.free(attempt, give_back=True)
+                return self._too_many(wait, Outcome(Step.CODE, 429, waiting=waiting))
+            return send()
+        except MstockError as error:
+            return self._refused(visit, attempt, error)
+        except Gone as end:
+            return self._gone(visit, end.why)
+        except BaseException:
+            # What became of it is unknown: nothing may be sent twice.
+            self.pending.close(visit.browser, Why.DROPPED, only=attempt)
+            raise
+
+    def _refused(self, visit: Visit, attempt: Attempt, error: MstockError) -> Outcome:
+        if isinstance(error, _BACK_TO_PASSWORD):
+            self.pending.close(visit.browser, Why.DROPPED, only=attempt)
+            return _at_password(error)
+        try:
+            waiting = self.pending.free(attempt, give_back=isinstance(error, _NOT_JUDGED))
+        except Gone as end:
+            if end.why is not Why.TRIED_OUT:
+                return self._gone(visit, end.why)
+            problem = answers.last_try_failed(answers.problem_of(error), self.pending.rules)
+            return replace(_at_password(error), problem=problem)
+        return replace(_at_password(error), step=Step.CODE, waiting=waiting)
+
+    def _restart(self, visit: Visit, entry: Entry) -> Outcome:
+        self.pending.close(visit.browser, Why.DROPPED)
+        return Outcome(Step.PASSWORD, REFUSED, has_moved=True)
+
+    def _done(self, visit: Visit, token: Secret) -> Outcome:
+        self.pending.close(visit.browser, Why.USED)
+        return Outcome(Step.DONE, 200, token=token)
+
+    def _gone(self, visit: Visit, why: Why) -> Outcome:
+        waiting = self.pending.look(visit.browser, visit.account)
+        problem = self._words(why, has_newer=waiting is not None)
+        if waiting is not None:
+            return Outcome(Step.CODE, OTP_REQUIRED, problem=problem, waiting=waiting)
+        return Outcome(Step.PASSWORD, REFUSED, problem=problem)
+
+    def _words(self, why: Why, *, has_newer: bool = False) -> Problem:
+        return answers.gone(why, self.pending.rules, has_newer=has_newer)
+
+    def _too_many(self, wait: int, where: Outcome) -> Outcome:
+        problem = answers.too_many(wait, self._clock.now())
+        return replace(where, http=429, problem=problem, retry_after=wait)
+
+
+def _at_password(error: MstockError) -> Outcome:
+    return Outcome(
+        Step.PASSWORD,
+        answers.status_of(error),
+        problem=answers.problem_of(error),
+        retry_after=error.retry_after if isinstance(error, RateLimited) else None,
+    )
+
+
+def _password_misfit(password: Secret) -> Problem | None:
+    text = password.reveal()
+    if not text.strip():
+        return answers.PASSWORD_MISSING
+    return answers.PASSWORD_TOO_LONG if len(text) > _LONGEST_PASSWORD else None
+
+
+def _code_misfit(code: Secret, name: str) -> Problem | None:
+    digits = _bare(code).reveal()
+    if not digits:
+        return answers.CODE_MISSING[name]
+    return None if _SIX_DIGITS.fullmatch(digits) else answers.CODE_MISSHAPEN[name]
+
+
+def _bare(code: Secret) -> Secret:
+    """The code without the blank that authenticator apps show in its middle."""
+    return Secret("".join(code.reveal().split()))

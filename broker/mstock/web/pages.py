@@ -1,0 +1,107 @@
+"""What every answer of this room is made with: the frame, the error page, and who wants JSON."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from flask import Response, jsonify, make_response, redirect, render_template, request, url_for
+from werkzeug.exceptions import HTTPException
+
+from broker.mstock.config import Config
+from broker.mstock.errors import SettingError
+from broker.mstock.web import answers
+from broker.mstock.web.answers import Problem
+
+BLUEPRINT = "mstock_login"
+ENDPOINT = f"{BLUEPRINT}.callback"
+STATIC = "/mstock/static"
+
+ConfigSource = Callable[[], Config]
+
+log = logging.getLogger(__name__)
+
+
+def wants_json() -> bool:
+    """True for a script's request, by the signs that OpenAlgo's own pages go by, or a JSON body."""
+    return (
+        request.headers.get("X-Requested-With") == "XMLHttpRequest"
+        or "application/json" in request.headers.get("Accept", "")
+        or request.is_json
+        or (request.method == "POST" and request.mimetype == "multipart/form-data")
+    )
+
+
+class Frame:
+    """What stands around every page: which mStock, which API type, the simulated phone.
+
+    To be registered as a context processor, so that error pages have it too; `of` is for pages
+    that know whose settings they show.
+    """
+
+    def __init__(self, config_source: ConfigSource, phone_url: str = "") -> None:
+        self._config_source = config_source
+        self._phone_url = phone_url
+
+    def __call__(self) -> dict[str, str]:
+        static = f"{request.script_root}{STATIC}"
+        files = {"style": f"{static}/mstock.css", "icon": f"{static}/icon.svg"}
+        try:
+            return {**files, **self.of(self._config_source())}
+        except SettingError:
+            return files
+
+    def of(self, config: Config) -> dict[str, str]:
+        """The part that depends on the settings."""
+        return {
+            "mode": "LIVE" if config.is_live else "SIMULATOR",
+            "api_type": config.api_type,
+            "phone_url": "" if config.is_live else self._phone_url,
+        }
+
+
+def message_page(status: int, title: str, problem: Problem, **shown: Any) -> Response:
+    """A page with one message, or the message alone as JSON."""
+    if wants_json():
+        return with_status(jsonify(status="error", message=str(problem)), status)
+    html = render_template("mstock/message.html", title=title, problem=problem, **shown)
+    return with_status(html, status)
+
+
+def error_page(status: int, title: str, problem: Problem) -> Response:
+    """A page, or JSON, that says what is wrong and nothing about the inside of the program."""
+    return message_page(status, title, problem, back=url_for(ENDPOINT))
+
+
+def setting_page(error: SettingError) -> Response:
+    """Which setting to mend; its value is not shown."""
+    return error_page(500, "A setting needs mending", Problem(error.message, error.next_step))
+
+
+def on_fault(error: Exception) -> Response | HTTPException:
+    """Flask's handler for a fault of ours: said in plain words, logged without its text."""
+    if isinstance(error, HTTPException):
+        return error
+    log.error("mStock page: %s", whereabouts(error))
+    return error_page(500, "Something went wrong", answers.FAULT)
+
+
+def whereabouts(error: BaseException) -> str:
+    """A fault's type and place, for the log; not its text, which may quote what was entered."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{place}"
+
+
+def see_other(where: str) -> Response:
+    """After a form: the page to fetch, so that a reload sends nothing again."""
+    return with_status(redirect(where), 303)
+
+
+def with_status(body: Any, status: int) -> Response:
+    """A response with this status, from a text or a response."""
+    response = make_response(body)
+    response.status_code = status
+    return response

@@ -1,0 +1,73 @@
+"""The simulator and the web app, wired to each other on free loopback ports."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Self
+
+from broker.mstock.config import Config
+from broker.mstock.web.server import LoopbackServer
+from broker.mstock.web.standalone import create_app
+from simulator import Simulator
+
+
+class Demo:
+    """Both servers, from `with` to its end. Settings are made here; no `.env` is looked at.
+
+    `port` is the web app's, 0 for a free one; `OSError` when it is taken.
+    """
+
+    def __init__(self, api_type: str = "B", port: int = 0) -> None:
+        self._api_type = api_type
+        self._port = port
+        self._stack = ExitStack()
+        self.simulator = Simulator()
+        self.url = ""
+        self.phone_url = ""
+
+    @property
+    def client_code(self) -> str:
+        """The demo account's client code."""
+        return self.simulator.demo.client_code
+
+    @property
+    def password(self) -> str:
+        """The demo account's password; it opens nothing outside the simulator."""
+        return self.simulator.demo.password
+
+    def wait(self) -> None:
+        """Block until the user interrupts."""
+        self._server.wait()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self._server = stack.enter_context(LoopbackServer(self._port))
+            stack.enter_context(self.simulator)
+            self.url = self._server.url
+            self.phone_url = f"{self.simulator.rest_url}/phone"
+            config = self._config()
+            self._server.start(create_app(lambda: config, phone_url=self.phone_url))
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def _config(self) -> Config:
+        account = self.simulator.demo
+        key = account.api_key_a if self._api_type == "A" else account.api_key_b
+        return Config.from_env(
+            {
+                "BROKER_API_KEY": account.client_code,
+                "BROKER_API_SECRET": key,
+                "MSTOCK_API_TYPE": self._api_type,
+                "MSTOCK_REST_URL": self.simulator.rest_url,
+                "REDIRECT_URL": f"{self.url}/mstock/callback",
+            }
+        )

@@ -1,0 +1,130 @@
+"""How the pages look: light, dark, on a phone; and that midnight shows without a script."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from broker.mstock.clock import IST
+from broker.mstock.config import Config
+from broker.mstock.web.server import LoopbackServer
+from broker.mstock.web.standalone import create_app
+from demo.stage import Demo
+from simulator import Simulator
+from tests.conftest import settings_for
+
+Shoot = Callable[[Page, str], None]
+
+LOOKS = {
+    "light": {"color_scheme": "light", "viewport": {"width": 1100, "height": 760}},
+    "dark": {"color_scheme": "dark", "viewport": {"width": 1100, "height": 760}},
+    "phone": {"viewport": {"width": 360, "height": 740}, "device_scale_factor": 2},
+    "narrow": {"viewport": {"width": 320, "height": 600}},
+    "tablet": {"viewport": {"width": 820, "height": 900}},
+}
+# The looks of which pictures are taken; the others are only measured.
+PICTURES = ("light", "dark", "phone")
+# Figures as large as mStock's own sample, which is a test account's.
+HUGE = {"AVAILABLE_BALANCE": "299972678840.29", "SUM_OF_ALL": "-300000024665.00"}
+
+
+def nothing_sticks_out(page: Page) -> None:
+    """No page scrolls sideways, and nothing is wider than the window."""
+    wide = page.evaluate(
+        """() => [...document.querySelectorAll('body *')]
+            .filter(e => e.getBoundingClientRect().right > innerWidth + 0.5)
+            .map(e => e.tagName + '.' + e.className)"""
+    )
+    assert wide == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("look", list(LOOKS))
+def test_every_page_fits(
+    demo: Demo, new_context: Callable[..., BrowserContext], shoot: Shoot, look: str
+) -> None:
+    if look == "narrow":
+        demo.simulator.demo.funds.update(HUGE)
+    page = new_context(**LOOKS[look]).new_page()
+
+    def check(name: str) -> None:
+        nothing_sticks_out(page)
+        if look in PICTURES:
+            shoot(page, f"{name}-{look}")
+
+    page.goto(demo.url)
+    check("login")
+    page.get_by_label("I have an authenticator app").check()
+    check("login-authenticator")
+    demo.simulator.demo.attempts_left = 2
+    page.get_by_label("Send me an OTP").check()
+    page.get_by_label("Password").fill("wrong")
+    page.get_by_role("button", name="Continue").click()
+    expect(page.get_by_role("alert")).to_contain_text("Only 1 attempt is left")
+    check("last-attempt")
+    page.get_by_label("Password").fill(demo.password)
+    page.get_by_role("button", name="Continue").click()
+    otp = page.get_by_label(re.compile("^OTP for"))
+    expect(otp).to_be_visible()
+    check("otp")
+    page.get_by_role("button", name="Resend OTP").click()
+    expect(page.get_by_role("status")).to_contain_text("so nothing was sent")
+    check("resend-too-soon")
+    otp.fill(demo.simulator.phone.last_otp(demo.client_code) or "")
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("heading", name="Available to trade now")).to_be_visible()
+    check("funds")
+    demo.simulator.faults.set("b/logout", "bad_gateway")
+    page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_role("heading", name="Logged out")).to_be_visible()
+    expect(page.get_by_role("status")).to_contain_text("did not confirm")
+    check("logged-out")
+    page.goto(f"{demo.url}/nonsense")
+    check("no-such-page")
+
+
+class NearMidnight:
+    """The machine's clock, moved so that midnight IST is a few seconds away."""
+
+    def __init__(self, seconds: float) -> None:
+        real = datetime.now(IST)
+        midnight = real.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+        self._ahead = midnight - real - timedelta(seconds=seconds)
+
+    def now(self) -> datetime:
+        return datetime.now(IST) + self._ahead
+
+    def monotonic(self) -> float:
+        return datetime.now(IST).timestamp()
+
+    def sleep(self, seconds: float) -> None:
+        raise AssertionError("nobody sleeps here")
+
+
+@pytest.fixture
+def at_midnight() -> Iterator[tuple[str, Simulator]]:
+    with Simulator() as simulator, LoopbackServer() as server:
+        config = Config.from_env(settings_for(simulator))
+        server.start(create_app(lambda: config, NearMidnight(2.5)))
+        yield server.url, simulator
+
+
+def test_midnight_comes_to_the_open_page_by_itself(
+    at_midnight: tuple[str, Simulator], page: Page
+) -> None:
+    url, simulator = at_midnight
+    page.goto(url)
+    page.get_by_label("Password").fill(simulator.demo.password)
+    page.get_by_role("button", name="Continue").click()
+    otp = page.get_by_label(re.compile("^OTP for"))
+    otp.fill(simulator.phone.last_otp(simulator.demo.client_code) or "")
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("heading", name="Available to trade now")).to_be_visible()
+    asked = len(simulator.journal)
+    expect(page.get_by_role("status")).to_contain_text("session ended at midnight IST")
+    expect(page.get_by_role("heading", name="Log in to mStock")).to_be_visible()
+    assert len(simulator.journal) == asked

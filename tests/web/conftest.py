@@ -1,0 +1,60 @@
+"""The standalone app over a fake mStock and a clock that tests set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import pytest
+from flask import Flask
+
+from broker.mstock.config import Config
+from broker.mstock.session import login
+from broker.mstock.web import standalone
+from broker.mstock.web.flow import LoginFlow
+from broker.mstock.web.pending import PendingLogins
+from broker.mstock.web.standalone import create_app
+from tests.support.clock import FakeClock
+from tests.web.helpers import Browser, FakeMstock, settings
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    fake = FakeClock()
+    engine = SimpleNamespace(time=lambda: fake.now().timestamp())
+    monkeypatch.setattr("limits.storage.memory.time", engine)
+    return fake
+
+
+@pytest.fixture
+def mstock(monkeypatch: pytest.MonkeyPatch) -> FakeMstock:
+    fake = FakeMstock()
+    for name in ("send_otp", "verify_otp", "login_with_totp", "logout"):
+        monkeypatch.setattr(login, name, getattr(fake, name))
+    monkeypatch.setattr(standalone, "get_fund_summary", fake.get_fund_summary)
+    return fake
+
+
+@pytest.fixture
+def config() -> Config:
+    return Config.from_env(settings())
+
+
+@pytest.fixture
+def flow(clock: FakeClock) -> LoginFlow:
+    return LoginFlow(clock, pending=PendingLogins(clock, later=lambda seconds, job: None))
+
+
+@pytest.fixture
+def app(config: Config, clock: FakeClock, flow: LoginFlow, mstock: FakeMstock) -> Flask:
+    return create_app(lambda: config, clock, phone_url="http://127.0.0.1:8/phone", flow=flow)
+
+
+@pytest.fixture
+def browser(app: Flask) -> Browser:
+    return Browser(app)
+
+
+@pytest.fixture
+def new_browser(app: Flask) -> Callable[..., Browser]:
+    return lambda address="127.0.0.1": Browser(app, address)

@@ -1,0 +1,77 @@
+"""`python -m demo`, as a person starts it: what it prints, what it ignores, how it ends."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(params=["B"])
+def started(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """The demo, in a folder and an environment that would send it to the real mStock."""
+    hostile = {"BROKER_API_KEY": "REAL1", "MSTOCK_API_TYPE": "C", "MSTOCK_REST_URL": "nonsense"}
+    (tmp_path / ".env").write_text("".join(f"{k}={v}\n" for k, v in hostile.items()))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "demo", "--type", request.param],
+        cwd=tmp_path,
+        env={**os.environ, **hostile, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_the_demo(started: subprocess.Popen[str]) -> None:
+    assert started.stdout is not None
+    printed = ""
+    while "Ctrl-C" not in printed:
+        line = started.stdout.readline()
+        assert line, printed
+        printed += line
+    api_type = str(started.args[-1])  # type: ignore[index]
+    assert f"SIMULATOR, API Type {api_type}" in printed
+    assert "MA0000001" in printed
+    assert "Simulated-1" in printed
+    page_url, phone_url, _ = re.findall(r"http://127\.0\.0\.1:\d+\S*", printed)
+    page = requests.get(page_url, timeout=5).text
+    assert "SIMULATOR" in page
+    assert f"API Type {api_type}" in page
+    assert phone_url in page
+    assert requests.get(phone_url, timeout=5).status_code == 200
+    started.send_signal(signal.SIGINT)
+    rest, _ = started.communicate(timeout=10)
+    assert "Traceback" not in rest
+    assert started.returncode == 0
+    with pytest.raises(requests.ConnectionError):
+        requests.get(page_url, timeout=5)
+
+
+def test_a_taken_port_is_said_in_a_sentence() -> None:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = subprocess.run(
+            [sys.executable, "-m", "demo", "--port", port],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert f"Port {port} cannot be used" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,126 @@
+"""The limit on tries counts what reached mStock, and nothing else."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+
+from broker.mstock.errors import InputException
+from tests.support.clock import FakeClock
+from tests.web.helpers import CALLBACK, OTP, PASSWORD, TOTP, Browser, FakeMstock
+
+
+def use_up(browser: Browser) -> None:
+    for _ in range(5):
+        browser.json(password=PASSWORD)
+
+
+def test_visits_and_slips_lock_nobody_out(browser: Browser, mstock: FakeMstock) -> None:
+    for _ in range(30):
+        page = browser.get()
+        browser.post({**page.form("login"), "password": ""})
+        browser.post({**page.form("login"), "password": PASSWORD, "csrf_token": "x"})
+        browser.json(password=PASSWORD, totp="12")
+    page = browser.ask_for_otp()
+    for _ in range(30):
+        page = browser.enter(page, "12")
+        page = browser.post(page.form("resend"))
+        page = browser.post({**page.form("verify"), "login_id": "another", "otp": OTP})
+    assert mstock.calls == ["send_otp"]
+    assert browser.enter(page).response.request.path == "/funds"
+
+
+def test_the_sixth_post_to_mstock_in_a_minute_is_held_back(
+    browser: Browser, mstock: FakeMstock, clock: FakeClock
+) -> None:
+    mstock.will_fail("send_otp", *[InputException("Wrong password.")] * 5)
+    use_up(browser)
+    page = browser.ask_for_otp()
+    assert page.status == 429
+    assert "That is enough tries for the moment" in page.alert
+    assert "Try again in 61 seconds, at 09:01:01 IST." in page.alert
+    assert page.response.headers["Retry-After"] == "61"
+    assert len(mstock.calls) == 5
+    clock.advance(61)
+    assert browser.ask_for_otp(page=page).step == "code"
+
+
+def test_the_limit_takes_no_try_of_the_otp(
+    browser: Browser, mstock: FakeMstock, clock: FakeClock
+) -> None:
+    page = browser.ask_for_otp()
+    mstock.will_fail("verify_otp", *[InputException("Wrong OTP.")] * 4)
+    for _ in range(4):
+        page = browser.enter(page, "000000")
+    assert "Last try" in page.text
+    for _ in range(3):
+        page = browser.enter(page)
+        assert page.status == 429
+        assert page.step == "code"
+        assert "Last try" in page.text
+    clock.advance(61)
+    assert browser.enter(page).response.request.path == "/funds"
+
+
+def test_the_limit_takes_no_resend(browser: Browser, mstock: FakeMstock, clock: FakeClock) -> None:
+    page = browser.ask_for_otp()
+    clock.advance(31)
+    mstock.will_fail("verify_otp", *[InputException("Wrong OTP.")] * 3)
+    for _ in range(3):
+        page = browser.enter(page, "000000")
+    page = browser.post(page.form("resend"))
+    assert page.step == "code"
+    assert "2 times at most" in page.text
+    clock.advance(31)  # the first POST has left the minute, the four others have not
+    page = browser.post(page.form("resend"))
+    assert "1 time at most" in page.text
+    page = browser.post(page.form("resend"))
+    assert "so nothing was sent" in page.alert
+
+
+def test_each_address_has_its_own_limit(
+    new_browser: Callable[..., Browser], mstock: FakeMstock
+) -> None:
+    use_up(new_browser("127.0.0.1"))
+    assert new_browser("127.0.0.1").json(password=PASSWORD).status_code == 429
+    assert new_browser("127.0.0.2").json(password=PASSWORD).status_code == 409
+
+
+def test_twenty_five_an_hour(browser: Browser, mstock: FakeMstock, clock: FakeClock) -> None:
+    for _ in range(25):
+        assert browser.json(password=PASSWORD).status_code == 409
+        clock.advance(61)
+    answer = browser.json(password=PASSWORD)
+    assert answer.status_code == 429
+    assert answer.json["retry_after"] > 60
+    assert "minutes" in answer.json["message"]
+
+
+@pytest.mark.parametrize("fields", [{"password": PASSWORD, "totp": TOTP}, {"password": PASSWORD}])
+def test_at_once_no_more_get_through(
+    app: Flask, mstock: FakeMstock, fields: dict[str, str]
+) -> None:
+    browsers = [Browser(app) for _ in range(20)]
+    tokens = [each.csrf() for each in browsers]
+    barrier = threading.Barrier(20)
+    statuses: list[int] = []
+
+    def go(browser: Browser, token: str) -> None:
+        barrier.wait()
+        headers = {"X-CSRFToken": token}
+        statuses.append(
+            browser.raw(CALLBACK, method="POST", json=fields, headers=headers).status_code
+        )
+
+    threads = [
+        threading.Thread(target=go, args=pair) for pair in zip(browsers, tokens, strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert statuses.count(429) == 15
+    assert len(mstock.calls) == 5

@@ -1,0 +1,54 @@
+"""Where the day's tokens are kept: until midnight in India, and only a few."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from broker.mstock.clock import IST
+from broker.mstock.config import Config
+from broker.mstock.secret import Secret
+from broker.mstock.web.tokens import TokenShelf
+from tests.support.clock import FakeClock
+
+
+def test_midnight_is_midnight_in_india(clock: FakeClock, config: Config) -> None:
+    shelf = TokenShelf(clock, later=lambda seconds, job: None)
+    clock.wall = datetime(2026, 11, 23, 18, 29, 59, tzinfo=UTC)
+    key, held = shelf.put(Secret("t"), config)
+    assert held.ends_at == datetime(2026, 11, 24, tzinfo=IST)
+    clock.advance(1)
+    assert shelf.get(key) is None
+
+
+def test_tokens_go_at_midnight_although_nobody_calls(clock: FakeClock, config: Config) -> None:
+    jobs: list[tuple[float, Callable[[], None]]] = []
+    shelf = TokenShelf(clock, later=lambda seconds, job: jobs.append((seconds, job)))
+    shelf.put(Secret("t"), config)
+    looks = 0
+    while jobs:
+        seconds, job = jobs.pop()
+        clock.advance(seconds)
+        job()
+        looks += 1
+    assert looks == 15 * 12
+    assert shelf._sessions == {}
+    assert clock.now() - datetime(2026, 11, 24, tzinfo=IST) < timedelta(seconds=2)
+    shelf.put(Secret("t"), config)
+    assert jobs
+
+
+def test_the_shelf_is_bounded(clock: FakeClock, config: Config) -> None:
+    shelf = TokenShelf(clock, capacity=3, later=lambda seconds, job: None)
+    keys = [shelf.put(Secret(f"t{n}"), config)[0] for n in range(10)]
+    assert [shelf.get(key) is not None for key in keys] == [False] * 7 + [True] * 3
+
+
+def test_dropping_one_of_two_entries_drops_the_token(clock: FakeClock, config: Config) -> None:
+    shelf = TokenShelf(clock, later=lambda seconds, job: None)
+    first, _ = shelf.put(Secret("same"), config)
+    second, _ = shelf.put(Secret("same"), config)
+    other, _ = shelf.put(Secret("other"), config)
+    assert shelf.drop(first) is not None
+    assert shelf.get(second) is None
+    assert shelf.get(other) is not None
