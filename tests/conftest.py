@@ -40,7 +40,7 @@ def revision(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture(params=["B"])
+@pytest.fixture(params=["A", "B"])
 def api_type(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

@@ -37,7 +37,7 @@ def logins(demo: Demo) -> int:
     return sum(entry.route.endswith("connect/login") for entry in demo.simulator.journal)
 
 
-@pytest.mark.parametrize("api_type", ["B"])
+@pytest.mark.parametrize("api_type", ["B", "A"])
 def test_password_otp_funds_logout(
     new_context: Callable[..., BrowserContext], shoot: Shoot, api_type: str
 ) -> None:

@@ -16,7 +16,7 @@ import requests
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(params=["B"])
+@pytest.fixture(params=["A", "B"])
 def started(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """The demo, in a folder and an environment that would send it to the real mStock."""
     hostile = {"BROKER_API_KEY": "REAL1", "MSTOCK_API_TYPE": "C", "MSTOCK_REST_URL": "nonsense"}

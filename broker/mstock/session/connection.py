@@ -6,10 +6,10 @@ import threading
 
 from broker.mstock.client.dialect import Client
 from broker.mstock.client.transport import Transport
+from broker.mstock.client.type_a import TypeA
 from broker.mstock.client.type_b import TypeB
 from broker.mstock.clock import SYSTEM_CLOCK, Clock
 from broker.mstock.config import Config
-from broker.mstock.errors import SettingError
 
 _lock = threading.Lock()
 _kept: tuple[Config, Client] | None = None
@@ -42,5 +42,5 @@ def fresh_client(config: Config, clock: Clock = SYSTEM_CLOCK) -> Client:
         clock=clock,
     )
     if config.api_type == "A":
-        raise SettingError("Type A is not spoken yet.", "Use a Type B key and MSTOCK_API_TYPE=B.")
+        return TypeA(transport, config.api_key, config.checksum)
     return TypeB(transport, config.api_key)

@@ -1,0 +1,84 @@
+"""`python -m broker.mstock web`, as a person starts it: in a folder with a `.env`."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+
+from simulator import Simulator
+from tests.conftest import settings_for
+
+ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.parametrize("revision", ["older"], indirect=True)
+
+
+@contextmanager
+def started(folder: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "broker.mstock", "web", *options],
+        cwd=folder,
+        env={"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def write_env(folder: Path, settings: dict[str, str]) -> None:
+    lines = [f"{name}={value}\n" for name, value in settings.items()]
+    (folder / ".env").write_text("".join(lines))
+
+
+def test_the_page_is_served_until_it_is_interrupted(simulator: Simulator, tmp_path: Path) -> None:
+    write_env(tmp_path, settings_for(simulator, "B"))
+    with started(tmp_path, "--port", "0") as process:
+        assert process.stdout is not None
+        greeting = process.stdout.readline()
+        address = re.search(r"http://127\.0\.0\.1:\d+/", greeting)
+        assert address, greeting
+        assert "SIMULATOR, API type B" in greeting
+        page = requests.get(address[0], timeout=10)
+        assert page.status_code == 200
+        assert "Log in to mStock" in page.text
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=10)
+        assert (process.returncode, errors) == (0, "")
+
+
+def test_an_unusable_setting_is_named_and_nothing_is_served(
+    simulator: Simulator, tmp_path: Path
+) -> None:
+    settings = settings_for(simulator, "B", MSTOCK_REST_URL="https://api.mstock.tarde")
+    write_env(tmp_path, settings)
+    with started(tmp_path) as process:
+        _, errors = process.communicate(timeout=20)
+        assert process.returncode == 1
+        assert errors.startswith("Error: MSTOCK_REST_URL must be")
+        assert settings["BROKER_API_SECRET"] not in errors
+
+
+def test_the_port_is_redirect_urls_and_a_taken_one_is_told(
+    simulator: Simulator, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        here = f"http://127.0.0.1:{port}/mstock/callback"
+        write_env(tmp_path, settings_for(simulator, "B", REDIRECT_URL=here))
+        with started(tmp_path) as process:
+            _, errors = process.communicate(timeout=20)
+            assert process.returncode == 1
+            assert f"Port {port} cannot be used" in errors

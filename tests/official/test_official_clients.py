@@ -1,0 +1,106 @@
+"""The simulator is faithful: mStock's own clients log in, read funds and log out against it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simulator import Simulator
+
+PACKAGES = {"A": "mStock-TradingApi-A==0.1.9", "B": "mStock-TradingApi-B==1.0.5"}
+CACHE = Path(__file__).parents[2] / ".cache" / "official-clients"
+
+
+def install(package: str) -> Path:
+    """The package in a folder of its own, from the package index or from an earlier run.
+
+    Alone, without what it says it needs: for REST it uses nothing but requests, which is here.
+    """
+    folder = CACHE / package.replace("==", "-")
+    if folder.exists():
+        return folder
+    unfinished = folder.with_suffix(f".{os.getpid()}")
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target"]
+    done = subprocess.run([*command, str(unfinished), package], capture_output=True, text=True)
+    if done.returncode:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        if "CI" in os.environ:
+            pytest.fail(f"{package} cannot be installed: {done.stderr[-500:]}")
+        pytest.skip(f"{package} cannot be installed here")
+    unfinished.rename(folder)
+    return folder
+
+
+def walk(simulator: Simulator, api_type: str, way: str, folder: Path) -> dict[str, Any]:
+    """What each step of the client's walk came to, by name."""
+    account = simulator.demo
+    account.totp_enabled = way == "totp"
+    given = {
+        "url": simulator.rest_url,
+        "client_code": account.client_code,
+        "password": account.password,
+        "api_key": account.api_key_a if api_type == "A" else account.api_key_b,
+    }
+    process = subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("walk.py")), api_type, way],
+        cwd=folder,  # the client writes its log, secrets and all, where it stands
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(install(PACKAGES[api_type]))},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    steps: dict[str, Any] = {}
+    with process:
+        print(json.dumps(given), file=process.stdin, flush=True)
+        for line in process.stdout:
+            step = json.loads(line)
+            if step == "code?":
+                code = (
+                    simulator.totp_now(account.client_code)
+                    if way == "totp"
+                    else simulator.phone.last_otp(account.client_code)
+                )
+                print(code, file=process.stdin, flush=True)
+            else:
+                steps.update(step)
+    return steps
+
+
+@pytest.mark.parametrize("way", ["otp", "totp"])
+def test_the_official_client_logs_in_reads_funds_and_logs_out(
+    revision: str, api_type: str, way: str, tmp_path: Path
+) -> None:
+    # Tolerant, because these clients write `Username`, or `Content-Type: None` on a GET.
+    with Simulator(profile="tolerant", revision=revision) as simulator:
+        steps = walk(simulator, api_type, way, tmp_path)
+        routes = [entry.route.split("/")[-1] for entry in simulator.journal]
+    assert routes == [
+        "login",
+        "token" if way == "otp" else "verifytotp",
+        "fundsummary",
+        "logout",
+        "fundsummary",
+    ]
+    for name in ("login", "second", "funds", "logout"):
+        assert steps[name].get("http") == 200, (name, steps[name])
+        assert str(steps[name]["body"]["status"]).lower() in ("true", "success")
+    token = steps["second"]["body"]["data"]["access_token" if api_type == "A" else "jwtToken"]
+    assert token.count(".") == 2
+    (row,) = steps["funds"]["body"]["data"]
+    assert len(row) == 24
+    assert row["SEG"] == "A"
+    # After the logout the token is dead: client A raises, client B hands the refusal through.
+    if api_type == "A":
+        assert steps["after"]["raised"] == "TokenException"
+    else:
+        assert steps["after"]["body"]["errorcode"] == "IA401"
