@@ -6,13 +6,12 @@ page rewrites `.env` while the host runs.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
+import ssl
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
-from urllib.parse import SplitResult, urlsplit
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
 
 from broker.mstock.errors import SettingError
@@ -24,8 +23,9 @@ REDIRECT_URL = "http://127.0.0.1:5000/mstock/callback"
 
 _CALLBACK_PATH = "/mstock/callback"
 _CODE_LENGTH = 20  # client codes and mobile numbers are shorter, API keys longer
-_CODE = r"[A-Za-z0-9_.-]+"
+_CODE = r"\+?[A-Za-z0-9_.-]+"  # a mobile number may begin with its country
 _KEY = r"[!-~]{1,512}"
+_HOST = r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?"
 _KEY_MARKS = "@=/+"  # base64 and mStock's padding; in every API key, in no client code
 _PLACEHOLDER = r"(?i)your[_ -]|<.*>|x{4,}|changeme"
 _EDIT = "Edit .env and start again."
@@ -61,7 +61,7 @@ class Config(NamedTuple):
     @property
     def is_live(self) -> bool:
         """True for mStock itself, False for a simulator on this machine."""
-        return urlsplit(self.rest_url).hostname == urlsplit(REST_URL).hostname
+        return self.rest_url == REST_URL
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Config:
@@ -99,7 +99,7 @@ def _checked(values: tuple[str | None, ...]) -> Config:
     """The settings of these values of `_NAMES`; checked again only when one of them changes."""
     read = _Reader(dict(zip(_NAMES, values, strict=True)))
     rest_url = _address(read, "MSTOCK_REST_URL", REST_URL, ("https", "http"))
-    on_loopback = _is_loopback(urlsplit(rest_url).hostname or "")
+    is_live = rest_url == REST_URL
     return Config(
         client_code=_client_code(read),
         api_key=_api_key(read),
@@ -110,19 +110,25 @@ def _checked(values: tuple[str | None, ...]) -> Config:
         rest_url=rest_url,
         ws_url=_address(read, "MSTOCK_WS_URL", WS_URL, ("wss", "ws")),
         timeouts=_timeouts(read),
-        proxy=None if on_loopback else _proxy(read, rest_url),
-        ca_bundle=None if on_loopback else _ca_bundle(read),
+        proxy=_proxy(read) if is_live else None,
+        ca_bundle=_ca_bundle(read) if is_live else None,
     )
 
 
 def load_env_file(path: str | None = None) -> None:
     """Put a `.env` file's values into the environment, as OpenAlgo does; for the command line.
 
-    Without a path the file is looked for in the working folder and above it.
+    Without a path the file is looked for in the working folder and above it. Raises `SettingError`
+    for a file that is not UTF-8.
     """
     from dotenv import find_dotenv, load_dotenv
 
-    load_dotenv(path or find_dotenv(usecwd=True), override=True)
+    try:
+        load_dotenv(path or find_dotenv(usecwd=True), override=True)
+    except UnicodeDecodeError:
+        raise SettingError(
+            "The .env file is not plain text.", "Save it with the encoding UTF-8."
+        ) from None
 
 
 class _Reader:
@@ -158,7 +164,7 @@ def _client_code(read: _Reader) -> str:
     value = read.text("BROKER_API_KEY")
     if not value or re.search(_PLACEHOLDER, value):
         raise SettingError("BROKER_API_KEY, your mStock client code, is not filled in.", _EDIT)
-    if len(value) > _CODE_LENGTH or any(mark in value for mark in _KEY_MARKS):
+    if len(value) > _CODE_LENGTH or any(mark in value[1:] for mark in _KEY_MARKS):
         # Not shown: OpenAlgo sends this variable to the browser, and it holds the API key.
         raise SettingError(
             "BROKER_API_KEY holds what looks like an API key; your client code belongs there.",
@@ -202,8 +208,7 @@ def _checksum(read: _Reader) -> str:
 
 def _redirect_url(read: _Reader) -> str:
     value = read.text("REDIRECT_URL", REDIRECT_URL)
-    parts = _split("REDIRECT_URL", value)
-    if parts.scheme not in ("http", "https") or not value.endswith(_CALLBACK_PATH):
+    if not re.fullmatch(rf"https?://{_HOST}{_CALLBACK_PATH}", value):
         raise SettingError(f"REDIRECT_URL must be an address ending in {_CALLBACK_PATH}.", _EDIT)
     return value
 
@@ -217,59 +222,51 @@ def _timeouts(read: _Reader) -> Timeouts:
     )
 
 
-def _split(name: str, value: str) -> SplitResult:
-    try:
-        parts = urlsplit(value)
-        _ = parts.port  # raises on nonsense
-    except ValueError:
-        parts = urlsplit("")
-    if not parts.hostname:
-        raise SettingError(f"{name} is not a web address.", _EDIT)
-    return parts
-
-
 def _address(read: _Reader, name: str, default: str, schemes: tuple[str, str]) -> str:
     """mStock's own address over TLS, or a loopback one; a typing error gets no password."""
     value = read.text(name, default).rstrip("/")
-    parts = _split(name, value)
-    own = urlsplit(default)
-    bare = not set("/?#@") & set(value.partition("://")[2])
+    host = default.partition("://")[2]
     tls, plain = schemes
-    is_own = parts.scheme == tls and parts.hostname == own.hostname and parts.port in (None, 443)
-    is_local = parts.scheme in (tls, plain) and _is_loopback(parts.hostname or "")
-    if not bare or not (is_own or is_local):
-        raise SettingError(
-            f"{name} must be mStock's own address over TLS ({own.hostname}), or for tests a "
-            "loopback address (127.0.0.1).",
-            "Remove the line from .env: only tests need it.",
-        )
-    return default if is_own else value
+    if re.fullmatch(rf"{tls}://{re.escape(host)}(:443)?", value, re.IGNORECASE):
+        return default
+    local = rf"({tls}|{plain})://(localhost|127(\.[0-9]{{1,3}}){{3}}|\[::1\])(:[0-9]{{1,5}})?"
+    if re.fullmatch(local, value, re.IGNORECASE):
+        return value
+    raise SettingError(
+        f"{name} must be mStock's own address over TLS ({host}), or for tests a loopback address "
+        "(127.0.0.1).",
+        "Remove the line from .env: only tests need it.",
+    )
 
 
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _proxy(read: _Reader, url: str) -> Secret | None:
-    value = next(filter(None, map(read.text, _PROXY_NAMES)), "")
+def _proxy(read: _Reader) -> Secret | None:
+    name = next((name for name in _PROXY_NAMES if read.text(name)), "")
     bypass = read.text("no_proxy") or read.text("NO_PROXY")
-    host = urlsplit(url).hostname or ""
-    if not value or proxy_bypass_environment(host, {"no": bypass}):
+    host = REST_URL.partition("://")[2]
+    if not name or proxy_bypass_environment(host, {"no": bypass}):
         return None
-    # Held as a secret: a proxy address may carry a user name and password.
-    return Secret(value if "://" in value else f"http://{value}")
+    value = read.text(name)
+    value = value if "://" in value else f"http://{value}"
+    shape = rf"https?://([^/?#@\s]*@)?{_HOST}/?"
+    if not re.fullmatch(shape, value, re.IGNORECASE):
+        # Not shown: a proxy's address may carry a user name and a password.
+        raise SettingError(
+            f"{name} is not the address of an HTTP proxy.",
+            "Give it as host:port; blanks, / and # in its password must be percent-encoded.",
+        )
+    return Secret(value)
 
 
 def _ca_bundle(read: _Reader) -> str | None:
     for name in _CA_NAMES:
         path = read.text(name)
         if path:
-            if not os.path.exists(path):
-                raise SettingError(f"{name} names a file that does not exist.", _EDIT)
+            is_folder = os.path.isdir(path)
+            try:
+                ssl.create_default_context(
+                    cafile=None if is_folder else path, capath=path if is_folder else None
+                )
+            except OSError:
+                raise SettingError(f"{name} names no readable certificate file.", _EDIT) from None
             return path
     return None

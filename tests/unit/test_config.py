@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import trustme
 
 from broker.mstock.config import Config, Timeouts
 from broker.mstock.errors import SettingError
@@ -328,8 +329,30 @@ class TestNetwork:
         self, name: str, tmp_path: Path
     ) -> None:
         bundle = tmp_path / "ca.pem"
-        bundle.touch()
+        trustme.CA().cert_pem.write_to_path(str(bundle))
         assert load(**{name: str(bundle)}).ca_bundle == str(bundle)
+        assert load(**{name: str(tmp_path)}).ca_bundle == str(tmp_path)  # a folder of them
+
+    def test_a_file_that_holds_no_certificate_is_refused(self, tmp_path: Path) -> None:
+        bundle = tmp_path / "ca.pem"
+        bundle.write_text("not a certificate")
+        assert "SSL_CERT_FILE" in refusal(SSL_CERT_FILE=str(bundle))
+
+    @pytest.mark.parametrize("name", ["HTTPS_PROXY", "all_proxy"])
+    @pytest.mark.parametrize(
+        "value",
+        [
+            *("socks5://joe:pw@proxy.example:1080", "http://proxy:80a", "http://[bad"),
+            *("proxy:3128:1", "http://joe:p/w@proxy:3128", "http://joe:p#w@proxy:3128", "a b:1"),
+        ],
+    )
+    def test_what_is_no_http_proxy_is_refused_by_its_name_and_not_shown(
+        self, name: str, value: str
+    ) -> None:
+        message = refusal(**{name: value})
+        assert message.startswith(f"{name} ")
+        assert "proxy:" not in message
+        assert "pw" not in message
 
     @pytest.mark.parametrize("url", LOOPBACK)
     def test_none_of_them_counts_for_a_loopback_address(self, url: str, tmp_path: Path) -> None:

@@ -573,7 +573,6 @@ class TestLogout:
             error_a("Invalid request. Please try again.", "TokenException"),
             error_b("Invalid request. Please try again.", "IA401", False),
             error_b("Words that nobody knows", "IA401"),
-            "",
         ],
     )
     def test_of_a_session_that_had_ended_is_as_good(self, box: Box, body: object) -> None:
@@ -593,6 +592,10 @@ class TestLogout:
             (200, ""),
             (429, ""),
             (200, error_b(f"{KEY} {TOKEN} <b>bold</b>", "MA500")),
+            (401, ""),
+            (401, PAGE),
+            (401, error_b(KEY_TEXT, "IA403")),
+            (401, error_b("Primary and Secondary IP Address are not matching", "IA403")),
         ],
     )
     def test_that_mstock_does_not_confirm_says_so_and_is_not_repeated(

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.mstock.client.envelope import Envelope, read
+from broker.mstock.client.envelope import Envelope, plain, read
 from broker.mstock.client.routes import Answer, Call, Route
 from broker.mstock.errors import (
     APIKeyException,
@@ -409,6 +409,11 @@ class TestWords:
 
     def test_no_markup_is_in_the_code(self) -> None:
         assert refused(type_b("m", "<b>MA500</b>")).code == "MA500"
+
+    @pytest.mark.parametrize("text", ["a" * 65_000, "<" * 65_000, "a1+" * 20_000, "x://" * 16_000])
+    def test_a_very_long_text_is_cut_before_it_is_looked_at(self, text: str) -> None:
+        # Looked at whole, each of these takes seconds, in which nothing else runs.
+        assert len(plain(text)) <= 241
 
     def test_a_number_for_a_code_is_not_shown_at_any_length(self) -> None:
         assert len(str(refused(b'{"status":' + b"4" * 4000 + b',"message":"m"}'))) < 1000

@@ -67,7 +67,10 @@ EXAMPLES: list[Example] = [
     (FUNDS, 500, "IA500", "Oh", GeneralException),
     (FUNDS, 400, "IA400", "Oh", InputException),
     (FUNDS, 200, "RS-0111", "Oh", MiraeException),
-    (LOGIN, 200, "500", "Oh", GeneralException),
+    (LOGIN, 500, "500", "Password incorrect. 1 attempts remaining", InputException),
+    (FUNDS, 200, "500", "Oh", GeneralException),
+    (LOGIN, 500, "500", "Your account is locked", MiraeException),
+    (OTP, 500, "500", "OTP attempts exceeded", MiraeException),
     (FUNDS, 500, "", "Oh", GeneralException),
     (LOGIN, 401, "IA401", "Invalid request. Please try again.", MiraeException),
     (FUNDS, 200, "", "Oh", MiraeException),
@@ -98,7 +101,7 @@ class TestTable:
 
     @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.message[:40])
     def test_every_message_and_next_step_is_a_plain_sentence(self, row: Row) -> None:
-        assert_sentence(row.message.replace("{words}", "Words."))
+        assert_sentence(row.message.replace("{said}", "Words."))
         assert_sentence(row.next_step)
 
     def test_matching_looks_at_all_of_the_words(self) -> None:

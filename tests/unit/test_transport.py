@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import trustme
+from urllib3.exceptions import ConnectTimeoutError
 
 from broker.mstock.client.routes import Call, Route
 from broker.mstock.client.transport import Transport
@@ -21,13 +22,13 @@ from broker.mstock.errors import (
     DataException,
     MstockError,
     OutcomeUnknown,
-    SettingError,
     Unreachable,
 )
 from broker.mstock.secret import Secret
 from tests.support.clock import FakeClock
 from tests.support.raw_server import (
     Action,
+    Exchange,
     RawServer,
     dripping,
     hang_up,
@@ -151,14 +152,55 @@ class TestConnection:
 
     def test_a_proxy_that_is_down_means_that_nothing_was_sent(self) -> None:
         with transport("https://api.mstock.invalid", proxy=Secret(DEAD_PORT)) as wire:
-            with pytest.raises(Unreachable, match=r"proxy in HTTPS_PROXY.*Nothing was sent"):
+            with pytest.raises(Unreachable, match=r"proxy did not let.*Nothing was sent"):
                 wire.call(LOGIN, {}, json={})
 
-    def test_a_proxy_of_an_unusable_kind_names_the_setting(self) -> None:
-        with transport("https://api.mstock.invalid", proxy=Secret("socks9://u:pw@h:1")) as wire:
-            with pytest.raises(SettingError, match="HTTPS_PROXY") as caught:
-                wire.call(LOGIN, {}, json={})
-            assert "pw" not in str(caught.value)
+    @pytest.mark.parametrize("fault", [hang_up, reset, silence, truncated])
+    def test_what_a_proxy_passed_on_counts_as_sent(self, fault: Action) -> None:
+        with RawServer([fault]) as proxy:
+            with transport("http://api.mstock.invalid", proxy=Secret(proxy.url)) as wire:
+                assert outcome(wire, LOGIN) is OutcomeUnknown
+            assert len(proxy.requests) == 1
+
+    @pytest.mark.parametrize("answer", [hang_up, reset, silence, reply(407), b"nonsense\r\n\r\n"])
+    def test_a_tunnel_that_was_not_set_up_carried_nothing(self, answer: Action | bytes) -> None:
+        action = answer if callable(answer) else lambda exchange: exchange.send(answer)
+        with RawServer([action]) as proxy:
+            with transport("https://api.mstock.invalid", proxy=Secret(proxy.url)) as wire:
+                with pytest.raises(Unreachable, match="Nothing was sent"):
+                    wire.call(LOGIN, {}, json={"password": "p"})
+            assert all(request.startswith(b"CONNECT ") for request in proxy.requests)
+
+    def test_a_tunnel_that_breaks_before_tls_carried_nothing(self) -> None:
+        def accept_and_leave(exchange: Exchange) -> None:
+            exchange.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            exchange.keep = False
+
+        with RawServer([accept_and_leave]) as proxy:
+            with transport("https://api.mstock.invalid", proxy=Secret(proxy.url)) as wire:
+                with pytest.raises(Unreachable, match="Nothing was sent"):
+                    wire.call(LOGIN, {}, json={"password": "p"})
+
+    @pytest.mark.parametrize(
+        "other", [ssl.SSLCertVerificationError("x"), ConnectTimeoutError("x"), FileNotFoundError()]
+    )
+    def test_what_the_caller_is_dealing_with_does_not_change_the_meaning(
+        self, other: Exception
+    ) -> None:
+        with RawServer([reset]) as server, transport(server.url) as wire:
+            try:
+                raise other
+            except type(other):
+                with pytest.raises(OutcomeUnknown):
+                    wire.call(LOGIN, {}, json={})
+
+    def test_a_read_with_a_body_sends_its_own(self) -> None:
+        quote = Route(Call.FUND_SUMMARY, "POST", "/quote", repeat=True)
+        with RawServer([OK]) as server, transport(server.url) as wire:
+            wire.call(quote, {}, json={"symbol": "INFY"})
+            wire.call(quote, {}, json={"symbol": "TCS"})
+        assert b"INFY" in server.requests[0]
+        assert b"TCS" in server.requests[1]
 
 
 @pytest.fixture(scope="module")
@@ -286,7 +328,12 @@ class TestThrottling:
 
     @pytest.mark.parametrize(
         ("header", "seconds"),
-        [({"Retry_After": "60"}, 60), ({}, None), ({"Retry_After": "soon"}, None)],
+        [
+            ({"Retry_After": "60"}, 60),
+            ({}, None),
+            ({"Retry_After": "soon"}, None),
+            ({"Retry_After": "Mon, 99999999999999999999 Nov 2026 03:45:00 GMT"}, None),
+        ],
     )
     def test_a_wait_that_does_not_fit_is_left_to_the_trader(
         self, header: dict[str, str], seconds: int | None
@@ -351,6 +398,19 @@ class TestLimits:
             with transport(server.url) as wire:
                 assert outcome(wire, READ) is DataException
                 assert outcome(wire, LOGIN) is OutcomeUnknown
+
+    @pytest.mark.parametrize(
+        "body", [reply(502, b"not gzip", Content_Encoding="gzip"), reply(502, b"x" * 20_000)]
+    )
+    def test_a_gateways_error_is_one_whatever_its_body(self, body: Action) -> None:
+        with RawServer([body, OK]) as server, transport(server.url, Timeouts()) as wire:
+            assert outcome(wire, READ) == 200
+            assert len(server.requests) == 2
+
+    def test_an_unreadable_refusal_keeps_its_status(self) -> None:
+        with RawServer([reply(401, b"not gzip", Content_Encoding="gzip")]) as server:
+            with transport(server.url) as wire, pytest.raises(DataException, match="HTTP 401"):
+                wire.call(READ, {})
 
     @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
     def test_a_redirect_is_not_followed(self, code: int) -> None:

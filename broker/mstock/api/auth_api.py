@@ -41,7 +41,7 @@ def send_otp(password: str) -> tuple[str | None, str | None, str | None]:
 
     def ask() -> tuple[str, str]:
         challenge = login.send_otp(Config.from_env(), _secret(password, "password"))
-        return challenge.ticket.reveal(), challenge.message or _SENT
+        return challenge.ticket.reveal(), challenge.message or login.SENT_UNSAID
 
     reply, error = _attempt(ask)
     return (None, None, error) if reply is None else (*reply, None)
@@ -73,7 +73,7 @@ def authenticate_broker(
     a wrong guess costs an attempt at mStock.
     """
     given = (bool(password), bool(totp), bool(otp), bool(ticket))
-    is_code = re.fullmatch(r"\s*\d{3}\s?\d{3}\s*", str(password)) is not None
+    is_code = re.fullmatch(r"[\s-]*(\d[\s-]*){6}", str(password)) is not None
     if given == (True, True, False, False):
         return authenticate_with_totp(password, totp)  # type: ignore[arg-type]
     if given == (False, False, True, True):
@@ -110,9 +110,6 @@ def logout(auth_token: str) -> tuple[bool, str]:
     return (False, error or "") if reply is None else reply
 
 
-_SENT = "mStock has sent an OTP to your registered mobile and e-mail."
-
-
 def _as_result(enter: Callable[[], str]) -> AuthResult:
     token, error = _attempt(enter)
     return token, None, error
@@ -127,6 +124,6 @@ def _attempt(work: Callable[[], T]) -> tuple[T | None, str | None]:
 
 
 def _secret(value: object, name: str) -> Secret:
-    if not isinstance(value, str) or not value.strip():
+    if not isinstance(value, str):
         raise InputException(f"The {name} is missing; nothing was sent.", "Enter it and try again.")
     return Secret(value)

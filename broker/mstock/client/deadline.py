@@ -1,7 +1,9 @@
-"""Connections that keep a deadline: no read, of headers or body, waits beyond the end of the call.
+"""Connections that keep a call's deadline and know whether its request went out.
 
 A socket's own time-out starts anew with every byte, so that an answer which drips one byte now
-and then would hold a trader for ever.
+and then would hold a trader for ever. Each read here, of headers or body, gets only what is left
+of the call. Setting up is bounded less tightly: the connect time-out holds for each of a name's
+addresses, and looking the name up is the system's.
 """
 
 from __future__ import annotations
@@ -9,39 +11,51 @@ from __future__ import annotations
 import http.client
 import io
 import socket
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
+from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 
-class _Limits(threading.local):
-    """The limits of the call that this thread is making; urllib3 cannot hand them through."""
+class Limits:
+    """One try of a call: the seconds it has left, those between two reads, and how far it got.
 
-    remaining: Callable[[], float] | None = None
-    read_timeout: float = 0.0
-    sent: bool | None = None
-
-
-_limits = _Limits()
-
-
-def keep(remaining: Callable[[], float], read_timeout: float) -> None:
-    """Set this thread's limits: seconds left of the call, and seconds between two reads."""
-    _limits.remaining = remaining
-    _limits.read_timeout = read_timeout
-    _limits.sent = None
-
-
-def was_sent() -> bool | None:
-    """Whether any byte of this thread's request went out, beyond setting up the connection.
-
-    None when the call was not made over these connections, as under a mock.
+    `sent` is False while connecting, True once a byte of the request may have gone out, and None
+    when the try was not made over these connections, as under a mock.
     """
-    return _limits.sent
+
+    __slots__ = ("read_timeout", "remaining", "sent")
+
+    def __init__(self, remaining: Callable[[], float], read_timeout: float) -> None:
+        self.remaining = remaining
+        self.read_timeout = read_timeout
+        self.sent: bool | None = None
+
+
+# The way past urllib3, which hands nothing through; of a context, so that threads and greenlets
+# cannot mix theirs up.
+_current: ContextVar[Limits | None] = ContextVar("mstock_call", default=None)
+
+
+@contextmanager
+def limited(limits: Limits) -> Iterator[None]:
+    """Within, connections of this module keep these limits."""
+    token = _current.set(limits)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def _note(*, sent: bool) -> None:
+    limits = _current.get()
+    if limits is not None:
+        limits.sent = sent
 
 
 class _Reader(io.RawIOBase):
@@ -55,11 +69,12 @@ class _Reader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        if _limits.remaining is not None:
-            left = _limits.remaining()
+        limits = _current.get()
+        if limits is not None:
+            left = limits.remaining()
             if left <= 0:
                 raise TimeoutError("the call's deadline has passed")
-            self._sock.settimeout(min(left, _limits.read_timeout))
+            self._sock.settimeout(min(left, limits.read_timeout))
         return self._raw.readinto(buffer)
 
     def close(self) -> None:
@@ -77,23 +92,24 @@ class _ReadingEnd:
         return io.BufferedReader(_Reader(self._sock))
 
 
-class _Response(http.client.HTTPResponse):
+class _Answer(http.client.HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(_ReadingEnd(sock), *args, **kwargs)  # type: ignore[arg-type]
 
 
 class _Connection(HTTPConnection):
-    response_class = _Response
+    response_class = _Answer
 
     def connect(self) -> None:
-        _limits.sent = False
-        super().connect()
-        _limits.sent = False  # a proxy's CONNECT was not the request
+        try:
+            super().connect()
+        finally:
+            _note(sent=False)  # what a proxy was asked to set up the way is not the request
 
     def send(self, data: Any) -> None:
         if self.sock is None:
             self.connect()
-        _limits.sent = True
+        _note(sent=True)
         super().send(data)
 
 
@@ -101,7 +117,7 @@ class _TlsConnection(_Connection, HTTPSConnection):
     """The same over TLS."""
 
 
-class _PlainPool(HTTPConnectionPool):
+class _Pool(HTTPConnectionPool):
     ConnectionCls = _Connection
 
 
@@ -110,7 +126,12 @@ class _TlsPool(HTTPSConnectionPool):
 
 
 class DeadlineAdapter(HTTPAdapter):
-    """requests' own adapter over these connections, with or without a proxy."""
+    """requests' own adapter over these connections, with or without an HTTP proxy.
+
+    For one address with one way to it: the pool is looked up once, not for every request.
+    """
+
+    _pool: Any = None
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
@@ -119,7 +140,19 @@ class DeadlineAdapter(HTTPAdapter):
     def proxy_manager_for(self, proxy: str, **proxy_kwargs: Any) -> Any:
         return _use_ours(super().proxy_manager_for(proxy, **proxy_kwargs))
 
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
+        if self._pool is None:
+            self._pool = super().get_connection_with_tls_context(*args, **kwargs)
+        return self._pool
+
+    def request_url(self, request: PreparedRequest, proxies: Any) -> str:
+        return super().request_url(request, proxies) if proxies else request.path_url
+
+    def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
+        _note(sent=False)
+        return super().send(request, *args, **kwargs)
+
 
 def _use_ours(manager: PoolManager) -> PoolManager:
-    manager.pool_classes_by_scheme = {"http": _PlainPool, "https": _TlsPool}
+    manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
     return manager

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, Self
 
 from broker.mstock.client.envelope import Envelope, read
-from broker.mstock.client.routes import Answer, Route
+from broker.mstock.client.routes import Route, Routes
 from broker.mstock.client.transport import Transport
 from broker.mstock.errors import DataException, LogInAgain
 from broker.mstock.secret import Secret
 
-_TOKEN = r"[!-9;-~]{1,8192}"  # fit for a header; no colon, `token key:token` has one
+_LONGEST_TOKEN = 8192
 
 
 class LoginReply(NamedTuple):
@@ -51,23 +51,47 @@ class Client(Protocol):
         """Make mStock end the session; the token is dead afterwards."""
 
 
-class Speaker:
+class Speaker(ABC):
     """Sends a dialect's calls and reads their answers, keeping what was sent out of the words."""
+
+    routes: Routes
 
     def __init__(self, transport: Transport, api_key: Secret) -> None:
         self._transport = transport
         self._api_key = api_key
 
+    def __enter__(self) -> Self:
+        return self
+
     def __exit__(self, *_: object) -> None:
         self._transport.__exit__()
 
-    def _read(self, answer: Answer, route: Route, *sent: Secret) -> Envelope:
+    def fund_summary(self, token: Secret) -> Any:
+        return self._ask(self.routes.fund_summary, self._signature(sendable(token)), token).data
+
+    def logout(self, token: Secret) -> None:
+        self._ask(self.routes.logout, self._signature(sendable(token)), token)
+
+    @abstractmethod
+    def _signature(self, token: str) -> dict[str, str]:
+        """The headers that show who calls."""
+
+    def _ask(
+        self,
+        route: Route,
+        headers: Mapping[str, str],
+        *sent: Secret,
+        form: Mapping[str, str] | None = None,
+        json: Mapping[str, str] | None = None,
+    ) -> Envelope:
+        """One call; `sent` are the secrets in it, which no word of the answer may repeat."""
+        answer = self._transport.call(route, headers, form=form, json=json)
         return read(answer, route, (self._api_key, *sent))
 
 
 def sendable(token: Secret) -> str:
     """The token's text, if it can be sent; otherwise there is no session to speak of."""
-    if not re.fullmatch(_TOKEN, token.reveal()):
+    if not _is_token(token.reveal()):
         raise LogInAgain("There is no usable mStock session.", "Log in to mStock first.")
     return token.reveal()
 
@@ -90,8 +114,14 @@ def text_field(data: Any, *names: str) -> str:
 def token_field(data: Any, name: str) -> Secret:
     """The day's token out of a second step's answer, checked to be fit for use."""
     token = Secret(text_field(data, name))
-    if not re.fullmatch(_TOKEN, token.reveal()):
+    if not _is_token(token.reveal()):
         raise DataException(
             f"mStock accepted the step but its {name} is not a token.", "Start again."
         )
     return token
+
+
+def _is_token(text: str) -> bool:
+    """Fit for a header: ASCII without blanks, nor the colon that Type A sets before the token."""
+    is_plain = text.isascii() and text.isprintable() and " " not in text and ":" not in text
+    return is_plain and 0 < len(text) <= _LONGEST_TOKEN

@@ -10,14 +10,14 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from broker.mstock.client.meaning import refusal, unclear
-from broker.mstock.client.routes import Answer, Route
+from broker.mstock.client.routes import GATEWAY, Answer, Route
 from broker.mstock.secret import Secret
 
-_GATEWAY = frozenset({502, 503, 504})
 _SUCCESS = frozenset({"true", "success"})
 _MARKUP = r"<[^>]*>|<[/!?a-zA-Z].*"  # the second: a tag that is never closed
 _ADDRESS = r"[A-Za-z][A-Za-z0-9+.-]*://\S*"
 _LONGEST_WORDS = 240
+_LONGEST_READ = 1024
 _LONGEST_CODE = 40
 
 
@@ -36,7 +36,7 @@ def read(answer: Answer, route: Route, secrets: Iterable[Secret] = ()) -> Envelo
     answer that decides nothing is `OutcomeUnknown` on a route that must not be repeated.
     """
     http = answer.http_status
-    if http in _GATEWAY or 300 <= http < 400 or http == 429:
+    if http in GATEWAY or 300 <= http < 400 or http == 429:
         raise unclear(route, http, answer.retry_after)
     body = _parse(answer.body)
     if body is None or "status" not in body:
@@ -55,7 +55,8 @@ def read(answer: Answer, route: Route, secrets: Iterable[Secret] = ()) -> Envelo
 def plain(text: str, secrets: Iterable[Secret] = ()) -> str:
     """Words fit to show: one line without markup, addresses, control characters or a secret."""
     hidden = sorted((secret.reveal() for secret in secrets if secret), key=len, reverse=True)
-    text = _masked(text, hidden)  # first, since a secret may look like markup
+    # First, since a secret may look like markup; and then cut, since an answer may be very long.
+    text = _masked(text, hidden)[:_LONGEST_READ]
     text = "".join(char for char in text if char.isprintable() or char.isspace())
     text = re.sub(_MARKUP, " ", _masked(text, hidden))
     text = _masked(" ".join(re.sub(_ADDRESS, "…", text).split()), hidden)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from broker.mstock.client.routes import Call, Route
+from broker.mstock.client.routes import GATEWAY, Call, Route
 from broker.mstock.errors import (
     APIKeyException,
     DataException,
@@ -48,7 +48,7 @@ _UNLOCK = (
 
 
 class Row(NamedTuple):
-    """A condition (None matches anything) and what it means; `{words}` are mStock's own.
+    """A condition (None matches anything) and what it means; `{said}` is what mStock said.
 
     `text` must match the whole of mStock's words, in lower case with single blanks.
     """
@@ -74,12 +74,13 @@ _SESSION_CALLS = frozenset({Call.FUND_SUMMARY, Call.LOGOUT})
 _LOGIN = frozenset({Call.LOGIN})
 _OTP = frozenset({Call.SESSION_TOKEN})
 _TOTP = frozenset({Call.VERIFY_TOTP})
+_LOGIN_STEPS = _LOGIN | _OTP | _TOTP
+_ATTEMPTS = r"\b(\d{1,3}) attempts? (?:remaining|left)"
 _DEAD = r"(invalid request|incorrect auth)\. please try again\.?"
-_SAYS = "mStock says: “{words}”"
-_FAILED = f"Something failed inside mStock. {_SAYS}"
-_REFUSED = f"mStock refuses. {_SAYS}"
-_REFUSED_INPUT = f"mStock refuses what was sent. {_SAYS}"
-_REFUSED_KEY = f"mStock refuses the API key. {_SAYS}"
+_FAILED = "Something failed inside mStock. {said}"
+_REFUSED = "mStock refuses. {said}"
+_REFUSED_INPUT = "mStock refuses what was sent. {said}"
+_REFUSED_KEY = "mStock refuses the API key. {said}"
 
 ROWS: tuple[Row, ...] = (
     # What holds for every call.
@@ -102,7 +103,7 @@ ROWS: tuple[Row, ...] = (
         "Update the plugin.",
         text=r"please provide valid api version.*",
     ),
-    Row(VersionException, _SAYS, "Update the plugin.", code="VersionException"),
+    Row(VersionException, _REFUSED, "Update the plugin.", code="VersionException"),
     # A dead token needs mStock's code or status, and words known to mean one.
     Row(
         TokenException,
@@ -122,7 +123,7 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         SessionRefused,
-        f"mStock refused this session in words that are not known here. {_SAYS}",
+        "mStock refused this session in words that are not known here. {said}",
         "Try again; if it comes back, log out and log in again.",
         calls=_SESSION_CALLS,
         code="TokenException|IA401",
@@ -141,6 +142,13 @@ ROWS: tuple[Row, ...] = (
         "Check BROKER_API_KEY (your client code) and type the password again.",
         calls=_LOGIN,
         text=r"please provide valid clientcode and password.*",
+    ),
+    Row(
+        InputException,
+        "mStock did not accept this login. {said}",
+        "Check BROKER_API_KEY (your client code) and type the password again.",
+        calls=_LOGIN,
+        text=rf".*{_ATTEMPTS}.*",
     ),
     # The second step.
     Row(
@@ -168,19 +176,16 @@ ROWS: tuple[Row, ...] = (
     Row(
         GeneralException, "Something failed inside mStock.", _PAUSE, text=r"something went wrong\.?"
     ),
-    Row(GeneralException, _FAILED, _PAUSE, code="GeneralException|IA500|500"),
+    Row(GeneralException, _FAILED, _PAUSE, code="GeneralException|IA500"),
     Row(InputException, _REFUSED_INPUT, _LOOK, code="InputException|IA400|400"),
     Row(MiraeException, _REFUSED, _LOOK, code=r"MiraeException|MA\w*|RS-?\w*"),
-    Row(
-        GeneralException,
-        _FAILED,
-        _PAUSE,
-        http=frozenset(range(500, 600)),
-    ),
+    Row(GeneralException, _FAILED, _PAUSE, calls=_SESSION_CALLS, code="500"),
+    # The older revision answers a refused login with HTTP 500 too: no reason to try it again.
+    Row(MiraeException, _REFUSED, _LOOK, calls=_LOGIN_STEPS, http=frozenset({500})),
+    Row(GeneralException, _FAILED, _PAUSE, http=frozenset(range(500, 600))),
     Row(MiraeException, _REFUSED, _LOOK),
 )
 
-_ATTEMPTS = r"\b(\d{1,3}) attempts? (?:remaining|left)"
 
 # What to do when a call that must not be repeated got no clear answer.
 _UNKNOWN: dict[Call, tuple[str, str]] = {
@@ -209,8 +214,9 @@ def refusal(
     """
     text = " ".join(words.lower().split())
     row = next(row for row in ROWS if row.matches(route.call, http, code, text))
-    said = words if shown is None else shown
-    message = row.message.replace("{words}", said or f"no reason given, HTTP {http}")
+    reason = words if shown is None else shown
+    said = f"mStock says: “{reason}”" if reason else f"It gave no reason (HTTP {http})."
+    message = row.message.replace("{said}", said)
     left = re.search(_ATTEMPTS, text)
     attempts = int(left[1]) if left else None
     return row.error(
@@ -247,7 +253,7 @@ _REDIRECT = (
     "Something between here and mStock answered with a redirect (HTTP {0}); it was not followed."
 )
 _UNCLEAR: dict[int, str] = {
-    **{http: _GATEWAY_PAGE.format(http) for http in (502, 503, 504)},
+    **{http: _GATEWAY_PAGE.format(http) for http in GATEWAY},
     **{http: _REDIRECT.format(http) for http in range(300, 400)},
 }
 

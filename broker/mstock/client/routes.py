@@ -5,6 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
+# HTTP statuses of the gateway in front of mStock; their bodies say nothing.
+GATEWAY = frozenset({502, 503, 504})
+
 
 class Call(StrEnum):
     """The calls of mStock's user module; both dialects have all five."""
@@ -28,6 +31,27 @@ class Route(NamedTuple):
     path: str
     repeat: bool = False
     max_bytes: int = 64 * 1024
+
+
+class Routes(NamedTuple):
+    """The five calls of one dialect."""
+
+    login: Route
+    session_token: Route
+    verify_totp: Route
+    fund_summary: Route
+    logout: Route
+
+
+def user_routes(root: str) -> Routes:
+    """The user module below a dialect's root; only the paths' root differs between the two."""
+    return Routes(
+        Route(Call.LOGIN, "POST", f"{root}/connect/login"),
+        Route(Call.SESSION_TOKEN, "POST", f"{root}/session/token"),
+        Route(Call.VERIFY_TOTP, "POST", f"{root}/session/verifytotp"),
+        Route(Call.FUND_SUMMARY, "GET", f"{root}/user/fundsummary", repeat=True),
+        Route(Call.LOGOUT, "GET", f"{root}/logout"),
+    )
 
 
 class Answer(NamedTuple):

@@ -9,44 +9,34 @@ from __future__ import annotations
 
 import logging
 import random
-import ssl
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
 from math import ceil
-from typing import Any, NamedTuple
+from typing import Any
 
 import requests
 from requests import exceptions as rx
 from urllib3 import exceptions as ux
 
-from broker.mstock.client.deadline import DeadlineAdapter, keep, was_sent
-from broker.mstock.client.meaning import outcome_unknown, unclear
-from broker.mstock.client.routes import Answer, Route
+from broker.mstock.client.deadline import DeadlineAdapter, Limits, limited
+from broker.mstock.client.faults import Fault, fault_of
+from broker.mstock.client.meaning import unclear
+from broker.mstock.client.routes import GATEWAY, Answer, Route
 from broker.mstock.clock import SYSTEM_CLOCK, Clock
 from broker.mstock.config import Timeouts
-from broker.mstock.errors import CertificateError, MstockError, SettingError, Unreachable
 from broker.mstock.secret import Secret
 
 log = logging.getLogger(__name__)
 
 _REPEATS = 2
-_REPEATED_STATUS = frozenset({502, 503, 504})
-_CHUNK = 64 * 1024
 _HEADERS = {
     "X-Mirae-Version": "1",
     "Accept": "application/json",
     "Accept-Encoding": "gzip",  # what the reader below can undo within its cap
     "User-Agent": "mstock-openalgo",
 }
-
-
-class _Fault(NamedTuple):
-    """A try that brought no answer: the error to raise, and whether another try may help."""
-
-    error: MstockError
-    may_pass: bool
 
 
 class _Session(requests.Session):
@@ -103,7 +93,7 @@ class Transport:
         """Send one call and return mStock's answer, whatever it says.
 
         Raises `Unreachable` (nothing was changed at mStock), `OutcomeUnknown` (a call that must
-        not be repeated was sent and no answer came), `CertificateError` or `SettingError`.
+        not be repeated was sent and no answer came) or `CertificateError`.
         """
         request = self._request(route, headers, form, json)
         end = self._clock.monotonic() + self._timeouts.deadline
@@ -116,7 +106,7 @@ class Transport:
             if pause is None or self._clock.monotonic() + pause >= end:
                 break
             self._clock.sleep(pause)
-        if isinstance(result, _Fault):
+        if isinstance(result, Fault):
             raise result.error
         return result
 
@@ -132,8 +122,9 @@ class Transport:
         form: Mapping[str, str] | None,
         json: Mapping[str, str] | None,
     ) -> requests.PreparedRequest:
-        """A request ready to send; a read's is kept, since preparing costs as much as sending."""
-        kept = self._kept.get(route)
+        """A request ready to send; a bare read's is kept, since preparing one costs so much."""
+        is_bare = route.repeat and form is None and json is None
+        kept = self._kept.get(route) if is_bare else None
         if kept is not None and kept[0] == headers:
             return kept[1]
         request = self._session.prepare_request(
@@ -141,45 +132,43 @@ class Transport:
                 route.method, self._base_url + route.path, headers=headers, data=form, json=json
             )
         )
-        if route.repeat:
+        if is_bare:
             self._kept[route] = (headers, request)
         return request
 
     def _try(
         self, route: Route, request: requests.PreparedRequest, remaining: Callable[[], float]
-    ) -> Answer | _Fault:
+    ) -> Answer | Fault:
         started = self._clock.monotonic()
+        limits = Limits(remaining, self._timeouts.read)
         try:
-            result: Answer | _Fault = self._send(route, request, remaining)
-        except (rx.RequestException, ux.HTTPError, OSError, ssl.SSLError) as error:
-            result = _fault(route, error)
+            with limited(limits):
+                result: Answer | Fault = self._send(route, request, max(remaining(), 0.001))
+        except (rx.RequestException, ux.HTTPError, OSError) as error:
+            result = fault_of(route, error, limits.sent)
         if log.isEnabledFor(logging.DEBUG):
             took = 1000 * (self._clock.monotonic() - started)
             what = result.http_status if isinstance(result, Answer) else type(result.error).__name__
             log.debug(f"mStock {route.call.value}: {what} in {took:.0f} ms")
         return result
 
-    def _send(
-        self, route: Route, request: requests.PreparedRequest, remaining: Callable[[], float]
-    ) -> Answer | _Fault:
-        left = max(remaining(), 0.001)
-        connect, read, _ = self._timeouts
-        keep(remaining, read)
+    def _send(self, route: Route, request: requests.PreparedRequest, left: float) -> Answer | Fault:
         response = self._session.send(
             request,
             stream=True,
             allow_redirects=False,
-            timeout=(min(connect, left), min(read, left)),
+            timeout=(min(self._timeouts.connect, left), min(self._timeouts.read, left)),
             verify=self._verify,
             proxies=self._proxies,
         )
+        status = response.status_code
         body = _body(response.raw, route.max_bytes)
         if body is None:
             response.close()
-            return _Fault(unclear(route, response.status_code), may_pass=False)
-        throttled = response.status_code == 429
-        wait = self._retry_after(response.headers) if throttled else None
-        return Answer(response.status_code, body, wait)
+            if status not in GATEWAY:
+                return Fault(unclear(route, status), may_pass=False)
+        wait = self._retry_after(response.headers) if status == 429 else None
+        return Answer(status, body or b"", wait)
 
     def _retry_after(self, headers: Mapping[str, str]) -> int | None:
         """Seconds of a Retry-After header, given as seconds or as a date; None without one."""
@@ -190,7 +179,7 @@ class Transport:
             return int(value[:6])
         try:
             then = parsedate_to_datetime(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         if then.tzinfo is None:
             then = then.replace(tzinfo=UTC)
@@ -198,103 +187,17 @@ class Transport:
 
 
 def _body(raw: Any, cap: int) -> bytes | None:
-    """The body, decompressed piece by piece; None as soon as it is larger than the cap."""
-    pieces: list[bytes] = []
-    size = 0
-    while piece := raw.read1(_CHUNK, decode_content=True):
-        size += len(piece)
-        if size > cap:
-            return None
-        pieces.append(piece)
-    return b"".join(pieces)
+    """The body, unpacked up to the cap; None when it is larger, or not what its encoding says."""
+    try:
+        body: bytes = raw.read(cap + 1, decode_content=True)
+    except ux.DecodeError:
+        return None
+    return body if len(body) <= cap else None
 
 
-def _may_pass(result: Answer | _Fault) -> bool:
-    if isinstance(result, _Fault):
+def _may_pass(result: Answer | Fault) -> bool:
+    if isinstance(result, Fault):
         return result.may_pass
     if result.http_status == 429:
         return result.retry_after is not None
-    return result.http_status in _REPEATED_STATUS
-
-
-def _fault(route: Route, error: Exception) -> _Fault:
-    """What a failure of requests or urllib3 means; their own texts can quote what was sent."""
-    causes = set(map(type, _causes(error)))
-    for kinds, make in _FAULTS:
-        if any(issubclass(cause, kinds) for cause in causes):
-            return make(route)
-    return _lost(route, "The connection to mStock broke.", may_pass=True)
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and what it wraps: requests and urllib3 keep causes in arguments and `reason`."""
-    seen: list[BaseException] = [error]
-    for each in seen:
-        inner = (*each.args, getattr(each, "reason", None), each.__cause__, each.__context__)
-        seen += [one for one in inner if isinstance(one, BaseException) and one not in seen]
-        yield each
-
-
-def _lost(route: Route, what: str, *, may_pass: bool) -> _Fault:
-    """No answer came; unless it is certain that nothing was sent, the request counts as sent."""
-    if was_sent() is False:
-        return _not_sent("A connection to mStock could not be set up.")(route)
-    if route.repeat:
-        return _Fault(Unreachable(what, "Wait a minute, then try again."), may_pass)
-    return _Fault(outcome_unknown(route, what), may_pass=False)
-
-
-def _not_sent(what: str) -> Callable[[Route], _Fault]:
-    next_step = "Check this computer's internet connection; mStock itself may be down."
-    return lambda _route: _Fault(Unreachable(f"{what} Nothing was sent.", next_step), may_pass=True)
-
-
-def _wrong_set_up(error: type[MstockError], what: str, next_step: str) -> Callable[[Route], _Fault]:
-    return lambda _route: _Fault(error(f"{what} Nothing was sent.", next_step), may_pass=False)
-
-
-# First match wins.
-_FAULTS: tuple[tuple[tuple[type[BaseException], ...], Callable[[Route], _Fault]], ...] = (
-    (
-        (ssl.SSLCertVerificationError,),
-        _wrong_set_up(
-            CertificateError,
-            "The other side's certificate does not prove that it is mStock.",
-            "Check this computer's date and time, and whether a proxy or virus scanner opens TLS "
-            "(its certificate then belongs into REQUESTS_CA_BUNDLE).",
-        ),
-    ),
-    (
-        (rx.InvalidSchema, rx.InvalidProxyURL, ux.ProxySchemeUnknown, ux.ProxySchemeUnsupported),
-        _wrong_set_up(
-            SettingError,
-            "The proxy address in HTTPS_PROXY cannot be used.",
-            "Give it as host:port.",
-        ),
-    ),
-    (
-        (ux.ProxyError, rx.ProxyError),
-        _not_sent("The proxy in HTTPS_PROXY did not let the call through."),
-    ),
-    ((ux.NameResolutionError,), _not_sent("mStock's address could not be looked up.")),
-    (
-        (rx.ConnectTimeout, ux.ConnectTimeoutError, ux.NewConnectionError),
-        _not_sent("mStock could not be reached."),
-    ),
-    (
-        (rx.ReadTimeout, ux.ReadTimeoutError, TimeoutError),
-        lambda route: _lost(route, "mStock did not answer in time.", may_pass=False),
-    ),
-    (
-        (ux.DecodeError,),
-        lambda route: _Fault(unclear(route, 200), may_pass=False),
-    ),
-    (
-        (FileNotFoundError, PermissionError, IsADirectoryError),
-        _wrong_set_up(
-            SettingError,
-            "The certificate file in REQUESTS_CA_BUNDLE or SSL_CERT_FILE cannot be read.",
-            "Mend or remove that setting.",
-        ),
-    ),
-)
+    return result.http_status in GATEWAY

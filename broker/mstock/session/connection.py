@@ -28,11 +28,18 @@ def client_for(config: Config) -> Client:
         return _kept[1]
 
 
-def fresh_client(config: Config, clock: Clock = SYSTEM_CLOCK) -> Client:
-    """A client with a single connection of its own, for calls that must not be repeated.
+def forget() -> None:
+    """Let go of the kept client, which holds the token of its last read."""
+    global _kept
+    with _lock:
+        _kept = None
 
-    Nothing stale is reused, and the two calls of a TOTP login share the connection, which mStock's
-    gateway wants.
+
+def fresh_client(config: Config, clock: Clock = SYSTEM_CLOCK) -> Client:
+    """A client with connections of its own, for calls that must not be repeated.
+
+    Nothing stale is reused, and the two calls of a TOTP login, one after the other, share one
+    connection, which mStock's gateway wants.
     """
     transport = Transport(
         config.rest_url,

@@ -10,11 +10,19 @@ import secrets
 from typing import NamedTuple
 
 from broker.mstock.config import Config
-from broker.mstock.errors import InputException, MstockError, TokenException
+from broker.mstock.errors import (
+    FixConfiguration,
+    InputException,
+    MstockError,
+    OutcomeUnknown,
+    TokenException,
+)
 from broker.mstock.secret import Secret
-from broker.mstock.session.connection import fresh_client
+from broker.mstock.session.connection import forget, fresh_client
 
 _SIX_DIGITS = r"[0-9]{6}"
+# What to say where mStock does not: Type A's answer is silent, and with TOTP on no OTP is sent.
+SENT_UNSAID = "mStock sends the OTP to your registered mobile number and e-mail address."
 # Type A relates the two steps by the API key and knows no ticket; the callers' flow wants one.
 _LOCAL_TICKET = "typea-"
 
@@ -76,20 +84,24 @@ def login_with_totp(config: Config, password: Secret, totp_code: Secret) -> Secr
 
 
 def logout(config: Config, token: Secret) -> Farewell:
-    """End the session at mStock; never raises, never repeats.
+    """End the session at mStock; sent once, and no `MstockError` comes out.
 
-    A refused token, and on this call any 401, means that the session had ended already, which is
-    as good.
+    A refused token, and on this call any refusal with 401 that is not about the API key, means
+    that the session had ended already, which is as good.
     """
+    forget()
     try:
         with fresh_client(config) as client:
             client.logout(token)
     except MstockError as error:
-        if isinstance(error, TokenException) or error.http_status == 401:
+        unsaid = isinstance(error, FixConfiguration | OutcomeUnknown)
+        if isinstance(error, TokenException) or (error.http_status == 401 and not unsaid):
             return Farewell(True, "The mStock session had already ended.")
+        code = f" (mStock code {error.code})" if error.code else ""
         return Farewell(
             False,
-            f"mStock did not confirm the logout. {error} The token dies at midnight IST anyway.",
+            f"mStock did not confirm the logout. {error.message} "
+            f"The token dies at midnight IST anyway.{code}",
         )
     return Farewell(True, "mStock has confirmed the logout.")
 
@@ -108,7 +120,7 @@ def _six_digits(code: Secret, name: str) -> Secret:
 
 def _check_ticket(config: Config, ticket: Secret) -> None:
     is_local = ticket.reveal().startswith(_LOCAL_TICKET)
-    if not ticket or is_local != (config.api_type == "A"):
+    if not ticket.reveal().strip() or is_local != (config.api_type == "A"):
         raise InputException(
             "This OTP step has no login to belong to; nothing was sent.",
             "Start again: enter your password and ask for a new OTP.",

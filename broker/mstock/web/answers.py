@@ -19,6 +19,7 @@ from broker.mstock.errors import (
     WaitAndRetry,
 )
 from broker.mstock.secret import Secret
+from broker.mstock.session.login import SENT_UNSAID
 from broker.mstock.web.present import count, when_words
 from broker.mstock.web.waiting import Rules, Waiting, Why
 
@@ -120,8 +121,6 @@ def to_json(outcome: Outcome) -> dict[str, Any]:
 
 
 OTP_REQUIRED = 409
-# Type A's answer does not say where the OTP went; it goes where the account is registered.
-SENT_UNSAID = "mStock sends the OTP to your registered mobile number and e-mail address."
 PERHAPS_NOT_SENT = (
     "mStock took the password but does not say that it has sent an OTP. With TOTP enabled it sends "
     "none: start again and choose the authenticator app."
