@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := demo
-.PHONY: demo test check screenshots
+.PHONY: demo test check bench screenshots
 
 .venv/ready-%: pyproject.toml
 	@test -d .venv || $(PYTHON) -m venv .venv
@@ -20,6 +20,9 @@ check: .venv/ready-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: .venv/ready-test
+	$(BIN)/python -m benchmarks $(ARGS)
 
 # Renews the pictures in docs/ from a browser's walk through the demo.
 screenshots: .venv/ready-test

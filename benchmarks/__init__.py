@@ -1,0 +1,1 @@
+"""Measures the plugin against the plain libraries, in ratios within one run."""
