@@ -52,6 +52,7 @@ ACCOUNT_ACTIONS: Final[Mapping[str, Callable[[Account], None]]] = {
 }
 
 # What the clock's buttons add.
+YEARS: Final = range(2000, 2100)  # dates beyond cannot be shown everywhere
 STEPS: Final[Mapping[str, timedelta]] = {
     "30 seconds": timedelta(seconds=30),
     "5 minutes": timedelta(minutes=5),
@@ -151,12 +152,16 @@ def create_control(sim: Simulator) -> Flask:
         if form.get("action") == "follow":
             sim.clock.follow()
         elif form.get("step") in STEPS:
+            if (sim.clock.now() + STEPS[form["step"]]).year not in YEARS:
+                abort(400, f"The clock goes from {YEARS[0]} to {YEARS[-1]}.")
             sim.clock.advance(STEPS[form["step"]])
         else:
             try:
                 when = datetime.fromisoformat(form.get("when", ""))
             except ValueError:
                 abort(400, "Not a date and time.")
+            if when.year not in YEARS:
+                abort(400, f"Choose a year from {YEARS[0]} to {YEARS[-1]}.")
             # The field of the form has no zone: what is typed there is Indian time.
             sim.clock.set(when.replace(tzinfo=when.tzinfo or IST))
         return _back("clock")

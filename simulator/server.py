@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import sys
 import threading
@@ -84,6 +85,7 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
+    timeout = 60  # a client that stops in the middle does not hold a thread for good
     server: Server
 
     def setup(self) -> None:
@@ -145,10 +147,9 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def _host_name(host: str) -> str | None:
-    try:
-        return urlsplit(f"//{host}").hostname
-    except ValueError:
-        return None
+    """The name in a Host header, None when it is more than a name and a port."""
+    match = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[^/?#@:\[\]\s]+)(:[0-9]{1,5})?", host)
+    return match[1].strip("[]").lower() if match else None
 
 
 def _control_page(

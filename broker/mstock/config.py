@@ -115,20 +115,23 @@ def _checked(values: tuple[str | None, ...]) -> Config:
     )
 
 
-def load_env_file(path: str | None = None) -> None:
-    """Put a `.env` file's values into the environment, as OpenAlgo does; for the command line.
+def from_env_file(path: str | None = None) -> Config:
+    """The settings of a `.env` file over those of the environment; for the command line.
 
-    Without a path the file is looked for in the working folder and above it. Raises `SettingError`
-    for a file that is not UTF-8.
+    Without a path the file is looked for in the working folder and above it. The environment is
+    left as it is, so that a line taken out of the file is gone at the next reading. Raises
+    `SettingError`.
     """
-    from dotenv import find_dotenv, load_dotenv
+    from dotenv import dotenv_values, find_dotenv
 
     try:
-        load_dotenv(path or find_dotenv(usecwd=True), override=True)
+        values = dotenv_values(path or find_dotenv(usecwd=True))
     except UnicodeDecodeError:
         raise SettingError(
             "The .env file is not plain text.", "Save it with the encoding UTF-8."
         ) from None
+    given = {name: value for name, value in values.items() if value is not None}
+    return Config.from_env({**os.environ, **given})
 
 
 class _Reader:

@@ -44,11 +44,11 @@ def test_the_shelf_is_bounded(clock: FakeClock, config: Config) -> None:
     assert [shelf.get(key) is not None for key in keys] == [False] * 7 + [True] * 3
 
 
-def test_dropping_one_of_two_entries_drops_the_token(clock: FakeClock, config: Config) -> None:
-    shelf = TokenShelf(clock, later=lambda seconds, job: None)
-    first, _ = shelf.put(Secret("same"), config)
-    second, _ = shelf.put(Secret("same"), config)
+def test_a_token_takes_one_place_however_often_it_is_put(clock: FakeClock, config: Config) -> None:
+    shelf = TokenShelf(clock, capacity=2, later=lambda seconds, job: None)
     other, _ = shelf.put(Secret("other"), config)
-    assert shelf.drop(first) is not None
-    assert shelf.get(second) is None
+    keys = {shelf.put(Secret("same"), config)[0] for _ in range(10)}
+    assert len(keys) == 1
     assert shelf.get(other) is not None
+    assert shelf.drop(keys.pop()) is not None
+    assert len(shelf) == 1

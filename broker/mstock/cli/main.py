@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from broker.mstock.config import REDIRECT_URL, Config, load_env_file
+from broker.mstock.config import REDIRECT_URL, Config, from_env_file
 from broker.mstock.errors import MstockError
 from broker.mstock.web.server import LoopbackServer
 from broker.mstock.web.standalone import create_app
@@ -28,7 +28,7 @@ def web(port: int | None) -> None:
     Ends with exit code 1 when a setting is unusable or the port is taken.
     """
     try:
-        config = _settings()
+        config = from_env_file()
     except MstockError as error:
         raise click.ClickException(str(error)) from None
     wanted = _port_of(config) if port is None else port
@@ -39,18 +39,13 @@ def web(port: int | None) -> None:
             f"Port {wanted} cannot be used ({error.strerror}). Try another with --port."
         ) from None
     with server:
-        server.start(create_app(_settings))
+        # Read anew at each request: a mended line needs no restart.
+        server.start(create_app(from_env_file))
         kind = "LIVE" if config.is_live else "SIMULATOR"
         click.echo(f"mStock {kind}, API type {config.api_type}: open {server.url}/")
         click.echo("Ctrl-C ends it; a session that is not logged out dies at midnight IST.")
         with contextlib.suppress(KeyboardInterrupt):
             server.wait()
-
-
-def _settings() -> Config:
-    """The settings as `.env` has them now: a mended line needs no restart."""
-    load_env_file()
-    return Config.from_env()
 
 
 def _port_of(config: Config) -> int:

@@ -140,6 +140,11 @@ def _invitation(waiting: Waiting | None) -> str:
 
 
 PASSWORD_MISSING = Problem("Password is required.", field="password")
+PASSWORD_GARBLED = Problem(
+    "The password arrived with characters that cannot be read, so nothing was sent.",
+    "Type it again.",
+    field="password",
+)
 PASSWORD_TOO_LONG = Problem("This is too long to be a password.", field="password")
 CODE_MISSING = {
     "totp": Problem("TOTP code is required.", "Your authenticator app shows it.", field="totp"),
@@ -152,6 +157,10 @@ CODE_MISSHAPEN = {
     ),
 }
 LOGIN_ID_MISSING = Problem("login_id is required.", "It came with the request for the OTP.")
+COOKIES_NEEDED = Problem(
+    "This browser keeps no cookie from this page, so nothing was sent.",
+    "Allow cookies for this address: without one, nobody can tell whose login this is.",
+)
 FORM_USED = Problem(
     "That form had been used before, so nothing was sent this time.", "Use this one.", is_news=True
 )
@@ -218,6 +227,8 @@ def too_soon(seconds: int, now: datetime) -> Problem:
 
 def tries_words(waiting: Waiting) -> str:
     """How many tries are left, with a warning before the last."""
+    if waiting.tries_left < 1:
+        return "The last try is being checked."
     if waiting.tries_left == 1:
         return "Last try: if it is wrong, this login ends and you start again from the password."
     return f"{count(waiting.tries_left, 'try', 'tries')} left."

@@ -9,7 +9,16 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from flask import Blueprint, Response, jsonify, render_template, request, session, url_for
+from flask import (
+    Blueprint,
+    Response,
+    current_app,
+    jsonify,
+    render_template,
+    request,
+    session,
+    url_for,
+)
 from flask.blueprints import BlueprintSetupState
 from flask_wtf.csrf import CSRFError, generate_csrf  # type: ignore[import-untyped]
 from werkzeug.exceptions import BadRequest, HTTPException
@@ -30,6 +39,7 @@ RULE = "/mstock/callback"
 _BROWSER = "mstock_browser"
 _ACTIONS = ("login", "verify", "resend", "restart")
 _METHODS = ("otp", "totp")
+_LONGEST_ID = 64
 _FIELDS = ("action", "password", "method", "totp", "otp", "login_id", "form")
 
 
@@ -114,25 +124,29 @@ class _LoginPage:
             return pages.with_status(
                 jsonify(status="error", message=str(answers.PAGE_STALE), code="csrf"), 400
             )
-        turned_away = self._on_entry()
-        if turned_away is not None:
-            return turned_away
-        return self._fresh_form(400, answers.PAGE_STALE)
+        has_cookie = current_app.config["SESSION_COOKIE_NAME"] in request.cookies
+        return self._fresh_form(400, answers.PAGE_STALE if has_cookie else answers.COOKIES_NEEDED)
 
     def on_http_error(self, error: HTTPException) -> Response:
         """What Flask or an extension of the app refused before the view was reached."""
         status = error.code or 400
         if request.endpoint != ENDPOINT:
             return pages.error_page(status, "Not found", _NO_FILE)
-        response = self._fresh_form(status, _refusals.get(status, _refusals[400]))
-        wait = getattr(error, "retry_after", None)
-        if status == 429 and isinstance(wait, int):
-            response.headers.setdefault("Retry-After", str(wait))
+        response = self._fresh_form(status, _refusals.get(status, _refusals[400]), error)
+        if status == 429:
+            response.headers.setdefault("Retry-After", str(_seconds(error)))
         return response
 
-    def _fresh_form(self, status: int, problem: Problem) -> Response:
+    def _fresh_form(
+        self, status: int, problem: Problem, error: HTTPException | None = None
+    ) -> Response:
         if pages.wants_json():
-            return pages.error_page(status, "", problem)
+            body = {"status": "error", "message": str(problem)}
+            wait = {"retry_after": _seconds(error)} if error is not None and status == 429 else {}
+            return pages.with_status(jsonify(body | wait), status)
+        turned_away = self._on_entry()
+        if turned_away is not None:
+            return turned_away
         try:
             config = self._config_source()
         except SettingError as error:
@@ -185,6 +199,15 @@ _refusals: dict[int, Problem] = {
 }
 
 
+def _seconds(error: HTTPException) -> int:
+    """How long the app's own limit makes its visitor wait, at most."""
+    wait = getattr(error, "retry_after", None)
+    if isinstance(wait, int):
+        return wait
+    item = getattr(getattr(error, "limit", None), "limit", None)  # as Flask-Limiter tells it
+    return int(item.get_expiry()) if item is not None else 60
+
+
 def _require_csrf(state: BlueprintSetupState) -> None:
     if "csrf" not in state.app.extensions:
         raise RuntimeError("The mStock login page needs Flask-WTF's CSRFProtect in the app.")
@@ -202,7 +225,10 @@ def _sent() -> Mapping[str, str]:
     """The fields of a form or a JSON object, all of them text."""
     if not request.is_json:
         return request.form
-    body = request.get_json(silent=True)
+    try:
+        body = request.get_json(silent=True)
+    except RecursionError:
+        raise BadRequest from None
     if not isinstance(body, dict):
         raise BadRequest
     known = {name: body[name] for name in _FIELDS if name in body}
@@ -222,6 +248,8 @@ def _entry(sent: Mapping[str, str]) -> Entry:
     method = sent.get("method", "totp" if "totp" in sent else "otp")
     if action not in _ACTIONS or method not in _METHODS or (is_form and not sent.get("form")):
         raise BadRequest
+    if any(len(sent.get(name, "")) > _LONGEST_ID for name in ("form", "login_id")):
+        raise BadRequest  # ours are shorter, and they are remembered
     return Entry(
         action,
         password=Secret(sent.get("password", "")),

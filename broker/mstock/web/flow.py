@@ -83,7 +83,7 @@ class LoginFlow:
         self._clock = clock
         self.pending = pending or PendingLogins(clock)
         self._limits = limits or LoginLimits(clock)
-        self._once: SendOnce[Outcome] = SendOnce()
+        self._once: SendOnce[tuple[Config, Outcome]] = SendOnce()
         self._actions: dict[str, Callable[[Visit, Entry], Outcome]] = {
             "login": self._log_in,
             "verify": self._verify,
@@ -110,9 +110,17 @@ class LoginFlow:
             return work()
         patience = 2 * visit.config.timeouts.deadline + 5
         try:
-            return self._once.run((visit.browser, entry.form), work, patience)
+            done = self._once.run(
+                (visit.browser, entry.form), lambda: (visit.config, work()), patience
+            )
         except AlreadySent:
             return replace(self.state(visit), problem=answers.FORM_USED)
+        made_with, outcome = done
+        if made_with != visit.config:
+            # The second click of two came after a change of the settings: the token of the first
+            # belongs to the account of then.
+            return replace(self.state(visit), problem=answers.FORM_USED)
+        return outcome
 
     def _misfit(self, visit: Visit, entry: Entry) -> Problem | None:
         if entry.action == "login":
@@ -214,9 +222,15 @@ class LoginFlow:
                 return self._gone(visit, end.why)
             problem = answers.last_try_failed(answers.problem_of(error), self.pending.rules)
             return replace(_at_password(error), problem=problem)
-        return replace(_at_password(error), step=Step.CODE, waiting=waiting)
+        refused = _at_password(error)
+        if refused.problem is not None and attempt.is_try:
+            refused = replace(refused, problem=replace(refused.problem, field="otp"))
+        return replace(refused, step=Step.CODE, waiting=waiting)
 
     def _restart(self, visit: Visit, entry: Entry) -> Outcome:
+        waiting = self.pending.look(visit.browser, visit.account)
+        if waiting is not None and entry.login_id and waiting.login_id != entry.login_id:
+            return self._gone(visit, Why.REPLACED)  # an older tab must not end the newer login
         self.pending.close(visit.browser, Why.DROPPED)
         return Outcome(Step.PASSWORD, REFUSED, has_moved=True)
 
@@ -252,7 +266,14 @@ def _password_misfit(password: Secret) -> Problem | None:
     text = password.reveal()
     if not text.strip():
         return answers.PASSWORD_MISSING
+    if "\ufffd" in text or (not text.isascii() and _has_surrogate(text)):
+        return answers.PASSWORD_GARBLED
     return answers.PASSWORD_TOO_LONG if len(text) > _LONGEST_PASSWORD else None
+
+
+def _has_surrogate(text: str) -> bool:
+    """True for half a character, which no encoding can carry."""
+    return any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def _code_misfit(code: Secret, name: str) -> Problem | None:

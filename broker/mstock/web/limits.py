@@ -24,7 +24,8 @@ class LoginLimits:
     def __init__(self, clock: Clock = SYSTEM_CLOCK, rules: str = OPENALGO_LIMITS) -> None:
         self._clock = clock
         self._rules = parse_many(rules)
-        self._window = MovingWindowRateLimiter(MemoryStorage())
+        self._storage = MemoryStorage()
+        self._window = MovingWindowRateLimiter(self._storage)
         self._lock = threading.Lock()
 
     def take(self, address: str) -> int:
@@ -37,5 +38,12 @@ class LoginLimits:
                 return 0 if all(taken) else 1
             now = self._clock.now().timestamp()
             free_at = max(self._window.get_window_stats(rule, address).reset_time for rule in full)
+            if free_at - now > max(rule.get_expiry() for rule in full) + 1:
+                # The engine knows the wall clock only, and that was set back: begin anew, since a
+                # day's clock change must not lock a trader out for a day.
+                self._storage.reset()
+                for rule in self._rules:
+                    self._window.hit(rule, address)
+                return 0
             # A second more than the rest of the window, never less: the promise must hold.
             return max(1, math.floor(free_at - now) + 1)

@@ -19,6 +19,8 @@ BLUEPRINT = "mstock_login"
 ENDPOINT = f"{BLUEPRINT}.callback"
 STATIC = "/mstock/static"
 
+REFUSED = Problem("The request was refused.", "Nothing was sent.")
+
 ConfigSource = Callable[[], Config]
 
 log = logging.getLogger(__name__)
@@ -83,6 +85,8 @@ def setting_page(error: SettingError) -> Response:
 def on_fault(error: Exception) -> Response | HTTPException:
     """Flask's handler for a fault of ours: said in plain words, logged without its text."""
     if isinstance(error, HTTPException):
+        if wants_json():
+            return error_page(error.code or 500, "", REFUSED)
         return error
     log.error("mStock page: %s", whereabouts(error))
     return error_page(500, "Something went wrong", answers.FAULT)

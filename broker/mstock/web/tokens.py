@@ -41,10 +41,16 @@ class TokenShelf:
         self._is_watched = False
 
     def put(self, token: Secret, config: Config) -> tuple[str, DaySession]:
-        """Keep a token until midnight IST; the oldest session makes room when the shelf is full."""
+        """Keep a token until midnight IST; the oldest session makes room when the shelf is full.
+
+        A token that is here already, from the first of a double click's two, keeps its place.
+        """
         held = DaySession(token, config, session_end(self._clock.now()))
         key = secrets.token_urlsafe(32)
         with self._lock:
+            for known, session in self._sessions.items():
+                if session.token == token:
+                    return known, session
             self._sessions[key] = held
             while len(self._sessions) > self._capacity:
                 self._sessions.popitem(last=False)
@@ -61,15 +67,10 @@ class TokenShelf:
             return self._sessions.get(key)
 
     def drop(self, key: str) -> DaySession | None:
-        """Forget a session, with every other entry of its token; returns what was forgotten."""
+        """Forget a session; returns it, None when there was none."""
         with self._lock:
             self._sweep()
-            held = self._sessions.pop(key, None)
-            if held is not None:
-                # A double click leaves two entries for one token.
-                for twin in [k for k, v in self._sessions.items() if v.token == held.token]:
-                    del self._sessions[twin]
-            return held
+            return self._sessions.pop(key, None)
 
     def __len__(self) -> int:
         with self._lock:

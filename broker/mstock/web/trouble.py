@@ -19,7 +19,7 @@ _TITLES: dict[int, tuple[str, Problem]] = {
     ),
     413: ("Too long", Problem("The request is larger than any login.", "Nothing was sent.")),
 }
-_OTHER = ("That did not work", Problem("The request was refused.", "Nothing was sent."))
+_OTHER = ("That did not work", pages.REFUSED)
 
 
 def register(app: Flask) -> None:
@@ -42,7 +42,7 @@ def turn_away_strangers() -> Response | None:
         return None
     problem = Problem("You came here from another website.", "Nothing has been done.", is_news=True)
     return pages.message_page(
-        200 if request.method == "GET" else 403,
+        200 if request.method == "GET" and not pages.wants_json() else 403,
         "mStock login",
         problem,
         back=url_for("home"),
@@ -64,6 +64,9 @@ def _on_untrusted_host(error: SecurityError) -> Response:
         problem,
         back=f"{own}/",
         back_words="Open it",
+        mode="",  # a stranger need not know what runs here
+        api_type="",
+        phone_url="",
         style=f"{static}/mstock.css",
         icon=f"{static}/icon.svg",
     )
