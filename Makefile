@@ -2,15 +2,20 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := demo
-.PHONY: demo test check bench screenshots
+.PHONY: demo app test check bench screenshots
 
 .venv/ready-%: pyproject.toml
-	@test -d .venv || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$*]"
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
+	@echo "Installing what is needed into .venv (once; from the Python package index) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$*]"
 	@touch $@
 
 demo: .venv/ready-demo
 	@$(BIN)/python -m demo $(ARGS)
+
+# The login and funds pages with the settings in .env.
+app: .venv/ready-demo
+	@$(BIN)/python -m broker.mstock web $(ARGS)
 
 test: .venv/ready-test check
 	$(BIN)/python -m pytest $(ARGS)

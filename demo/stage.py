@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from datetime import datetime
 from types import TracebackType
 from typing import Self
 
+from broker.mstock.clock import SYSTEM_CLOCK
 from broker.mstock.config import Config
+from broker.mstock.web.flow import LoginFlow
+from broker.mstock.web.limits import LoginLimits
 from broker.mstock.web.server import LoopbackServer
 from broker.mstock.web.standalone import create_app
 from simulator import Simulator
+
+
+class _SimulatedTime:
+    """The simulator's clock for the page too, so that midnight comes to both at once."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        self._simulator = simulator
+
+    def now(self) -> datetime:
+        return self._simulator.clock.now()
+
+    def monotonic(self) -> float:
+        return SYSTEM_CLOCK.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        SYSTEM_CLOCK.sleep(seconds)
 
 
 class Demo:
@@ -47,7 +67,10 @@ class Demo:
             self.url = self._server.url
             self.phone_url = f"{self.simulator.rest_url}/phone"
             config = self._config()
-            self._server.start(create_app(lambda: config, phone_url=self.phone_url))
+            clock = _SimulatedTime(self.simulator)
+            flow = LoginFlow(clock, limits=LoginLimits())
+            app = create_app(lambda: config, clock, phone_url=self.phone_url, flow=flow)
+            self._server.start(app)
             self._stack = stack.pop_all()
         return self
 

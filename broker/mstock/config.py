@@ -59,6 +59,11 @@ class Config(NamedTuple):
     ca_bundle: str | None = None
 
     @property
+    def account(self) -> tuple[str, str, str]:
+        """Whose session it is: address, API type and client code."""
+        return (self.rest_url, self.api_type, self.client_code)
+
+    @property
     def is_live(self) -> bool:
         """True for mStock itself, False for a simulator on this machine."""
         return self.rest_url == REST_URL
@@ -125,11 +130,17 @@ def from_env_file(path: str | None = None) -> Config:
     from dotenv import dotenv_values, find_dotenv
 
     try:
-        values = dotenv_values(path or find_dotenv(usecwd=True))
-    except UnicodeDecodeError:
+        found = path or find_dotenv(usecwd=True)
+        values = dotenv_values(found, interpolate=False)
+    except ValueError:
         raise SettingError(
             "The .env file is not plain text.", "Save it with the encoding UTF-8."
         ) from None
+    if not found and "BROKER_API_KEY" not in os.environ:
+        raise SettingError(
+            f"There is no .env file in {os.getcwd()} or above it.",
+            "Copy .env.example to .env there (on Windows, mind that it does not become .env.txt).",
+        )
     given = {name: value for name, value in values.items() if value is not None}
     return Config.from_env({**os.environ, **given})
 

@@ -71,6 +71,25 @@ def test_an_unusable_setting_is_named_and_nothing_is_served(
         assert settings["BROKER_API_SECRET"] not in errors
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "latin-1"])
+def test_a_file_that_is_no_plain_text_is_told_in_words(
+    simulator: Simulator, tmp_path: Path, encoding: str
+) -> None:
+    text = "".join(f"{name}={value}é\n" for name, value in settings_for(simulator, "B").items())
+    (tmp_path / ".env").write_bytes(text.encode(encoding))
+    with started(tmp_path) as process:
+        _, errors = process.communicate(timeout=20)
+        assert process.returncode == 1
+        assert errors.startswith("Error: The .env file is not plain text.")
+
+
+def test_a_missing_file_is_told_with_the_folder(simulator: Simulator, tmp_path: Path) -> None:
+    with started(tmp_path) as process:
+        _, errors = process.communicate(timeout=20)
+        assert process.returncode == 1
+        assert errors.startswith(f"Error: There is no .env file in {tmp_path} or above it.")
+
+
 def test_the_port_is_redirect_urls_and_a_taken_one_is_told(
     simulator: Simulator, tmp_path: Path
 ) -> None:

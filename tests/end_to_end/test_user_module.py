@@ -133,7 +133,7 @@ class TestOtp:
         assert "9 attempts are left" in errors[0]
         assert "Only 1 attempt is left" in errors[8]
         assert "Forgot password" in errors[8]
-        assert "No attempts are left: the account is locked" in errors[9]
+        assert "account is locked: no attempts are left" in errors[9]
 
 
 class TestTotp:
@@ -148,6 +148,26 @@ class TestTotp:
         first, second, *_ = simulator.journal
         assert [first.route, second.route] == [route("connect/login"), route("session/verifytotp")]
         assert first.remote_port == second.remote_port
+
+    def test_a_gateway_that_refuses_cold_second_steps_is_satisfied(
+        self, config: Config, simulator: Simulator, route: Callable[[str], str]
+    ) -> None:
+        enable_totp(simulator)
+        simulator.faults.set(route("session/verifytotp"), "cold_bad_gateway")
+        code = simulator.totp_now(simulator.demo.client_code)
+        token, _, error = auth_api.authenticate_with_totp(simulator.demo.password, code)
+        assert (bool(token), error) == (True, None)
+
+    def test_an_otp_that_goes_out_cold_to_such_a_gateway_is_not_repeated(
+        self, config: Config, simulator: Simulator, route: Callable[[str], str]
+    ) -> None:
+        simulator.faults.set(route("session/token"), "cold_bad_gateway")
+        ticket, _, _ = auth_api.send_otp(simulator.demo.password)
+        otp = str(simulator.phone.last_otp(simulator.demo.client_code))
+        token, _, error = auth_api.verify_otp(otp, str(ticket))
+        assert token is None
+        assert "is unknown. Start again" in str(error)
+        assert calls(simulator).count(route("session/token")) == 1
 
     def test_a_used_code_is_refused(self, config: Config, simulator: Simulator) -> None:
         enable_totp(simulator)

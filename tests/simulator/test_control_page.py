@@ -86,7 +86,7 @@ def test_only_the_phones_own_page_reloads_itself(sim):
 
 def test_the_authenticator_shows_the_code_and_the_seconds(sim, press):
     sim.accounts["MA0000003"].totp_enabled = False
-    assert "No account has TOTP on." in page(sim)
+    assert "has TOTP off" in page(sim)
     press("account", client_code="MA0000001", action="totp_on")
     sim.clock.set(sim.clock.now().replace(second=12, microsecond=0), frozen=True)
     text = page(sim)

@@ -217,7 +217,7 @@ class TestAttempts:
 
     def test_with_none_left_the_way_to_unlock_is_told(self) -> None:
         text = str(self.told(0))
-        assert "No attempts" in text
+        assert "no attempts" in text
         assert "locked" in text
         assert "unlocked with" in text
 

@@ -40,7 +40,7 @@ def test_the_sixth_post_to_mstock_in_a_minute_is_held_back(
     use_up(browser)
     page = browser.ask_for_otp()
     assert page.status == 429
-    assert "That is enough tries for the moment" in page.alert
+    assert "Too many tries for this page's own limit" in page.alert
     assert "Try again in 61 seconds, at 09:01:01 IST." in page.alert
     assert page.response.headers["Retry-After"] == "61"
     assert len(mstock.calls) == 5
@@ -73,10 +73,10 @@ def test_the_limit_takes_no_resend(browser: Browser, mstock: FakeMstock, clock: 
         page = browser.enter(page, "000000")
     page = browser.post(page.form("resend"))
     assert page.step == "code"
-    assert "2 times at most" in page.text
+    assert "2 left" in page.text
     clock.advance(31)  # the first POST has left the minute, the four others have not
     page = browser.post(page.form("resend"))
-    assert "1 time at most" in page.text
+    assert "1 left" in page.text
     page = browser.post(page.form("resend"))
     assert "so nothing was sent" in page.alert
 

@@ -230,6 +230,6 @@ def test_an_unexpected_fault_is_said_plainly_and_ends_the_login(
     assert page.status == 500
     assert "Something went wrong" in page.text
     assert "ZeroDivisionError" not in page.html
-    assert "ZeroDivisionError at" in caplog.text
+    assert "ZeroDivisionError in" in caplog.text
     assert PASSWORD not in caplog.text
     assert browser.get().step == "password"

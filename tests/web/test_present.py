@@ -144,7 +144,7 @@ def test_the_hosts_figures_bear_the_hosts_labels() -> None:
     summary = fund_summary()
     lines = figures.openalgo_lines(margin_of(summary), "cash")
     assert [(line.name, line.text, line.tone) for line in lines] == [
-        ("Available Balance", "₹3,12,450.75", ""),
+        ("Cash (OpenAlgo: Available Balance)", "₹3,12,450.75", ""),
         ("Collateral", "₹1,48,200.50", ""),
         ("Unrealized P&L", "−₹2,315.25", "loss"),
         ("Realized P&L", "+₹1,840.50", "gain"),

@@ -84,7 +84,7 @@ def test_a_double_click_logs_in_once_and_the_second_answer_is_good_too(
 
 def test_resend(browser: Browser, mstock: FakeMstock, clock: FakeClock) -> None:
     page = browser.ask_for_otp()
-    assert "Resend from 09:00:30 IST" in page.text
+    assert "You can resend from 09:00:30 IST" in page.text
     early = browser.post(page.form("resend"))
     assert early.status == 429
     assert "in 30 seconds, at 09:00:30 IST" in early.alert

@@ -12,17 +12,30 @@ import pytest
 from flask import Flask
 
 from broker.mstock.clock import IST
+from broker.mstock.config import Config
 from broker.mstock.errors import (
     DataException,
     GeneralException,
     SessionRefused,
     TokenException,
     Unreachable,
+    WaitAndRetry,
 )
+from broker.mstock.mapping.funds import FundSummary
 from broker.mstock.session.login import Farewell
 from broker.mstock.web import standalone
+from broker.mstock.web.flow import LoginFlow
+from broker.mstock.web.standalone import create_app
 from tests.support.clock import FakeClock
-from tests.web.helpers import CALLBACK, Browser, FakeMstock, Page, fund_summary, until_waiting
+from tests.web.helpers import (
+    CALLBACK,
+    Browser,
+    FakeMstock,
+    Page,
+    fund_summary,
+    settings,
+    until_waiting,
+)
 
 
 def log_out(browser: Browser, page: Page) -> Page:
@@ -35,7 +48,7 @@ def test_the_funds_page(browser: Browser, clock: FakeClock) -> None:
     assert page.heading == "Funds"
     for words in (
         "Available to trade now ₹3,64,340.85",
-        "Available Balance ₹3,12,450.75",
+        "Cash (OpenAlgo: Available Balance) ₹3,12,450.75",
         "Unrealized P&L −₹2,315.25",
         "In use ₹96,310.40 (20.9 %)",
         "Available ₹3,64,340.85 (79.1 %)",
@@ -221,10 +234,34 @@ def test_an_outage_keeps_the_session_and_says_so(
     page = browser.get("/funds")
     assert page.status == status
     assert str(error) in page.alert
-    assert "You are still logged in." in page.text
+    # Only after an outage is that all there is to say.
+    assert ("You are still logged in." in page.text) is isinstance(error, WaitAndRetry)
     assert "Try again" in page.text
     assert "₹" not in page.text
     assert browser.get("/funds").status == 200
+
+
+def test_a_renewed_key_takes_effect_in_a_running_session(
+    clock: FakeClock, flow: LoginFlow, mstock: FakeMstock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys: list[str] = []
+
+    def look(auth_token: str, *, config: Config) -> FundSummary:
+        keys.append(config.api_key.reveal())
+        return fund_summary()
+
+    monkeypatch.setattr(standalone, "get_fund_summary", look)
+    configs = [Config.from_env(settings())]
+    browser = Browser(create_app(lambda: configs[-1], clock, flow=flow))
+    browser.log_in()
+    browser.get("/funds")
+    configs.append(Config.from_env(settings(BROKER_API_SECRET="SIMULATOR/renewed/key@@")))
+    browser.get("/funds")
+    # Another account's settings are not for this session's token.
+    configs.append(Config.from_env(settings(BROKER_API_KEY="OTHER123", BROKER_API_SECRET="x@@")))
+    browser.get("/funds")
+    assert keys[-3:-1] == [settings()["BROKER_API_SECRET"], "SIMULATOR/renewed/key@@"]
+    assert keys[-1] == settings()["BROKER_API_SECRET"]
 
 
 def test_midnight_ends_the_session_before_any_call(

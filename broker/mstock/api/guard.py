@@ -26,12 +26,14 @@ def guarded(work: Callable[[], T]) -> T:
     except MstockError:
         raise
     except Exception as error:
-        fault = f"{type(error).__name__} in {_place(error)}"
+        fault = whereabouts(error)
     # Raised out here, so that the fault itself does not hang on the error as its context.
     log.error(f"The mStock plugin failed: {fault}")
     raise PluginFault(f"The mStock plugin failed ({fault}).", "Please report this fault in it.")
 
 
-def _place(error: BaseException) -> str:
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{os.path.basename(frame.filename)}:{frame.lineno}"
+def whereabouts(error: BaseException) -> str:
+    """A fault's kind and place, and not its text."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" in {os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{place}"

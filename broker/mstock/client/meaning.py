@@ -38,6 +38,7 @@ _LOOK = "If that does not say what to do, look in the mStock app before you try 
 _PAUSE = "Wait a minute, then try once more."
 _RESEND = "Enter the newest OTP, or ask for a new one."
 _START_AGAIN = "Start again: enter your password and ask for a new OTP."
+_CHECK_LOGIN = "Check that the client code (BROKER_API_KEY) is yours, and type the password again."
 _FRESH_CODE = (
     "Wait for the next code in your authenticator and check that this computer's and the phone's "
     "clocks are right; mStock must have TOTP enabled for your key."
@@ -132,21 +133,21 @@ ROWS: tuple[Row, ...] = (
     Row(
         InputException,
         "mStock did not accept this client code and password.",
-        "Check BROKER_API_KEY (your client code) and type the password again.",
+        _CHECK_LOGIN,
         calls=_LOGIN,
         text=r"invalid username or password.*",
     ),
     Row(
         InputException,
         "mStock needs both the client code and the password.",
-        "Check BROKER_API_KEY (your client code) and type the password again.",
+        _CHECK_LOGIN,
         calls=_LOGIN,
         text=r"please provide valid clientcode and password.*",
     ),
     Row(
         InputException,
         "mStock did not accept this login. {said}",
-        "Check BROKER_API_KEY (your client code) and type the password again.",
+        _CHECK_LOGIN,
         calls=_LOGIN,
         text=rf".*{_ATTEMPTS}.*",
     ),
@@ -219,21 +220,15 @@ def refusal(
     message = row.message.replace("{said}", said)
     left = re.search(_ATTEMPTS, text)
     attempts = int(left[1]) if left else None
-    return row.error(
-        message,
-        row.next_step if attempts is None else f"{_attempts(attempts)} {row.next_step}",
-        code=code,
-        http_status=http,
-        attempts_left=attempts,
-    )
-
-
-def _attempts(left: int) -> str:
-    if left == 0:
-        return f"No attempts are left: the account is locked. {_UNLOCK}"
-    if left == 1:
-        return f"Only 1 attempt is left before mStock locks the account: be sure of it. {_UNLOCK}"
-    return f"{left} attempts are left."
+    next_step = row.next_step
+    if attempts == 0:
+        message, next_step = "Your mStock account is locked: no attempts are left.", _UNLOCK
+    elif attempts == 1:
+        message = f"{message} Only 1 attempt is left before mStock locks the account."
+        next_step = f"Be sure of the password before you use it. {_UNLOCK}"
+    elif attempts is not None:
+        message = f"{message} {attempts} attempts are left."
+    return row.error(message, next_step, code=code, http_status=http, attempts_left=attempts)
 
 
 def unclear(route: Route, http: int, retry_after: int | None = None) -> MstockError:

@@ -101,7 +101,7 @@ def logout(config: Config, token: Secret) -> Farewell:
         return Farewell(
             False,
             f"mStock did not confirm the logout. {error.message} "
-            f"The token dies at midnight IST anyway.{code}",
+            f"The token dies at midnight IST anyway; you can also log out in the mStock app.{code}",
         )
     return Farewell(True, "mStock has confirmed the logout.")
 

@@ -211,8 +211,8 @@ def last_try_failed(problem: Problem, rules: Rules) -> Problem:
 def too_many(seconds: int, now: datetime) -> Problem:
     """The limit on tries is reached."""
     return Problem(
-        "That is enough tries for the moment, so nothing was sent to mStock.",
-        f"Try again {when_words(seconds, now)}.",
+        "Too many tries for this page's own limit, so nothing was sent to mStock.",
+        f"Try again {when_words(seconds, now)}. An OTP that you have is not lost meanwhile.",
     )
 
 
@@ -231,4 +231,4 @@ def tries_words(waiting: Waiting) -> str:
         return "The last try is being checked."
     if waiting.tries_left == 1:
         return "Last try: if it is wrong, this login ends and you start again from the password."
-    return f"{count(waiting.tries_left, 'try', 'tries')} left."
+    return f"{count(waiting.tries_left, 'try', 'tries')} left here; mStock may allow fewer."

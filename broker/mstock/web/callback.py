@@ -193,7 +193,7 @@ _refusals: dict[int, Problem] = {
     400: Problem("That request could not be read, so nothing was sent.", "Please enter it again."),
     413: Problem("That was too long to be a login, so nothing was sent.", "Please enter it again."),
     429: Problem(
-        "That is enough tries for the moment, so nothing was sent to mStock.",
+        "Too many tries for the moment, so nothing was sent to mStock.",
         "Wait a minute and try again.",
     ),
 }

@@ -98,7 +98,7 @@ GROUPS: tuple[tuple[str, str, tuple[Label, ...]], ...] = (
 WORDS = ("limit_type", "seg")
 
 _AVAILABLE = {
-    "cash": "Cash, without collateral, before margin in use is taken off",
+    "cash": "Without collateral, before margin in use is taken off: not what you can trade with",
     "balance": "As mStock's own app shows it: collateral in, margin in use taken off",
 }
 
@@ -126,7 +126,7 @@ def segment_words(summary: FundSummary) -> str:
 def openalgo_lines(margin: Margin, view: str) -> tuple[Line, ...]:
     """The host's five figures under the labels of its dashboard."""
     return (
-        _host_line("Available Balance", _AVAILABLE[view], margin.available_cash),
+        _host_line("Cash (OpenAlgo: Available Balance)", _AVAILABLE[view], margin.available_cash),
         _host_line("Collateral", "Pledged holdings", margin.collateral),
         _host_line("Unrealized P&L", "Mark to market, open", margin.m2m_unrealized, signed=True),
         _host_line("Realized P&L", "Booked today", margin.m2m_realized, signed=True),

@@ -51,7 +51,7 @@ class Visit:
     @property
     def account(self) -> tuple[str, ...]:
         """What a ticket belongs to; a login does not outlive a change of it."""
-        return (self.config.rest_url, self.config.api_type, self.config.client_code)
+        return self.config.account
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Callable
 from typing import Any
 
 from flask import Response, jsonify, make_response, redirect, render_template, request, url_for
 from werkzeug.exceptions import HTTPException
 
+from broker.mstock.api.guard import whereabouts
 from broker.mstock.config import Config
 from broker.mstock.errors import SettingError
 from broker.mstock.web import answers
@@ -44,16 +44,16 @@ class Frame:
     """
 
     def __init__(self, config_source: ConfigSource, phone_url: str = "") -> None:
-        self._config_source = config_source
+        self.config_source = config_source
         self._phone_url = phone_url
 
     def __call__(self) -> dict[str, str]:
         static = f"{request.script_root}{STATIC}"
         files = {"style": f"{static}/mstock.css", "icon": f"{static}/icon.svg"}
         try:
-            return {**files, **self.of(self._config_source())}
-        except SettingError:
-            return files
+            return {**files, **self.of(self.config_source())}
+        except Exception:
+            return files  # the page that says what is wrong with the settings wants a frame too
 
     def of(self, config: Config) -> dict[str, str]:
         """The part that depends on the settings."""
@@ -79,7 +79,7 @@ def error_page(status: int, title: str, problem: Problem) -> Response:
 
 def setting_page(error: SettingError) -> Response:
     """Which setting to mend; its value is not shown."""
-    return error_page(500, "A setting needs mending", Problem(error.message, error.next_step))
+    return error_page(500, "A setting is wrong", Problem(error.message, error.next_step))
 
 
 def on_fault(error: Exception) -> Response | HTTPException:
@@ -90,13 +90,6 @@ def on_fault(error: Exception) -> Response | HTTPException:
         return error
     log.error("mStock page: %s", whereabouts(error))
     return error_page(500, "Something went wrong", answers.FAULT)
-
-
-def whereabouts(error: BaseException) -> str:
-    """A fault's type and place, for the log; not its text, which may quote what was entered."""
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
-    return f"{type(error).__name__}{place}"
 
 
 def see_other(where: str) -> Response:

@@ -21,7 +21,7 @@ from flask_wtf.csrf import CSRFProtect  # type: ignore[import-untyped]
 from broker.mstock.api.funds import get_fund_summary
 from broker.mstock.clock import SYSTEM_CLOCK, Clock
 from broker.mstock.config import Config
-from broker.mstock.errors import MstockError, TokenException
+from broker.mstock.errors import MstockError, SettingError, TokenException, WaitAndRetry
 from broker.mstock.mapping.funds import margin_of
 from broker.mstock.secret import Secret
 from broker.mstock.session import login
@@ -43,6 +43,10 @@ _KEY, _ENDS, _NOTICE, _FAREWELL = "key", "ends", "notice", "farewell"
 _PATIENCE = 35.0
 
 
+_STILL_IN = "You are still logged in."
+_LOG_OUT_AND_IN = "When that is mended and this page still says so, log out and log in again."
+
+
 class _NobodyIn(Exception):
     """A logout without a session."""
 
@@ -56,7 +60,7 @@ def create_app(
 ) -> Flask:
     """The app: `/mstock/callback` to log in, `/funds`, `/logout`.
 
-    For loopback only (see `server.py`). `config_source` is asked at each login and may raise
+    For loopback only (see `server.py`). `config_source` is asked at each request and may raise
     `SettingError`.
     """
     app = Flask(__name__, static_folder=None, template_folder=None)
@@ -127,12 +131,17 @@ class _Desk:
         if held is None:
             return self._to_login(self._why_not())
         try:
-            summary = get_fund_summary(held.token.reveal(), config=held.config)
+            summary = get_fund_summary(held.token.reveal(), config=self._settings_for(held))
         except TokenException as error:
             self._shelf.drop(session[_KEY])
             return self._to_login(str(error))
         except MstockError as error:
-            page = self._page("funds", held, problem=answers.problem_of(error))
+            page = self._page(
+                "funds",
+                held,
+                problem=answers.problem_of(error),
+                after_problem=_STILL_IN if isinstance(error, WaitAndRetry) else _LOG_OUT_AND_IN,
+            )
             return self._until_midnight(pages.with_status(page, answers.status_of(error)), held)
         view = held.config.funds_view
         page = self._page(
@@ -171,7 +180,15 @@ class _Desk:
         held = self._shelf.drop(key)
         if held is None:
             raise _NobodyIn
-        return login.logout(held.config, held.token)
+        return login.logout(self._settings_for(held), held.token)
+
+    def _settings_for(self, held: DaySession) -> Config:
+        """The settings of now when they are still the session's account's: a key may be renewed."""
+        try:
+            now = self._frame.config_source()
+        except SettingError:
+            return held.config
+        return now if now.account == held.config.account else held.config
 
     def _held(self) -> DaySession | None:
         return self._shelf.get(session.get(_KEY, ""))
