@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import logging
+import re
 from collections.abc import Iterator
 
 import pytest
+import requests
 
 from broker.mstock.api import auth_api, funds
 from broker.mstock.config import Config
 from broker.mstock.secret import Secret
 from broker.mstock.session import login
 from broker.mstock.session.connection import client_for
+from demo.stage import Demo
 from simulator import Simulator
 from tests.support.leaks import Leaks
 
@@ -117,6 +122,76 @@ def test_no_object_prints_a_secret(leaks: Leaks, config: Config, simulator: Simu
     client = client_for(config)
     leaks.show("client", client)
     leaks.show("client", vars(client))
+    assert leaks.found() == []
+
+
+class Browser:
+    """Opens pages and sends their forms over a real connection, and keeps all that it saw."""
+
+    def __init__(self, leaks: Leaks) -> None:
+        self._http = requests.Session()
+        self._http.trust_env = False
+        self._leaks = leaks
+        self._page = ""
+
+    def open(self, url: str) -> str:
+        return self._saw(self._http.get(url, timeout=10))
+
+    def submit(self, url: str, action: str, **fields: str) -> str:
+        """Send the form of the page last seen whose hidden `action` is this, or that has none."""
+        forms = re.findall(r"<form.*?</form>", self._page, re.DOTALL)
+        form = next(each for each in forms if f'value="{action}"' in each or not action)
+        hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', form))
+        return self._saw(self._http.post(url, data={**hidden, **fields}, timeout=10))
+
+    def _saw(self, answer: requests.Response) -> str:
+        for each in (*answer.history, answer):
+            self._leaks.show("URL", each.url)
+            self._leaks.show("page", each.text)
+            self._leaks.show("header", each.headers)
+        for cookie in self._http.cookies:
+            self._leaks.show("cookie", cookie.value)
+            payload = (cookie.value or "").split(".")[0]
+            readable = base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))
+            self._leaks.show("cookie, read", readable.decode())
+        self._page = answer.text
+        return answer.text
+
+
+@pytest.mark.parametrize("letter", ["A", "B"])
+@pytest.mark.parametrize("way", ["otp", "totp"])
+def test_no_secret_is_on_a_page_in_a_cookie_or_in_an_address(
+    letter: str, way: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    leaks = Leaks()
+    with caplog.at_level(logging.DEBUG), Demo(letter) as demo:
+        account = demo.simulator.demo
+        for name in ("password", "api_key_a", "api_key_b", "totp_secret"):
+            leaks.hide(name, getattr(account, name))
+        account.totp_enabled = way == "totp"
+        browser, login_page = Browser(leaks), f"{demo.url}/mstock/callback"
+        browser.open(login_page)
+        wrong = leaks.hide("wrong password", "not-the-password-either")
+        browser.submit(login_page, "login", password=wrong, method="otp")
+        if way == "totp":
+            code = leaks.hide("TOTP code", demo.simulator.totp_now(account.client_code))
+            sent = {"password": account.password, "method": "totp", "totp": code}
+            page = browser.submit(login_page, "login", **sent)
+        else:
+            browser.submit(login_page, "login", password=account.password, method="otp")
+            otp = leaks.hide("OTP", demo.simulator.phone.last_otp(account.client_code))
+            bad = leaks.hide("wrong OTP", f"{(int(otp) + 7) % 1_000_000:06}")
+            browser.submit(login_page, "verify", otp=bad)
+            page = browser.submit(login_page, "verify", otp=otp)
+        assert "Available to trade now" in page
+        leaks.hide("token", demo.simulator.sessions[0].token)
+        for entry in demo.simulator.journal:
+            if entry.route in ("b/session/token", "b/session/verifytotp"):
+                leaks.hide("ticket", json.loads(entry.body)["refreshToken"])
+        demo.simulator.faults.set(f"{letter.lower()}/user/fundsummary", "reset", times=3)
+        assert "still logged in" in browser.open(f"{demo.url}/funds")
+        assert "confirmed the logout" in browser.submit(f"{demo.url}/logout", "")
+        collect(leaks, demo.simulator, caplog)
     assert leaks.found() == []
 
 
