@@ -61,7 +61,8 @@ def why_gone(call: Callable[[], object]) -> Why:
 
 def secrets_in(store: PendingLogins) -> list[Secret]:
     """Every secret that can be reached from the store."""
-    found, seen, todo = [], set(), [vars(store)]
+    # The values by themselves: from 3.13 on, a dict does not own those of an object.
+    found, seen, todo = [], set(), list(vars(store).values())
     while todo:
         each = todo.pop()
         if id(each) in seen or isinstance(each, type) or callable(each):
