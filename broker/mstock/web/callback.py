@@ -102,6 +102,19 @@ class _LoginPage:
 
     def answer(self) -> Response:
         """GET shows where this browser stands; POST carries out what was entered."""
+        visit = self._enter()
+        if not isinstance(visit, Visit):
+            return visit
+        if request.method != "POST":
+            return self._reply(visit, self._flow.state(visit))
+        outcome = self._flow.act(visit, _entry(_sent()))
+        if outcome.token is not None:
+            session.pop(_BROWSER, None)
+            return self._on_success(outcome.token, visit.config)
+        return self._reply(visit, outcome)
+
+    def _enter(self) -> Visit | Response:
+        """Who is asking; or what to answer, when the app turns them away or a setting is wrong."""
         turned_away = self._on_entry()
         if turned_away is not None:
             return turned_away
@@ -109,14 +122,7 @@ class _LoginPage:
             config = self._config_source()
         except SettingError as error:
             return pages.setting_page(error)
-        visit = Visit(config, _browser(), request.remote_addr or "")
-        if request.method != "POST":
-            return self._reply(visit, self._flow.state(visit))
-        outcome = self._flow.act(visit, _entry(_sent()))
-        if outcome.token is not None:
-            session.pop(_BROWSER, None)
-            return self._on_success(outcome.token, config)
-        return self._reply(visit, outcome)
+        return Visit(config, _browser(), request.remote_addr or "")
 
     def on_stale_page(self, error: CSRFError) -> Response:
         """The form's CSRF token is missing or old: nothing is sent, a fresh form is shown."""
@@ -144,14 +150,9 @@ class _LoginPage:
             body = {"status": "error", "message": str(problem)}
             wait = {"retry_after": _seconds(error)} if error is not None and status == 429 else {}
             return pages.with_status(jsonify(body | wait), status)
-        turned_away = self._on_entry()
-        if turned_away is not None:
-            return turned_away
-        try:
-            config = self._config_source()
-        except SettingError as error:
-            return pages.setting_page(error)
-        visit = Visit(config, _browser(), request.remote_addr or "")
+        visit = self._enter()
+        if not isinstance(visit, Visit):
+            return visit
         state = self._flow.state(visit)
         return self._page(visit, replace(state, problem=problem), status)
 
