@@ -13,9 +13,15 @@ from demo.stage import Demo
 Shoot = Callable[[Page, str], None]
 
 
+def press(page: Page, button: str) -> None:
+    """Send a form and wait for the page that answers: a reload in between would hit neither."""
+    with page.expect_navigation():
+        page.get_by_role("button", name=button).click()
+
+
 def ask_for_otp(page: Page, demo: Demo, password: str | None = None) -> None:
     page.get_by_label("Password").fill(password or demo.password)
-    page.get_by_role("button", name="Continue").click()
+    press(page, "Continue")
 
 
 def code_on_the_phone(page: Page) -> str:
@@ -30,7 +36,7 @@ def code_on_the_phone(page: Page) -> str:
 
 def enter(page: Page, code: str) -> None:
     page.get_by_label(re.compile("^OTP for")).fill(code)
-    page.get_by_role("button", name="Log in").click()
+    press(page, "Log in")
 
 
 def logins(demo: Demo) -> int:
