@@ -23,10 +23,18 @@ def version(call: Call) -> None:
         raise Refused(Reason.VERSION)
 
 
-def no_authorization(call: Call, settings: Settings) -> None:
-    """The login steps carry no Authorization (1.2); the strict profile minds one."""
-    if settings.strict and "Authorization" in call.headers:
-        raise _strict("Authorization", "This header does not belong on a login step.")
+def nowhere_else(call: Call, settings: Settings, *headers: str) -> None:
+    """Keys and tokens travel in one place each (1.2); the strict profile minds any other.
+
+    `headers` are those that do not belong on this call; a query and a cookie belong on none.
+    """
+    if not settings.strict:
+        return
+    for name in (*headers, "Cookie"):
+        if name in call.headers:
+            raise _strict(name, "This header does not belong on this call.")
+    if call.query:
+        raise _strict("query", "No call has a query.")
 
 
 def no_body(call: Call, settings: Settings, usual_type: str) -> None:

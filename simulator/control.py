@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from flask import Flask, Response, abort, redirect, render_template, request, url_for
+from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
 from .accounts import Account
@@ -83,6 +84,10 @@ def create_control(sim: Simulator) -> Flask:
     def _headers(response: Response) -> Response:
         response.headers.update(HEADERS)
         return response
+
+    @app.errorhandler(HTTPException)
+    def _refused(error: HTTPException) -> tuple[str, int]:
+        return render_template("refused.html", error=error), error.code or 500
 
     @app.template_filter("ist")
     def _ist(moment: datetime) -> str:

@@ -44,6 +44,6 @@ OWN_RULES: Final = (
     "token are filler, there to give it the length of a live one.",
     "HTTP 429 bodies are the simulator's own. There is no rate limit unless that fault is set.",
     "Wrong method: HTTP 405, and an unknown path: HTTP 404, both with an empty body.",
-    "What only the strict profile minds (a stray header, an unknown field, a wrong content type) "
-    "is refused with a body that says so: mStock itself lets some of it pass.",
+    "What only the strict profile minds (a stray header, a cookie, a query, an unknown field, a "
+    "wrong content type) is refused with a body that says so: mStock itself lets some of it pass.",
 )

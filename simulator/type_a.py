@@ -72,7 +72,7 @@ FLAGS: Final[dict[str, Body]] = {
 def login(call: Call, world: World, settings: Settings) -> Reply:
     """POST connect/login (6.1): user flags only; no token and no word about where the OTP went."""
     checks.version(call)
-    checks.no_authorization(call, settings)
+    checks.nowhere_else(call, settings, "Authorization", "X-PrivateKey")
     fields = checks.form_fields(call, ("username", "password"), settings)
     checks.filled(fields, "username", "password")
     account = world.login(API, fields["username"], fields["password"]).account
@@ -113,7 +113,7 @@ def logout(call: Call, world: World, settings: Settings) -> Reply:
 
 def _second_step(call: Call, world: World, settings: Settings, *names: str) -> dict[str, str]:
     checks.version(call)
-    checks.no_authorization(call, settings)
+    checks.nowhere_else(call, settings, "Authorization", "X-PrivateKey")
     fields = checks.form_fields(call, ("api_key", *names), settings)
     world.key_owner(API, fields.get("api_key", ""))
     checks.filled(fields, *names)
@@ -122,6 +122,7 @@ def _second_step(call: Call, world: World, settings: Settings, *names: str) -> d
 
 def _authenticated(call: Call, world: World, settings: Settings) -> Session:
     checks.version(call)
+    checks.nowhere_else(call, settings, "X-PrivateKey")
     checks.no_body(call, settings, checks.FORM_BODY)
     scheme, _, pair = call.headers.get("Authorization", "").partition(" ")
     # A key may hold anything, a token never a colon: the last colon divides them (1.6).

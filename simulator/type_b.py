@@ -85,7 +85,7 @@ REFUSALS: Final[Refusals] = {
 def login(call: Call, world: World, settings: Settings) -> Reply:
     """POST connect/login (7.1): the ticket comes as `jwtToken`, `refreshToken` is empty (2.2)."""
     checks.version(call)
-    checks.no_authorization(call, settings)
+    checks.nowhere_else(call, settings, "Authorization")
     fields = checks.json_fields(call, ("clientcode", "password", "totp", "state"), settings)
     if not (fields.get("clientcode") and fields.get("password")):
         raise Refused(Reason.EMPTY_CREDENTIALS)
@@ -136,7 +136,7 @@ def logout(call: Call, world: World, settings: Settings) -> Reply:
 
 def _second_step(call: Call, world: World, settings: Settings, code: str) -> dict[str, str]:
     checks.version(call)
-    checks.no_authorization(call, settings)
+    checks.nowhere_else(call, settings, "Authorization")
     # The header is judged before the body is read.
     world.key_owner(API, _key(call))
     fields = checks.json_fields(call, ("refreshToken", code), settings)
@@ -146,6 +146,7 @@ def _second_step(call: Call, world: World, settings: Settings, code: str) -> dic
 
 def _authenticated(call: Call, world: World, settings: Settings) -> Session:
     checks.version(call)
+    checks.nowhere_else(call, settings)
     checks.no_body(call, settings, checks.JSON_BODY)
     # The prose also prints `token key:jwt`; the Bearer form is the one that works (1.2).
     scheme, _, token = call.headers.get("Authorization", "").partition(" ")

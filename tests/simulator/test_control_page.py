@@ -52,6 +52,17 @@ def test_pages_say_simulator_and_run_no_script(sim, b, path):
     assert "Set-Cookie" not in response.headers
 
 
+def test_a_refusal_says_simulator_too(sim, press):
+    for refused in (
+        requests.get(f"{sim.rest_url}/nonsense", timeout=5),
+        press("fault", route="nonsense", kind="reset"),
+        press("clock", headers={"Origin": "http://elsewhere.example"}),
+    ):
+        assert refused.status_code in (400, 403, 404)
+        assert "<strong>SIMULATOR</strong>" in refused.text
+        assert "Back to the control page" in refused.text
+
+
 def test_the_style_is_a_file_for_light_and_dark(sim):
     href = re.search(r'rel="stylesheet" href="([^"]+)"', page(sim)).group(1)
     response = requests.get(sim.rest_url + href, timeout=5)

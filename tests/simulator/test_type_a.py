@@ -338,6 +338,21 @@ def test_strict_takes_forms_only_and_exact_names(box, type_a):
         assert a.post("connect/login", fields, Tag="typea").status_code == 200
 
 
+def test_strict_minds_a_key_a_cookie_or_a_query_where_none_belongs(box, type_a, type_b):
+    for profile, status in (("strict", 400), ("tolerant", 200)):
+        sim = box(profile=profile)
+        a, b = type_a(sim), type_b(sim)
+        a.enter()
+        b.enter()
+        assert a.get("user/fundsummary", X_PrivateKey="k").status_code == status
+        assert a.get("user/fundsummary?token=t").status_code == status
+        assert b.get("user/fundsummary?token=t").status_code == status
+        assert a.get("user/fundsummary", Cookie="t=1").status_code == status
+        assert b.get("user/fundsummary", Cookie="t=1").status_code == status
+        fields = {"username": "MA0000001", "password": "Simulated-1"}
+        assert a.post("connect/login", fields, X_PrivateKey="k").status_code == status
+
+
 @pytest.mark.parametrize("body", [b"username", b"\xff=1", b"a=1&a=2", b"=;&", b"a=%ff"])
 def test_a_body_that_is_no_form(a, body):
     headers = {"X-Mirae-Version": "1", "Content-Type": "application/x-www-form-urlencoded"}
