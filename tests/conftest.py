@@ -9,6 +9,7 @@ import pytest
 
 from broker.mstock.config import Config
 from simulator import Simulator
+from tests.support.stage import morning_box
 
 _OURS = ("BROKER_", "MSTOCK_", "REDIRECT_URL")
 _NETWORK = ("PROXY", "CA_BUNDLE", "SSL_CERT_FILE", "NETRC")
@@ -47,7 +48,7 @@ def api_type(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def simulator(revision: str) -> Iterator[Simulator]:
-    with Simulator(revision=revision) as box:
+    with morning_box(revision) as box:
         yield box
 
 

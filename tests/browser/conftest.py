@@ -19,6 +19,7 @@ from playwright.sync_api import (
 )
 
 from demo.stage import Demo
+from tests.support.stage import morning_demo
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
 _ARGS = [
@@ -68,7 +69,7 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def demo() -> Iterator[Demo]:
-    with Demo() as running:
+    with morning_demo() as running:
         yield running
 
 

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from demo.stage import Demo
+from tests.support.stage import morning_demo
 
 Shoot = Callable[[Page, str], None]
 
@@ -48,7 +49,7 @@ def test_password_otp_funds_logout(
     new_context: Callable[..., BrowserContext], shoot: Shoot, api_type: str
 ) -> None:
     page = new_context(viewport={"width": 1100, "height": 760}).new_page()
-    with Demo(api_type) as demo:
+    with morning_demo(api_type) as demo:
         page.goto(demo.url)
         expect(page.get_by_text("SIMULATOR", exact=True)).to_be_visible()
         expect(page.get_by_text(f"API Type {api_type}")).to_be_visible()

@@ -3,39 +3,27 @@
 from __future__ import annotations
 
 import re
-import signal
 import socket
 import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 
 from simulator import Simulator
 from tests.conftest import settings_for
+from tests.support import process
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.parametrize("revision", ["older"], indirect=True)
 
 
-@contextmanager
-def started(folder: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "broker.mstock", "web", *options],
-        cwd=folder,
-        env={"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
+def started(folder: Path, *options: str) -> AbstractContextManager[subprocess.Popen[str]]:
+    env = {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    how: dict[str, Any] = {"cwd": folder, "env": env, "stderr": subprocess.PIPE}
+    return process.started("broker.mstock", "web", *options, **how)
 
 
 def write_env(folder: Path, settings: dict[str, str]) -> None:
@@ -45,18 +33,18 @@ def write_env(folder: Path, settings: dict[str, str]) -> None:
 
 def test_the_page_is_served_until_it_is_interrupted(simulator: Simulator, tmp_path: Path) -> None:
     write_env(tmp_path, settings_for(simulator, "B"))
-    with started(tmp_path, "--port", "0") as process:
-        assert process.stdout is not None
-        greeting = process.stdout.readline()
+    with started(tmp_path, "--port", "0") as page:
+        assert page.stdout is not None
+        greeting = page.stdout.readline()
         address = re.search(r"http://127\.0\.0\.1:\d+/", greeting)
         assert address, greeting
         assert "SIMULATOR, API type B" in greeting
-        page = requests.get(address[0], timeout=10)
-        assert page.status_code == 200
-        assert "Log in to mStock" in page.text
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=10)
-        assert (process.returncode, errors) == (0, "")
+        shown = requests.get(address[0], timeout=10)
+        assert shown.status_code == 200
+        assert "Log in to mStock" in shown.text
+        process.interrupt(page)
+        _, errors = page.communicate(timeout=10)
+        assert (page.returncode, errors) == (0, "")
 
 
 def test_an_unusable_setting_is_named_and_nothing_is_served(
@@ -64,9 +52,9 @@ def test_an_unusable_setting_is_named_and_nothing_is_served(
 ) -> None:
     settings = settings_for(simulator, "B", MSTOCK_REST_URL="https://api.mstock.tarde")
     write_env(tmp_path, settings)
-    with started(tmp_path) as process:
-        _, errors = process.communicate(timeout=20)
-        assert process.returncode == 1
+    with started(tmp_path) as page:
+        _, errors = page.communicate(timeout=20)
+        assert page.returncode == 1
         assert errors.startswith("Error: MSTOCK_REST_URL must be")
         assert settings["BROKER_API_SECRET"] not in errors
 
@@ -77,16 +65,16 @@ def test_a_file_that_is_no_plain_text_is_told_in_words(
 ) -> None:
     text = "".join(f"{name}={value}é\n" for name, value in settings_for(simulator, "B").items())
     (tmp_path / ".env").write_bytes(text.encode(encoding))
-    with started(tmp_path) as process:
-        _, errors = process.communicate(timeout=20)
-        assert process.returncode == 1
+    with started(tmp_path) as page:
+        _, errors = page.communicate(timeout=20)
+        assert page.returncode == 1
         assert errors.startswith("Error: The .env file is not plain text.")
 
 
 def test_a_missing_file_is_told_with_the_folder(simulator: Simulator, tmp_path: Path) -> None:
-    with started(tmp_path) as process:
-        _, errors = process.communicate(timeout=20)
-        assert process.returncode == 1
+    with started(tmp_path) as page:
+        _, errors = page.communicate(timeout=20)
+        assert page.returncode == 1
         assert errors.startswith(f"Error: There is no .env file in {tmp_path} or above it.")
 
 
@@ -97,7 +85,7 @@ def test_the_port_is_redirect_urls_and_a_taken_one_is_told(
         port = taken.getsockname()[1]
         here = f"http://127.0.0.1:{port}/mstock/callback"
         write_env(tmp_path, settings_for(simulator, "B", REDIRECT_URL=here))
-        with started(tmp_path) as process:
-            _, errors = process.communicate(timeout=20)
-            assert process.returncode == 1
+        with started(tmp_path) as page:
+            _, errors = page.communicate(timeout=20)
+            assert page.returncode == 1
             assert f"Port {port} cannot be used" in errors

@@ -46,6 +46,16 @@ def reply(
     return lambda exchange: exchange.send(head.encode() + raw)
 
 
+def raw(answer: bytes) -> Action:
+    """These bytes, and the end of the connection."""
+
+    def act(exchange: Exchange) -> None:
+        exchange.send(answer)
+        exchange.keep = False
+
+    return act
+
+
 def zipped(status: int = 200, body: bytes | str = b"{}") -> Action:
     """A whole answer, compressed."""
     raw = body.encode() if isinstance(body, str) else body

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
+
+from tests.support import process
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,17 +23,10 @@ def started(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[subproce
     """The demo, in a folder and an environment that would send it to the real mStock."""
     hostile = {"BROKER_API_KEY": "REAL1", "MSTOCK_API_TYPE": "C", "MSTOCK_REST_URL": "nonsense"}
     (tmp_path / ".env").write_text("".join(f"{k}={v}\n" for k, v in hostile.items()))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "demo", "--type", request.param],
-        cwd=tmp_path,
-        env={**os.environ, **hostile, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    yield process
-    process.kill()
-    process.communicate()
+    env = {**os.environ, **hostile, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    how: dict[str, Any] = {"cwd": tmp_path, "env": env, "stderr": subprocess.STDOUT}
+    with process.started("demo", "--type", request.param, **how) as demo:
+        yield demo
 
 
 def test_the_demo(started: subprocess.Popen[str]) -> None:
@@ -51,7 +46,7 @@ def test_the_demo(started: subprocess.Popen[str]) -> None:
     assert f"API Type {api_type}" in page
     assert phone_url in page
     assert requests.get(phone_url, timeout=5).status_code == 200
-    started.send_signal(signal.SIGINT)
+    process.interrupt(started)
     rest, _ = started.communicate(timeout=10)
     assert "Traceback" not in rest
     assert started.returncode == 0
