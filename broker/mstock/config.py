@@ -132,6 +132,11 @@ def from_env_file(path: str | None = None) -> Config:
     try:
         found = path or find_dotenv(usecwd=True)
         values = dotenv_values(found, interpolate=False)
+    except OSError:
+        raise SettingError(
+            "The .env file cannot be read.",
+            "Check that it belongs to you and that you may read it.",
+        ) from None
     except ValueError:
         raise SettingError(
             "The .env file is not plain text.", "Save it with the encoding UTF-8."

@@ -41,7 +41,7 @@ class FixConfiguration(MstockError):
 
 
 class LogInAgain(MstockError):
-    """The session is over, or mStock will not have it; a new login is needed."""
+    """The session is over; a new login is needed."""
 
 
 class CorrectInput(MstockError):
@@ -76,7 +76,7 @@ class TokenException(LogInAgain):
     """mStock says in known words that the token is missing, expired or wrong (401, IA401)."""
 
 
-class SessionRefused(LogInAgain):
+class SessionRefused(LookBeforeActing):
     """mStock gave the code of a dead token with words that are not known to mean one."""
 
 

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from broker.mstock import errors
-from broker.mstock.api import auth_api, funds
+from broker.mstock.api import funds
 from broker.mstock.config import Config
 from simulator import Simulator
+from tests.conftest import settings_for
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 ENV_EXAMPLE = (Path(__file__).parents[2] / ".env.example").read_text(encoding="utf-8")
@@ -103,14 +104,23 @@ def test_the_curl_examples_log_in_read_the_funds_and_log_out(
 
 @pytest.mark.parametrize("revision", ["older"], indirect=True)
 def test_the_doors_are_called_as_the_readme_says(
-    config: Config, simulator: Simulator, api_type: str
+    config: Config,
+    simulator: Simulator,
+    api_type: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    settings = settings_for(simulator, api_type)
+    text = "".join(f"{name}={value}\n" for name, value in settings.items())
+    (tmp_path / ".env").write_text(text, encoding="utf-8")
+    for name in settings:
+        monkeypatch.delenv(name)  # the example reads them from the file, as the host does
+    monkeypatch.chdir(tmp_path)
     example, *_ = blocks("## The API", "python")
     otp_part, rest = example.split("# with an authenticator app")
     names = Names(simulator, api_type)
-    exec(otp_part, {}, names)  # type: ignore[arg-type]
+    exec(otp_part + rest.partition("\n\n")[2], {}, names)  # type: ignore[arg-type]
     assert names["error"] is None
-    exec(rest.partition("\n\n")[2], {"auth_api": auth_api, "funds": funds}, names)  # type: ignore[arg-type]
     assert names["confirmed"]
 
 

@@ -6,23 +6,26 @@ import base64
 import json
 import logging
 import re
+import traceback
 from collections.abc import Iterator
 
 import pytest
 import requests
 
 from broker.mstock.api import auth_api, funds
+from broker.mstock.client.envelope import read
+from broker.mstock.client.routes import Answer, user_routes
 from broker.mstock.config import Config
+from broker.mstock.errors import TokenException
 from broker.mstock.secret import Secret
 from broker.mstock.session import login
 from broker.mstock.session.connection import client_for
-from demo.stage import Demo
 from simulator import Simulator
+from simulator.faults import KINDS
 from tests.support.leaks import Leaks
+from tests.support.stage import morning_demo
 
 STEPS = ("connect/login", "session/token", "session/verifytotp", "user/fundsummary", "logout")
-# Answers that could carry something back, and failures whose library errors hold the request.
-FAULTS = ("bad_gateway", "reset", "truncated_body", "garbage", "expired_key", "redirect", "timeout")
 
 
 @pytest.fixture
@@ -94,7 +97,7 @@ def test_no_secret_is_shown_when_all_goes_well_or_is_refused(
 
 
 @pytest.mark.parametrize("revision", ["older"], indirect=True)
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", KINDS)
 def test_no_secret_is_shown_when_a_call_fails(
     fault: str,
     leaks: Leaks,
@@ -103,11 +106,12 @@ def test_no_secret_is_shown_when_a_call_fails(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setenv("MSTOCK_READ_TIMEOUT", "0.2")
-    monkeypatch.setenv("MSTOCK_DEADLINE", "0.4")
+    monkeypatch.setenv("MSTOCK_READ_TIMEOUT", "0.1")
+    monkeypatch.setenv("MSTOCK_DEADLINE", "0.2")
+    own = "after" if KINDS[fault].change else "before"
     for step in STEPS:
         simulator.faults.clear()
-        simulator.faults.set(f"{api_type.lower()}/{step}", fault, when="before")
+        simulator.faults.set(f"{api_type.lower()}/{step}", fault, when=own)
         walk(leaks, simulator)
     collect(leaks, simulator, caplog)
     assert leaks.found() == []
@@ -122,6 +126,25 @@ def test_no_object_prints_a_secret(leaks: Leaks, config: Config, simulator: Simu
     client = client_for(config)
     leaks.show("client", client)
     leaks.show("client", vars(client))
+    body = f'{{"status": "true", "data": {{"jwtToken": "{challenge.ticket.reveal()}"}}}}'
+    answer = Answer(200, body.encode())
+    leaks.show("answer", answer)
+    leaks.show("envelope", read(answer, user_routes("").login))
+    assert leaks.found() == []
+
+
+@pytest.mark.parametrize("revision", ["older"], indirect=True)
+def test_a_collector_of_local_variables_finds_nothing_in_a_door_s_error(
+    leaks: Leaks, config: Config, simulator: Simulator
+) -> None:
+    simulator.faults.set("b/user/fundsummary", "dead_token")
+    simulator.faults.set("a/user/fundsummary", "dead_token")
+    with pytest.raises(TokenException) as caught:
+        funds.get_fund_summary("eyJ.dead.token")
+    told = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    frames = [frame for frame in told.stack if frame.filename != __file__]
+    assert len(frames) == 2  # the door and its guard
+    leaks.show("locals", [frame.locals for frame in frames])
     assert leaks.found() == []
 
 
@@ -164,7 +187,7 @@ def test_no_secret_is_on_a_page_in_a_cookie_or_in_an_address(
     letter: str, way: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     leaks = Leaks()
-    with caplog.at_level(logging.DEBUG), Demo(letter) as demo:
+    with caplog.at_level(logging.DEBUG), morning_demo(letter) as demo:
         account = demo.simulator.demo
         for name in ("password", "api_key_a", "api_key_b", "totp_secret"):
             leaks.hide(name, getattr(account, name))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from broker.mstock.config import Config, Timeouts
+from broker.mstock.config import Config, Timeouts, from_env_file
 from broker.mstock.errors import SettingError
 from broker.mstock.secret import Secret
 
@@ -402,3 +402,15 @@ def test_importing_reads_no_setting_and_loads_no_heavy_package(module: str) -> N
         [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, timeout=30
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_file_that_may_not_be_read_is_told_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", str(tmp_path))
+
+    monkeypatch.setattr("dotenv.dotenv_values", refuse)
+    with pytest.raises(SettingError, match=r"The \.env file cannot be read") as caught:
+        from_env_file(str(tmp_path / ".env"))
+    assert str(tmp_path) not in str(caught.value)

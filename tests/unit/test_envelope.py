@@ -263,9 +263,10 @@ class TestStatus:
         for call in Call:
             refused({"status": "true", "data": JWT}, call, http)
 
-    def test_the_last_of_two_equal_keys_counts(self) -> None:
-        assert ask(b'{"status":"false","status":"true","data":1}').data == 1
-        refused(b'{"status":"true","status":"false","data":1}')
+    def test_a_name_that_stands_for_two_values_is_no_answer(self) -> None:
+        refused(b'{"status":"false","status":"true","data":1}')
+        refused(b'{"status":"true","data":[{"CASH":"1.0","CASH":"2.0"}]}')
+        assert ask(b'{"status":"true","status":"true","data":1}').data == 1
 
 
 class TestShape:
@@ -439,6 +440,11 @@ class TestSecrets:
     def test_a_secret_that_mstock_echoes_is_masked(self, body: Any) -> None:
         for call in Call:
             assert self.VALUE not in repr(vars(refused(body, call, 400, self.VALUE)))
+
+    @pytest.mark.parametrize("echo", ["p&amp;ss&lt;1 bad", "p%26ss%3C1 bad", "p%26ss%3C1+bad"])
+    def test_a_secret_that_mstock_echoes_escaped_is_masked(self, echo: str) -> None:
+        secrets = ("p&ss<1", "p&ss<1 bad")
+        assert "ss" not in str(refused(type_b(echo, "MA500"), OTP, 200, *secrets)).split("“")[1]
 
     @pytest.mark.parametrize(
         "secret", ["hunter2!<b>hunter2!", "hunter2!<hunter2!", "hunter2!  hunter2!", "hunter2!://x"]

@@ -168,10 +168,10 @@ class TestSessionEnd:
 
 FAMILIES: dict[type[MstockError], list[type[MstockError]]] = {
     FixConfiguration: [SettingError, CertificateError, APIKeyException, VersionException],
-    LogInAgain: [TokenException, SessionRefused],
+    LogInAgain: [TokenException],
     CorrectInput: [InputException],
     WaitAndRetry: [GeneralException, Unreachable, RateLimited],
-    LookBeforeActing: [MiraeException, DataException, PluginFault, OutcomeUnknown],
+    LookBeforeActing: [SessionRefused, MiraeException, DataException, PluginFault, OutcomeUnknown],
 }
 LEAVES = [leaf for leaves in FAMILIES.values() for leaf in leaves]
 

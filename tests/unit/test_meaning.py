@@ -15,6 +15,7 @@ from broker.mstock.errors import (
     GeneralException,
     InputException,
     LogInAgain,
+    LookBeforeActing,
     MiraeException,
     MstockError,
     OutcomeUnknown,
@@ -148,9 +149,11 @@ class TestUnknownWords:
         assume(not re.fullmatch(known, " ".join(words.lower().split())))
         assert not isinstance(refusal(ROUTES[call], http, code, words), TokenException)
 
-    def test_with_the_code_of_a_dead_token_ask_for_a_new_login_all_the_same(self) -> None:
+    def test_with_the_code_of_a_dead_token_end_no_session(self) -> None:
         for code in ("IA401", "TokenException"):
-            assert isinstance(refusal(ROUTES[FUNDS], 401, code, "Who are you?"), LogInAgain)
+            caught = refusal(ROUTES[FUNDS], 401, code, "Who are you?")
+            assert isinstance(caught, LookBeforeActing)
+            assert "if it comes back, log out and log in again" in caught.next_step
 
     def test_are_shown_as_they_are(self) -> None:
         assert (
@@ -203,6 +206,15 @@ class TestAttempts:
         assert isinstance(caught, InputException)
         assert caught.attempts_left == left
 
+    @pytest.mark.parametrize("call", [OTP, TOTP])
+    @pytest.mark.parametrize("left", [1, 0])
+    def test_of_a_code_say_nothing_of_the_password(self, call: Call, left: int) -> None:
+        words = f"Not this one. {left} attempts remaining"
+        text = str(refusal(ROUTES[call], 200, "MA500", words)).replace("Forgot password", "")
+        assert "password" not in text
+        assert ("Be sure of the code" if left else "No attempts are left") in text
+        assert "unlock a locked account" in text
+
     def test_nine_are_shown_without_alarm(self) -> None:
         text = str(self.told(9))
         assert "9 attempts" in text
@@ -213,13 +225,13 @@ class TestAttempts:
         assert "1 attempt" in text
         assert "before" in text
         assert "lock" in text
-        assert "unlocked with" in text
+        assert "unlock a locked account" in text
 
     def test_with_none_left_the_way_to_unlock_is_told(self) -> None:
         text = str(self.told(0))
         assert "no attempts" in text
         assert "locked" in text
-        assert "unlocked with" in text
+        assert "unlock a locked account" in text
 
     @pytest.mark.parametrize(
         "words",
@@ -230,7 +242,7 @@ class TestAttempts:
     )
     def test_are_shown_with_the_warning_whatever_words_stand_before(self, words: str) -> None:
         assert "9 attempt" in str(self.told(9, words))
-        assert "unlocked with" in str(self.told(1, words))
+        assert "unlock a locked account" in str(self.told(1, words))
         assert self.told(1, words).attempts_left == 1
 
     def test_that_are_not_said_are_not_made_up(self) -> None:

@@ -23,10 +23,14 @@ def guarded(work: Callable[[], T]) -> T:
     """
     try:
         return work()
-    except MstockError:
-        raise
+    except MstockError as error:
+        refusal: MstockError | None = error
     except Exception as error:
-        fault = whereabouts(error)
+        refusal, fault = None, whereabouts(error)
+    if refusal is not None:
+        # Without its way here: the frames hold token, key and password, which some collectors of
+        # errors write down.
+        raise refusal.with_traceback(None)
     # Raised out here, so that the fault itself does not hang on the error as its context.
     log.error(f"The mStock plugin failed: {fault}")
     raise PluginFault(f"The mStock plugin failed ({fault}).", "Please report this fault in it.")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 from codecs import BOM_UTF8
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any, NamedTuple
+from urllib.parse import quote, quote_plus
 
 from broker.mstock.client.meaning import refusal, unclear
 from broker.mstock.client.routes import GATEWAY, Answer, Route
@@ -16,6 +17,7 @@ from broker.mstock.secret import Secret
 _SUCCESS = frozenset({"true", "success"})
 _MARKUP = r"<[^>]*>|<[/!?a-zA-Z].*"  # the second: a tag that is never closed
 _ADDRESS = r"[A-Za-z][A-Za-z0-9+.-]*://\S*"
+_ESCAPES = "%&+"  # without one of these, no secret stands there in another form
 _LONGEST_WORDS = 240
 _LONGEST_READ = 1024
 _LONGEST_CODE = 40
@@ -26,6 +28,10 @@ class Envelope(NamedTuple):
 
     message: str
     data: Any
+
+    def __repr__(self) -> str:
+        # A login's data holds the ticket or the token.
+        return f"Envelope(data of type {type(self.data).__name__})"
 
 
 def read(answer: Answer, route: Route, secrets: Iterable[Secret] = ()) -> Envelope:
@@ -54,13 +60,24 @@ def read(answer: Answer, route: Route, secrets: Iterable[Secret] = ()) -> Envelo
 
 def plain(text: str, secrets: Iterable[Secret] = ()) -> str:
     """Words fit to show: one line without markup, addresses, control characters or a secret."""
-    hidden = sorted((secret.reveal() for secret in secrets if secret), key=len, reverse=True)
+    sent = {secret.reveal() for secret in secrets if secret}
+    if any(mark in text for mark in _ESCAPES):
+        sent |= {form for secret in sent for form in _escaped(secret)}
+    hidden = sorted(sent, key=len, reverse=True)
     # First, since a secret may look like markup; and then cut, since an answer may be very long.
     text = _masked(text, hidden)[:_LONGEST_READ]
     text = "".join(char for char in text if char.isprintable() or char.isspace())
     text = re.sub(_MARKUP, " ", _masked(text, hidden))
     text = _masked(" ".join(re.sub(_ADDRESS, "…", text).split()), hidden)
     return text if len(text) <= _LONGEST_WORDS else text[:_LONGEST_WORDS] + "…"
+
+
+def _escaped(secret: str) -> Iterator[str]:
+    """A secret as it may come back in an address or a page."""
+    yield from (quote(secret, safe=""), quote_plus(secret))
+    for char, name in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;")):
+        secret = secret.replace(char, name)
+    yield secret
 
 
 def _masked(text: str, hidden: Iterable[str]) -> str:
@@ -84,8 +101,17 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs) and any(found[name] != value for name, value in pairs):
+        raise ValueError("a name stands for two values")  # which one holds would be a guess
+    return found
+
+
 # Money stays exact; NaN and Infinity, which Python would take, are not JSON.
-_JSON = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)
+_JSON = json.JSONDecoder(
+    parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=_object
+)
 
 
 def _words(body: dict[str, Any]) -> str:

@@ -36,6 +36,9 @@ _STATIC_IP = (
 _NEW_LOGIN = "mStock sessions end at midnight IST and at logout; log in again."
 _LOOK = "If that does not say what to do, look in the mStock app before you try again."
 _PAUSE = "Wait a minute, then try once more."
+_LOOK_AGAIN = (
+    "Try once more; if it comes back, log out and log in again, and look in the mStock app."
+)
 _RESEND = "Enter the newest OTP, or ask for a new one."
 _START_AGAIN = "Start again: enter your password and ask for a new OTP."
 _CHECK_LOGIN = "Check that the client code (BROKER_API_KEY) is yours, and type the password again."
@@ -43,8 +46,10 @@ _FRESH_CODE = (
     "Wait for the next code in your authenticator and check that this computer's and the phone's "
     "clocks are right; mStock must have TOTP enabled for your key."
 )
+# mStock's API documents say nothing about it; every trading app has this way.
 _UNLOCK = (
-    "A locked account is unlocked with “Forgot password” in the mStock app or on trade.mstock.com."
+    "“Forgot password” in the mStock app or on trade.mstock.com should unlock a locked account; "
+    "mStock's support does."
 )
 
 
@@ -222,10 +227,15 @@ def refusal(
     attempts = int(left[1]) if left else None
     next_step = row.next_step
     if attempts == 0:
-        message, next_step = "Your mStock account is locked: no attempts are left.", _UNLOCK
+        if route.call is Call.LOGIN:
+            message = "Your mStock account is locked: no attempts are left."
+        else:
+            message = f"{message} No attempts are left; your mStock account may be locked."
+        next_step = _UNLOCK
     elif attempts == 1:
         message = f"{message} Only 1 attempt is left before mStock locks the account."
-        next_step = f"Be sure of the password before you use it. {_UNLOCK}"
+        what = "password" if route.call is Call.LOGIN else "code"
+        next_step = f"Be sure of the {what} before you use it. {_UNLOCK}"
     elif attempts is not None:
         message = f"{message} {attempts} attempts are left."
     return row.error(message, next_step, code=code, http_status=http, attempts_left=attempts)
@@ -240,7 +250,7 @@ def unclear(route: Route, http: int, retry_after: int | None = None) -> MstockEr
         return outcome_unknown(route, what, http)
     if http in _UNCLEAR or http >= 500:
         return Unreachable(what, _PAUSE, http_status=http)
-    return DataException(what, _PAUSE, http_status=http)
+    return DataException(what, _LOOK_AGAIN, http_status=http)
 
 
 _GATEWAY_PAGE = "mStock's gateway gave an error page instead of an answer (HTTP {0})."
@@ -260,10 +270,10 @@ def outcome_unknown(route: Route, what: str, http: int | None = None) -> Outcome
 
 
 def _rate_limited(retry_after: int | None) -> RateLimited:
-    when = "in a minute" if retry_after is None else f"in {retry_after} seconds"
+    seconds = 60 if retry_after is None else max(1, retry_after)
     return RateLimited(
         "mStock asks for fewer calls.",
-        f"Try again {when}.",
+        f"Try again in {seconds} second{'s' if seconds > 1 else ''}.",
         http_status=429,
         retry_after=retry_after,
     )

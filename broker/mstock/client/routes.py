@@ -60,3 +60,7 @@ class Answer(NamedTuple):
     http_status: int
     body: bytes
     retry_after: int | None = None
+
+    def __repr__(self) -> str:
+        # A login's body holds the ticket or the token.
+        return f"Answer({self.http_status}, {len(self.body)} bytes)"

@@ -31,6 +31,7 @@ from broker.mstock.secret import Secret
 log = logging.getLogger(__name__)
 
 _REPEATS = 2
+_LONGEST_WAIT = 6  # digits of a Retry-After in seconds; more is no wait that anyone means
 _HEADERS = {
     "X-Mirae-Version": "1",
     "Accept": "application/json",
@@ -102,7 +103,7 @@ class Transport:
             result = self._try(route, request, lambda: end - self._clock.monotonic())
             pause = next(pauses, None) if _may_pass(result) else None
             if isinstance(result, Answer) and result.http_status == 429 and pause is not None:
-                pause = result.retry_after
+                pause += result.retry_after or 0
             if pause is None or self._clock.monotonic() + pause >= end:
                 break
             self._clock.sleep(pause)
@@ -144,7 +145,8 @@ class Transport:
         try:
             with limited(limits):
                 result: Answer | Fault = self._send(route, request, max(remaining(), 0.001))
-        except (rx.RequestException, ux.HTTPError, OSError) as error:
+        except (rx.RequestException, ux.HTTPError, OSError, ValueError) as error:
+            # ValueError: http.client's for a chunk of negative size.
             result = fault_of(route, error, limits.sent)
         if log.isEnabledFor(logging.DEBUG):
             took = 1000 * (self._clock.monotonic() - started)
@@ -176,7 +178,7 @@ class Transport:
         if not value:
             return None
         if value.isascii() and value.isdigit():
-            return int(value[:6])
+            return int(value) if len(value) <= _LONGEST_WAIT else None
         try:
             then = parsedate_to_datetime(value)
         except (ValueError, OverflowError):

@@ -14,8 +14,8 @@ from broker.mstock.errors import (
     FixConfiguration,
     InputException,
     MstockError,
-    OutcomeUnknown,
     TokenException,
+    Unreachable,
 )
 from broker.mstock.secret import Secret
 from broker.mstock.session.connection import forget, fresh_client
@@ -80,13 +80,20 @@ def login_with_totp(config: Config, password: Secret, totp_code: Secret) -> Secr
     code = _six_digits(totp_code, "TOTP code")
     with fresh_client(config) as client:
         reply = client.login(config.client_code, password)
-        return client.verify_totp(reply.ticket, code)
+        try:
+            return client.verify_totp(reply.ticket, code)
+        except Unreachable as error:
+            raise Unreachable(
+                "mStock took the password, but the authenticator code could not be sent.",
+                "Wait for the next code and start again.",
+                http_status=error.http_status,
+            ) from None
 
 
 def logout(config: Config, token: Secret) -> Farewell:
     """End the session at mStock; sent once, and no `MstockError` comes out.
 
-    A refused token, and on this call any refusal with 401 that is not about the API key, means
+    A refused token, and on this call any 401 that is not about the API key, readable or not, means
     that the session had ended already, which is as good.
     """
     forget()
@@ -94,8 +101,8 @@ def logout(config: Config, token: Secret) -> Farewell:
         with fresh_client(config) as client:
             client.logout(token)
     except MstockError as error:
-        unsaid = isinstance(error, FixConfiguration | OutcomeUnknown)
-        if isinstance(error, TokenException) or (error.http_status == 401 and not unsaid):
+        about_the_key = isinstance(error, FixConfiguration)
+        if isinstance(error, TokenException) or (error.http_status == 401 and not about_the_key):
             return Farewell(True, "The mStock session had already ended.")
         code = f" (mStock code {error.code})" if error.code else ""
         return Farewell(
