@@ -188,6 +188,7 @@ def test_a_csrf_failure_is_json_for_every_kind_of_script(
     assert answer.status_code == 400
     assert answer.json["status"] == "error"
     assert "nothing was sent" in answer.json["message"]
+    assert "A GET of this address gives a fresh csrf_token" in answer.json["message"]
     assert mstock.calls == []
 
 

@@ -4,52 +4,71 @@ from __future__ import annotations
 
 import threading
 
-from broker.mstock.web.limits import LoginLimits
+import pytest
+
+from broker.mstock.errors import (
+    CertificateError,
+    InputException,
+    MstockError,
+    OutcomeUnknown,
+    SettingError,
+    Unreachable,
+)
+from broker.mstock.web.limits import Full, LoginLimits
 from tests.support.clock import FakeClock
+
+
+def take(limits: LoginLimits, address: str) -> int:
+    """Send something as soon as there is a place: 0, or the seconds to wait for one."""
+    try:
+        with limits.place(address):
+            return 0
+    except Full as full:
+        return full.seconds
 
 
 def test_five_a_minute_and_then_a_promise_that_holds(clock: FakeClock) -> None:
     limits = LoginLimits(clock)
     for _ in range(5):
-        assert limits.take("a") == 0
+        assert take(limits, "a") == 0
         clock.advance(1.3)
-    wait = limits.take("a")
+    wait = take(limits, "a")
     assert 0 < wait <= 60
     clock.advance(wait)
-    assert limits.take("a") == 0
+    assert take(limits, "a") == 0
 
 
 def test_the_promise_is_not_longer_than_needed(clock: FakeClock) -> None:
     limits = LoginLimits(clock)
     for _ in range(5):
-        limits.take("a")
-    wait = limits.take("a")
+        take(limits, "a")
+    wait = take(limits, "a")
     clock.advance(wait - 2)
-    assert limits.take("a") > 0
+    assert take(limits, "a") > 0
 
 
 def test_twenty_five_an_hour(clock: FakeClock) -> None:
     limits = LoginLimits(clock)
     for _ in range(25):
-        assert limits.take("a") == 0
+        assert take(limits, "a") == 0
         clock.advance(61)
-    wait = limits.take("a")
+    wait = take(limits, "a")
     assert 60 < wait <= 3600
     clock.advance(wait)
-    assert limits.take("a") == 0
+    assert take(limits, "a") == 0
 
 
 def test_a_refusal_takes_no_place(clock: FakeClock) -> None:
     limits = LoginLimits(clock)
     for _ in range(5):
-        limits.take("a")
+        take(limits, "a")
     for _ in range(100):
-        assert limits.take("a") > 0
+        assert take(limits, "a") > 0
     clock.advance(61)
     # Of the hour's 25 places, 5 are taken.
     taken = 0
     for _ in range(30):
-        taken += limits.take("a") == 0
+        taken += take(limits, "a") == 0
         clock.advance(61)
     assert taken == 20
 
@@ -57,8 +76,8 @@ def test_a_refusal_takes_no_place(clock: FakeClock) -> None:
 def test_addresses_do_not_pay_for_each_other(clock: FakeClock) -> None:
     limits = LoginLimits(clock)
     for _ in range(6):
-        limits.take("a")
-    assert limits.take("b") == 0
+        take(limits, "a")
+    assert take(limits, "b") == 0
 
 
 def test_at_once_as_many_get_through_as_one_after_the_other(clock: FakeClock) -> None:
@@ -68,7 +87,7 @@ def test_at_once_as_many_get_through_as_one_after_the_other(clock: FakeClock) ->
 
     def go() -> None:
         barrier.wait()
-        answers.append(limits.take("a"))
+        answers.append(take(limits, "a"))
 
     threads = [threading.Thread(target=go) for _ in range(40)]
     for thread in threads:
@@ -78,6 +97,45 @@ def test_at_once_as_many_get_through_as_one_after_the_other(clock: FakeClock) ->
     assert answers.count(0) == 5
 
 
+@pytest.mark.parametrize(
+    "error", [Unreachable("No."), CertificateError("No."), SettingError("No.")]
+)
+def test_what_never_reached_mstock_takes_no_place(clock: FakeClock, error: MstockError) -> None:
+    limits = LoginLimits(clock)
+    for _ in range(30):
+        with pytest.raises(type(error)), limits.place("a"):
+            raise error
+    assert [take(limits, "a") for _ in range(5)] == [0] * 5
+    assert take(limits, "a") > 0
+
+
+@pytest.mark.parametrize("error", [OutcomeUnknown("No."), InputException("No."), KeyError("no")])
+def test_every_other_failure_has_reached_mstock(clock: FakeClock, error: Exception) -> None:
+    limits = LoginLimits(clock)
+    for _ in range(5):
+        with pytest.raises(type(error)), limits.place("a"):
+            raise error
+    assert take(limits, "a") > 0
+
+
+def test_what_is_under_way_holds_its_place(clock: FakeClock) -> None:
+    limits = LoginLimits(clock, "2 per minute")
+    with limits.place("a"), limits.place("a"):
+        assert take(limits, "a") > 0
+        assert take(limits, "b") == 0
+
+
 def test_other_rules_may_be_given(clock: FakeClock) -> None:
     limits = LoginLimits(clock, "2 per minute")
-    assert [bool(limits.take("a")) for _ in range(3)] == [False, False, True]
+    assert [bool(take(limits, "a")) for _ in range(3)] == [False, False, True]
+
+
+def test_a_clock_that_is_set_back_locks_nobody_out(clock: FakeClock) -> None:
+    limits = LoginLimits(clock)
+    for _ in range(5):
+        assert take(limits, "a") == 0
+    clock.advance(-24 * 3600)
+    assert take(limits, "a") == 0
+    waits = [take(limits, "a") for _ in range(5)]
+    assert waits[:4] == [0] * 4
+    assert 0 < waits[4] <= 61

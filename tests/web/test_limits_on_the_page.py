@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 import pytest
 from flask import Flask
+from werkzeug.test import TestResponse
 
-from broker.mstock.errors import InputException
+from broker.mstock.errors import InputException, Unreachable
 from tests.support.clock import FakeClock
-from tests.web.helpers import CALLBACK, OTP, PASSWORD, TOTP, Browser, FakeMstock
+from tests.web.helpers import CALLBACK, OTP, PASSWORD, TOTP, Browser, FakeMstock, Page
 
 
 def use_up(browser: Browser) -> None:
@@ -46,6 +47,22 @@ def test_the_sixth_post_to_mstock_in_a_minute_is_held_back(
     assert len(mstock.calls) == 5
     clock.advance(61)
     assert browser.ask_for_otp(page=page).step == "code"
+
+
+@pytest.mark.parametrize("step", ["send_otp", "verify_otp", "login_with_totp"])
+def test_an_outage_before_mstock_uses_up_no_place(
+    browser: Browser, mstock: FakeMstock, step: str
+) -> None:
+    down = Unreachable("mStock could not be reached. Nothing was sent.", "Check the connection.")
+    mstock.will_fail(step, *[down] * 8)
+    page = browser.ask_for_otp() if step == "verify_otp" else browser.get()
+    for _ in range(8):
+        if step == "login_with_totp":
+            assert browser.json(password=PASSWORD, totp=TOTP).status_code == 503
+        else:
+            page = browser.enter(page) if step == "verify_otp" else browser.ask_for_otp()
+            assert page.status == 503
+            assert "Nothing was sent" in page.alert
 
 
 def test_the_limit_takes_no_try_of_the_otp(
@@ -100,20 +117,23 @@ def test_twenty_five_an_hour(browser: Browser, mstock: FakeMstock, clock: FakeCl
 
 
 @pytest.mark.parametrize("fields", [{"password": PASSWORD, "totp": TOTP}, {"password": PASSWORD}])
-def test_at_once_no_more_get_through(
+def test_of_many_at_once_one_reaches_mstock(
     app: Flask, mstock: FakeMstock, fields: dict[str, str]
 ) -> None:
     browsers = [Browser(app) for _ in range(20)]
     tokens = [each.csrf() for each in browsers]
-    barrier = threading.Barrier(20)
-    statuses: list[int] = []
+    answered = threading.Semaphore(0)
+    replies: list[TestResponse] = []
+
+    def until_the_others_are_answered(name: str) -> None:
+        assert all(answered.acquire(timeout=20) for _ in range(19))
+
+    mstock.before = until_the_others_are_answered
 
     def go(browser: Browser, token: str) -> None:
-        barrier.wait()
         headers = {"X-CSRFToken": token}
-        statuses.append(
-            browser.raw(CALLBACK, method="POST", json=fields, headers=headers).status_code
-        )
+        replies.append(browser.raw(CALLBACK, method="POST", json=fields, headers=headers))
+        answered.release()
 
     threads = [
         threading.Thread(target=go, args=pair) for pair in zip(browsers, tokens, strict=True)
@@ -122,5 +142,26 @@ def test_at_once_no_more_get_through(
         thread.start()
     for thread in threads:
         thread.join()
-    assert statuses.count(429) == 15
-    assert len(mstock.calls) == 5
+    assert len(mstock.calls) == 1
+    *others, first = replies
+    assert first.status_code == (200 if "totp" in fields else 409)
+    for reply in others:
+        assert reply.status_code == 401
+        assert "mStock is still busy with this login" in reply.json["message"]  # type: ignore[index]
+
+
+def test_a_login_begun_while_an_otp_is_checked_leaves_it_alone(
+    app: Flask, mstock: FakeMstock
+) -> None:
+    first, second = Browser(app), Browser(app)
+    page = first.ask_for_otp()
+    told: list[Page] = []
+
+    def meanwhile(name: str) -> None:
+        mstock.before = lambda name: None
+        told.append(second.ask_for_otp())
+
+    mstock.before = meanwhile
+    assert first.enter(page).heading == "Funds"
+    assert "mStock is still busy with this login, from another tab" in told[0].alert
+    assert mstock.calls == ["send_otp", "verify_otp", "get_fund_summary"]

@@ -193,6 +193,21 @@ def test_logout_needs_a_form_of_ours(browser: Browser, mstock: FakeMstock) -> No
     assert "logout" not in mstock.calls
 
 
+@pytest.mark.parametrize("had_logged_in", [True, False])
+@pytest.mark.parametrize("way", ["funds", "logout"])
+def test_yesterdays_tab_leaves_the_login_that_waits_for_its_otp(
+    browser: Browser, clock: FakeClock, way: str, had_logged_in: bool
+) -> None:
+    old = browser.log_in() if had_logged_in else None
+    clock.advance(24 * 3600)
+    page = browser.ask_for_otp()
+    if way == "logout" and old is not None:
+        browser.post(old.forms[0], "/logout")
+    else:
+        browser.get("/funds")  # what the page of yesterday does by itself
+    assert browser.enter(page).heading == "Funds"
+
+
 def test_a_dead_token_leads_back_to_the_login_with_the_reason(
     browser: Browser, mstock: FakeMstock
 ) -> None:

@@ -167,6 +167,10 @@ FORM_USED = Problem(
 PAGE_STALE = Problem(
     "That page was out of date, so nothing was sent.", "This is a fresh one: please enter it again."
 )
+CSRF_STALE = Problem(
+    "The CSRF token is missing or out of date, so nothing was sent.",
+    "A GET of this address gives a fresh csrf_token; send it with the fields.",
+)
 BEING_CHECKED = Problem(
     "mStock is still busy with this login, from another tab.", "Wait for its answer there."
 )

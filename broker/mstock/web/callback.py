@@ -128,7 +128,7 @@ class _LoginPage:
         """The form's CSRF token is missing or old: nothing is sent, a fresh form is shown."""
         if pages.wants_json():
             return pages.with_status(
-                jsonify(status="error", message=str(answers.PAGE_STALE), code="csrf"), 400
+                jsonify(status="error", message=str(answers.CSRF_STALE), code="csrf"), 400
             )
         has_cookie = current_app.config["SESSION_COOKIE_NAME"] in request.cookies
         return self._fresh_form(400, answers.PAGE_STALE if has_cookie else answers.COOKIES_NEEDED)

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -26,7 +28,7 @@ from broker.mstock.secret import Secret
 from broker.mstock.session import login
 from broker.mstock.web import answers
 from broker.mstock.web.answers import OTP_REQUIRED, REFUSED, Outcome, Problem, Step
-from broker.mstock.web.limits import LoginLimits
+from broker.mstock.web.limits import Full, LoginLimits
 from broker.mstock.web.once import AlreadySent, SendOnce
 from broker.mstock.web.pending import PendingLogins
 from broker.mstock.web.waiting import Attempt, Busy, Gone, NoResendLeft, TooSoon, Why
@@ -83,6 +85,8 @@ class LoginFlow:
         self._clock = clock
         self.pending = pending or PendingLogins(clock)
         self._limits = limits or LoginLimits(clock)
+        self._sending: set[tuple[str, ...]] = set()
+        self._lock = threading.Lock()
         self._once: SendOnce[tuple[Config, Outcome]] = SendOnce()
         self._actions: dict[str, Callable[[Visit, Entry], Outcome]] = {
             "login": self._log_in,
@@ -137,15 +141,17 @@ class LoginFlow:
         return None
 
     def _log_in(self, visit: Visit, entry: Entry) -> Outcome:
-        wait = self._limits.take(visit.address)
-        if wait:
-            return self._too_many(wait, self.state(visit))
         try:
-            if entry.totp is not None:
-                token = login.login_with_totp(visit.config, entry.password, _bare(entry.totp))
-                return self._done(visit, token)
-            turn = self.pending.turn()
-            challenge = login.send_otp(visit.config, entry.password)
+            with self._alone(visit), self._limits.place(visit.address):
+                if entry.totp is not None:
+                    token = login.login_with_totp(visit.config, entry.password, _bare(entry.totp))
+                    return self._done(visit, token)
+                turn = self.pending.turn()
+                challenge = login.send_otp(visit.config, entry.password)
+        except Busy:
+            return replace(self.state(visit), problem=answers.BEING_CHECKED)
+        except Full as full:
+            return self._too_many(full.seconds, self.state(visit))
         except MstockError as error:
             return _at_password(error)
         try:
@@ -194,14 +200,34 @@ class LoginFlow:
         waiting = self.pending.renew(attempt, ticket=challenge.ticket, sent_to=challenge.message)
         return Outcome(Step.CODE, OTP_REQUIRED, waiting=waiting, has_moved=True)
 
+    @contextmanager
+    def _alone(self, visit: Visit) -> Iterator[None]:
+        """Hold an account's only line to mStock; `Busy` while another form or script has it.
+
+        A login sent twice at once costs two password attempts, and its two OTPs may arrive in
+        either order.
+        """
+        with self._lock:
+            if visit.account in self._sending:
+                raise Busy
+            self._sending.add(visit.account)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._sending.discard(visit.account)
+
     def _carry_out(self, visit: Visit, attempt: Attempt, send: Callable[[], Outcome]) -> Outcome:
         """Send what an attempt was taken for, within the limits, and put the attempt away again."""
         try:
-            wait = self._limits.take(visit.address)
-            if wait:
-                waiting = self.pending.free(attempt, give_back=True)
-                return self._too_many(wait, Outcome(Step.CODE, 429, waiting=waiting))
-            return send()
+            with self._alone(visit), self._limits.place(visit.address):
+                return send()
+        except Busy:
+            self.pending.free(attempt, give_back=True)
+            return replace(self.state(visit), problem=answers.BEING_CHECKED)
+        except Full as full:
+            waiting = self.pending.free(attempt, give_back=True)
+            return self._too_many(full.seconds, Outcome(Step.CODE, 429, waiting=waiting))
         except MstockError as error:
             return self._refused(visit, attempt, error)
         except Gone as end:

@@ -203,7 +203,9 @@ class _Desk:
         return "You are logged out."
 
     def _to_login(self, why: str) -> Response:
-        session.clear()
+        # Only what says who was logged in: a login in another tab may be waiting for its OTP.
+        for name in (_KEY, _ENDS, _FAREWELL):
+            session.pop(name, None)
         if why:
             session[_NOTICE] = why
         return pages.see_other(url_for(ENDPOINT))

@@ -64,8 +64,7 @@ def _on_untrusted_host(error: SecurityError) -> Response:
         problem,
         back=f"{own}/",
         back_words="Open it",
-        mode="",  # a stranger need not know what runs here
-        api_type="",
+        api_type="",  # a stranger need not know what runs here
         phone_url="",
         style=f"{static}/mstock.css",
         icon=f"{static}/icon.svg",
