@@ -298,3 +298,11 @@ class TestUnclear:
         errors = [outcome_unknown(ROUTES[call], "It broke.") for call in ONCE]
         assert len({error.message for error in errors}) == len(ONCE)
         assert all(error.message.startswith("It broke. ") for error in errors)
+
+
+@pytest.mark.parametrize(
+    ("wait", "words"),
+    [(None, "60 seconds."), (0, "1 second."), (1, "1 second."), (9, "9 seconds.")],
+)
+def test_a_wait_is_told_in_seconds_and_never_as_none(wait: int | None, words: str) -> None:
+    assert str(unclear(ROUTES[FUNDS], 429, wait)).endswith(f"Try again in {words}")
