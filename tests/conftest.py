@@ -48,7 +48,7 @@ def api_type(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def simulator(revision: str) -> Iterator[Simulator]:
-    with morning_box(revision) as box:
+    with morning_box(revision=revision) as box:
         yield box
 
 

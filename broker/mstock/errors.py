@@ -92,6 +92,10 @@ class Unreachable(WaitAndRetry):
     """No usable answer came from mStock, and nothing was changed there."""
 
 
+class LoginUnfinished(WaitAndRetry):
+    """mStock took the password, and the code for the second step could not be sent."""
+
+
 class RateLimited(WaitAndRetry):
     """mStock asks for fewer calls (429); `retry_after` is in seconds, None when it did not say."""
 

@@ -16,6 +16,7 @@ from broker.mstock.web.standalone import create_app
 from demo.stage import Demo
 from simulator import Simulator
 from tests.conftest import settings_for
+from tests.support.stage import morning_box
 
 Shoot = Callable[[Page, str], None]
 
@@ -107,7 +108,7 @@ class NearMidnight:
 
 @pytest.fixture
 def at_midnight() -> Iterator[tuple[str, Simulator]]:
-    with Simulator() as simulator, LoopbackServer() as server:
+    with morning_box() as simulator, LoopbackServer() as server:
         config = Config.from_env(settings_for(simulator))
         server.start(create_app(lambda: config, NearMidnight(2.5)))
         yield server.url, simulator

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from simulator import Simulator
+from tests.support.stage import morning_box
 
 PACKAGES = {"A": "mStock-TradingApi-A==0.1.9", "B": "mStock-TradingApi-B==1.0.5"}
 CACHE = Path(__file__).parents[2] / ".cache" / "official-clients"
@@ -81,7 +82,7 @@ def test_the_official_client_logs_in_reads_funds_and_logs_out(
     revision: str, api_type: str, way: str, tmp_path: Path
 ) -> None:
     # Tolerant, because these clients write `Username`, or `Content-Type: None` on a GET.
-    with Simulator(profile="tolerant", revision=revision) as simulator:
+    with morning_box(profile="tolerant", revision=revision) as simulator:
         steps = walk(simulator, api_type, way, tmp_path)
         routes = [entry.route.split("/")[-1] for entry in simulator.journal]
     assert routes == [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from typing import Any
 
 from demo.stage import Demo
 from simulator import IST, Simulator
@@ -13,8 +14,8 @@ MORNING = datetime(2026, 11, 23, 9, 15, tzinfo=IST)
 
 
 @contextmanager
-def morning_box(revision: str) -> Iterator[Simulator]:
-    with Simulator(revision=revision) as box:
+def morning_box(**options: Any) -> Iterator[Simulator]:
+    with Simulator(**options) as box:
         box.clock.set(MORNING)
         yield box
 

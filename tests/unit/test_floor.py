@@ -23,6 +23,7 @@ from broker.mstock.errors import (
     GeneralException,
     InputException,
     LogInAgain,
+    LoginUnfinished,
     LookBeforeActing,
     MiraeException,
     MstockError,
@@ -170,7 +171,7 @@ FAMILIES: dict[type[MstockError], list[type[MstockError]]] = {
     FixConfiguration: [SettingError, CertificateError, APIKeyException, VersionException],
     LogInAgain: [TokenException],
     CorrectInput: [InputException],
-    WaitAndRetry: [GeneralException, Unreachable, RateLimited],
+    WaitAndRetry: [GeneralException, Unreachable, LoginUnfinished, RateLimited],
     LookBeforeActing: [SessionRefused, MiraeException, DataException, PluginFault, OutcomeUnknown],
 }
 LEAVES = [leaf for leaves in FAMILIES.values() for leaf in leaves]

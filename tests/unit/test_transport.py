@@ -252,8 +252,7 @@ class TestTls:
 
 class TestRepeats:
     @pytest.mark.parametrize(
-        "fault",
-        [reset, hang_up, truncated, NEGATIVE_CHUNK, reply(502), reply(503), reply(504)],
+        "fault", [reset, hang_up, truncated, reply(502), reply(503), reply(504)]
     )
     def test_a_read_goes_out_at_most_twice_more(self, fault: Action) -> None:
         clock = PausingClock()
@@ -277,6 +276,11 @@ class TestRepeats:
     def test_what_must_not_be_repeated_goes_out_once(self, route: Route, fault: Action) -> None:
         with RawServer([fault]) as server, transport(server.url) as wire:
             assert outcome(wire, route) in (OutcomeUnknown, 502, 503, 429)
+            assert len(server.requests) == 1
+
+    def test_a_body_that_is_not_what_its_headers_say_is_not_asked_for_again(self) -> None:
+        with RawServer([NEGATIVE_CHUNK]) as server, transport(server.url) as wire:
+            assert outcome(wire, READ) is DataException
             assert len(server.requests) == 1
 
     def test_a_lost_answer_says_that_the_outcome_is_unknown(self) -> None:

@@ -9,6 +9,7 @@ import pytest
 from broker.mstock.errors import (
     CertificateError,
     InputException,
+    LoginUnfinished,
     MstockError,
     OutcomeUnknown,
     SettingError,
@@ -109,7 +110,9 @@ def test_what_never_reached_mstock_takes_no_place(clock: FakeClock, error: Mstoc
     assert take(limits, "a") > 0
 
 
-@pytest.mark.parametrize("error", [OutcomeUnknown("No."), InputException("No."), KeyError("no")])
+@pytest.mark.parametrize(
+    "error", [OutcomeUnknown("No."), LoginUnfinished("No."), InputException("No."), KeyError("no")]
+)
 def test_every_other_failure_has_reached_mstock(clock: FakeClock, error: Exception) -> None:
     limits = LoginLimits(clock)
     for _ in range(5):

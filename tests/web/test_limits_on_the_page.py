@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from broker.mstock.config import Config
 from broker.mstock.errors import InputException, Unreachable
+from broker.mstock.secret import Secret
+from broker.mstock.web.flow import Entry, LoginFlow, Visit
+from broker.mstock.web.limits import Full, LoginLimits
+from broker.mstock.web.waiting import Why
 from tests.support.clock import FakeClock
 from tests.web.helpers import CALLBACK, OTP, PASSWORD, TOTP, Browser, FakeMstock, Page
 
@@ -165,3 +171,41 @@ def test_a_login_begun_while_an_otp_is_checked_leaves_it_alone(
     assert first.enter(page).heading == "Funds"
     assert "mStock is still busy with this login, from another tab" in told[0].alert
     assert mstock.calls == ["send_otp", "verify_otp", "get_fund_summary"]
+
+
+def test_an_otp_entered_while_another_login_is_under_way_keeps_its_try(
+    app: Flask, mstock: FakeMstock
+) -> None:
+    first, second = Browser(app), Browser(app)
+    page = first.ask_for_otp()
+    told: list[Page] = []
+
+    def meanwhile(name: str) -> None:
+        mstock.before = lambda name: None
+        told.append(first.enter(page))
+
+    mstock.before = meanwhile
+    assert second.ask_for_otp().step == "code"
+    assert "mStock is still busy with this login" in told[0].alert
+    assert "5 tries left" in told[0].text
+    assert mstock.calls == ["send_otp", "send_otp"]
+
+
+def test_a_login_dropped_while_its_otp_is_held_back_is_told_in_words(
+    config: Config, mstock: FakeMstock, clock: FakeClock
+) -> None:
+    class Dropping(LoginLimits):
+        """Full, and just then another tab starts the login again."""
+
+        def place(self, address: str) -> AbstractContextManager[None]:
+            flow.pending.close("browser", Why.DROPPED)
+            raise Full(30)
+
+    flow = LoginFlow(clock)
+    visit = Visit(config, "browser", "127.0.0.1")
+    waiting = flow.act(visit, Entry("login", password=Secret(PASSWORD))).waiting
+    assert waiting is not None
+    flow._limits = Dropping(clock)
+    outcome = flow.act(visit, Entry("verify", otp=Secret(OTP), login_id=waiting.login_id))
+    assert "That login was dropped" in str(outcome.problem)
+    assert mstock.calls == ["send_otp"]

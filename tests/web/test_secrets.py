@@ -22,12 +22,13 @@ from broker.mstock.web.standalone import create_app
 from simulator import Simulator
 from tests.conftest import settings_for
 from tests.support.clock import FakeClock
+from tests.support.stage import morning_box
 from tests.web.helpers import CALLBACK, Browser
 
 
 @pytest.fixture
 def box() -> Iterator[Simulator]:
-    with Simulator() as simulator:
+    with morning_box() as simulator:
         yield simulator
 
 

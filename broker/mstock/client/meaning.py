@@ -46,10 +46,10 @@ _FRESH_CODE = (
     "Wait for the next code in your authenticator and check that this computer's and the phone's "
     "clocks are right; mStock must have TOTP enabled for your key."
 )
-# mStock's API documents say nothing about it; every trading app has this way.
+# No source says how mStock unlocks: the usual way, not a promise.
 _UNLOCK = (
     "“Forgot password” in the mStock app or on trade.mstock.com should unlock a locked account; "
-    "mStock's support does."
+    "if it does not, ask mStock's support."
 )
 
 

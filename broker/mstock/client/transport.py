@@ -145,8 +145,7 @@ class Transport:
         try:
             with limited(limits):
                 result: Answer | Fault = self._send(route, request, max(remaining(), 0.001))
-        except (rx.RequestException, ux.HTTPError, OSError, ValueError) as error:
-            # ValueError: http.client's for a chunk of negative size.
+        except (rx.RequestException, ux.HTTPError, OSError) as error:
             result = fault_of(route, error, limits.sent)
         if log.isEnabledFor(logging.DEBUG):
             took = 1000 * (self._clock.monotonic() - started)
@@ -189,10 +188,10 @@ class Transport:
 
 
 def _body(raw: Any, cap: int) -> bytes | None:
-    """The body, unpacked up to the cap; None when it is larger, or not what its encoding says."""
+    """The body, unpacked up to the cap; None when it is larger, or not what its headers say."""
     try:
         body: bytes = raw.read(cap + 1, decode_content=True)
-    except ux.DecodeError:
+    except (ux.DecodeError, ValueError):  # ValueError: a chunk of negative size
         return None
     return body if len(body) <= cap else None
 

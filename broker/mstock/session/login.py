@@ -13,6 +13,7 @@ from broker.mstock.config import Config
 from broker.mstock.errors import (
     FixConfiguration,
     InputException,
+    LoginUnfinished,
     MstockError,
     TokenException,
     Unreachable,
@@ -74,7 +75,7 @@ def login_with_totp(config: Config, password: Secret, totp_code: Secret) -> Secr
     """Log in with an authenticator code: both calls on one connection; returns the day's token.
 
     A cold second call is often answered with a 502 by mStock's gateway. Raises as `send_otp` and
-    `verify_otp` do.
+    `verify_otp` do, and `LoginUnfinished` when only the second call could not be sent.
     """
     _check_password(password)
     code = _six_digits(totp_code, "TOTP code")
@@ -82,11 +83,10 @@ def login_with_totp(config: Config, password: Secret, totp_code: Secret) -> Secr
         reply = client.login(config.client_code, password)
         try:
             return client.verify_totp(reply.ticket, code)
-        except Unreachable as error:
-            raise Unreachable(
+        except Unreachable:
+            raise LoginUnfinished(
                 "mStock took the password, but the authenticator code could not be sent.",
                 "Wait for the next code and start again.",
-                http_status=error.http_status,
             ) from None
 
 

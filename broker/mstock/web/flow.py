@@ -220,14 +220,15 @@ class LoginFlow:
     def _carry_out(self, visit: Visit, attempt: Attempt, send: Callable[[], Outcome]) -> Outcome:
         """Send what an attempt was taken for, within the limits, and put the attempt away again."""
         try:
-            with self._alone(visit), self._limits.place(visit.address):
-                return send()
-        except Busy:
-            self.pending.free(attempt, give_back=True)
-            return replace(self.state(visit), problem=answers.BEING_CHECKED)
-        except Full as full:
-            waiting = self.pending.free(attempt, give_back=True)
-            return self._too_many(full.seconds, Outcome(Step.CODE, 429, waiting=waiting))
+            try:
+                with self._alone(visit), self._limits.place(visit.address):
+                    return send()
+            except (Busy, Full) as held_back:
+                waiting = self.pending.free(attempt, give_back=True)
+                still = Outcome(Step.CODE, OTP_REQUIRED, waiting=waiting)
+                if isinstance(held_back, Full):
+                    return self._too_many(held_back.seconds, still)
+                return replace(still, problem=answers.BEING_CHECKED)
         except MstockError as error:
             return self._refused(visit, attempt, error)
         except Gone as end:
