@@ -1,0 +1,44 @@
+"""Asking the reader of mStock's answers, and refusals as mStock writes them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from broker.mstock.client.envelope import Envelope, read
+from broker.mstock.client.routes import Answer, Call, Route
+from broker.mstock.errors import MstockError
+from broker.mstock.secret import Secret
+
+LOGIN, OTP, TOTP = Call.LOGIN, Call.SESSION_TOKEN, Call.VERIFY_TOTP
+FUNDS, LOGOUT = Call.FUND_SUMMARY, Call.LOGOUT
+ROUTES = {
+    call: Route(call, "GET" if call in (FUNDS, LOGOUT) else "POST", "/x", repeat=call is FUNDS)
+    for call in Call
+}
+ONCE = [LOGIN, OTP, TOTP, LOGOUT]
+
+
+def ask(body: object, call: Call = FUNDS, http: int = 200, *secrets: str) -> Envelope:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return read(Answer(http, raw), ROUTES[call], [Secret(each) for each in secrets])
+
+
+def refused(body: object, call: Call = FUNDS, http: int = 200, *secrets: str) -> MstockError:
+    with pytest.raises(MstockError) as caught:
+        ask(body, call, http, *secrets)
+    return caught.value
+
+
+def type_a(message: str, error_type: str | None = None) -> dict[str, Any]:
+    body: dict[str, Any] = {"status": "error", "message": message, "data": None}
+    return body if error_type is None else {**body, "error_type": error_type}
+
+
+def type_b(message: str, code: str, status: object = "false") -> dict[str, Any]:
+    return {"status": status, "message": message, "errorcode": code, "data": None}
+
+
+PASSWORD_9 = "Invalid username or password. 9 attempts remaining "
