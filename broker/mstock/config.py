@@ -39,6 +39,18 @@ class Timeouts(NamedTuple):
     deadline: float = 15.0
 
 
+class Account(NamedTuple):
+    """Whose session it is: mStock's or a simulator's address, the API type and the client code.
+
+    What is kept is kept by it, so that a changed type asks for a new login, and the simulator's
+    sessions never meet mStock's.
+    """
+
+    rest_url: str
+    api_type: str
+    client_code: str
+
+
 class Config(NamedTuple):
     """Every setting, checked; two equal configs may share their connections.
 
@@ -59,9 +71,9 @@ class Config(NamedTuple):
     ca_bundle: str | None = None
 
     @property
-    def account(self) -> tuple[str, str, str]:
-        """Whose session it is: address, API type and client code."""
-        return (self.rest_url, self.api_type, self.client_code)
+    def account(self) -> Account:
+        """Whose session it is."""
+        return Account(self.rest_url, self.api_type, self.client_code)
 
     @property
     def is_live(self) -> bool:
@@ -120,8 +132,18 @@ def _checked(values: tuple[str | None, ...]) -> Config:
     )
 
 
+def environment() -> Mapping[str, str]:
+    """The process's environment as it is now."""
+    return os.environ
+
+
 def from_env_file(path: str | None = None) -> Config:
-    """The settings of a `.env` file over those of the environment; for the command line.
+    """The settings of a `.env` file over those of the environment. Raises `SettingError`."""
+    return Config.from_env(file_environment(path))
+
+
+def file_environment(path: str | None = None) -> Mapping[str, str]:
+    """What a `.env` file says, over the environment; for the command line.
 
     Without a path the file is looked for in the working folder and above it. The environment is
     left as it is, so that a line taken out of the file is gone at the next reading. Raises
@@ -147,7 +169,7 @@ def from_env_file(path: str | None = None) -> Config:
             "Copy .env.example to .env there (on Windows, mind that it does not become .env.txt).",
         )
     given = {name: value for name, value in values.items() if value is not None}
-    return Config.from_env({**os.environ, **given})
+    return {**os.environ, **given}
 
 
 class _Reader:

@@ -64,6 +64,14 @@ class CertificateError(FixConfiguration):
     """The other side's TLS certificate does not prove that it is mStock; nothing was sent."""
 
 
+class VaultError(FixConfiguration):
+    """What is kept (password, secret, token) cannot be read or written; nothing was overwritten."""
+
+
+class HostError(FixConfiguration):
+    """OpenAlgo lacks something the plugin needs, or has changed it; the message names both."""
+
+
 class APIKeyException(FixConfiguration):
     """mStock refused the API key or the address it is used from (403, IA403)."""
 
@@ -96,6 +104,10 @@ class LoginUnfinished(WaitAndRetry):
     """mStock took the password, and the code for the second step could not be sent."""
 
 
+class LoginUnderway(WaitAndRetry):
+    """Another process or form is logging this account in at this moment."""
+
+
 class RateLimited(WaitAndRetry):
     """mStock asks for fewer calls (429); `retry_after` is in seconds, None when it did not say."""
 
@@ -125,4 +137,19 @@ class PluginFault(LookBeforeActing):
 
 
 class OutcomeUnknown(LookBeforeActing):
-    """A call that must not be repeated was sent, and whether mStock carried it out is unknown."""
+    """A call that must not be repeated was sent, and whether mStock carried it out is unknown.
+
+    `is_silence` is True when mStock did not answer in time: it may still be at work on the call.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        next_step: str = "",
+        *,
+        code: str = "",
+        http_status: int | None = None,
+        is_silence: bool = False,
+    ) -> None:
+        super().__init__(message, next_step, code=code, http_status=http_status)
+        self.is_silence = is_silence

@@ -1,4 +1,4 @@
-"""The type that holds a password, a code, a ticket, a token or a key and does not print itself."""
+"""What must not be shown: a type that does not print itself, and the short form of a code."""
 
 from __future__ import annotations
 
@@ -45,3 +45,9 @@ class Secret:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Secret is not written down")
+
+
+def masked(client_code: str) -> str:
+    """A client code that its owner knows again and others cannot use: MA••••23."""
+    shown = 2 if len(client_code) >= 7 else 1 if len(client_code) >= 4 else 0
+    return client_code[:shown] + "••••" + client_code[len(client_code) - shown :]

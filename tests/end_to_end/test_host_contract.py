@@ -22,7 +22,8 @@ PLUGIN = Path(__file__).parents[2] / "broker" / "mstock"
 FIVE = {"availablecash", "collateral", "m2munrealized", "m2mrealized", "utiliseddebits"}
 # What OpenAlgo 2.0.2 brings along, by the names they are imported under.
 HOST_HAS = {
-    *("click", "dotenv", "flask", "flask_limiter", "flask_wtf", "jwt", "limits", "pyotp"),
+    *("apscheduler", "click", "cryptography", "dotenv", "flask", "flask_limiter", "flask_wtf"),
+    *("jwt", "limits", "pyotp", "sqlalchemy"),
     *("requests", "rich", "urllib3", "werkzeug"),
 }
 

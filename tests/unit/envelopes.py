@@ -14,8 +14,9 @@ from broker.mstock.secret import Secret
 
 LOGIN, OTP, TOTP = Call.LOGIN, Call.SESSION_TOKEN, Call.VERIFY_TOTP
 FUNDS, LOGOUT = Call.FUND_SUMMARY, Call.LOGOUT
+READS = (FUNDS, Call.GREETING)
 ROUTES = {
-    call: Route(call, "GET" if call in (FUNDS, LOGOUT) else "POST", "/x", repeat=call is FUNDS)
+    call: Route(call, "GET" if call in (*READS, LOGOUT) else "POST", "/x", repeat=call in READS)
     for call in Call
 }
 ONCE = [LOGIN, OTP, TOTP, LOGOUT]

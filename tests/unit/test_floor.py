@@ -21,8 +21,10 @@ from broker.mstock.errors import (
     DataException,
     FixConfiguration,
     GeneralException,
+    HostError,
     InputException,
     LogInAgain,
+    LoginUnderway,
     LoginUnfinished,
     LookBeforeActing,
     MiraeException,
@@ -34,6 +36,7 @@ from broker.mstock.errors import (
     SettingError,
     TokenException,
     Unreachable,
+    VaultError,
     VersionException,
     WaitAndRetry,
 )
@@ -168,10 +171,17 @@ class TestSessionEnd:
 
 
 FAMILIES: dict[type[MstockError], list[type[MstockError]]] = {
-    FixConfiguration: [SettingError, CertificateError, APIKeyException, VersionException],
+    FixConfiguration: [
+        SettingError,
+        CertificateError,
+        VaultError,
+        HostError,
+        APIKeyException,
+        VersionException,
+    ],
     LogInAgain: [TokenException],
     CorrectInput: [InputException],
-    WaitAndRetry: [GeneralException, Unreachable, LoginUnfinished, RateLimited],
+    WaitAndRetry: [GeneralException, Unreachable, LoginUnfinished, LoginUnderway, RateLimited],
     LookBeforeActing: [SessionRefused, MiraeException, DataException, PluginFault, OutcomeUnknown],
 }
 LEAVES = [leaf for leaves in FAMILIES.values() for leaf in leaves]

@@ -28,7 +28,8 @@ from broker.mstock.errors import (
 
 LOGIN, OTP, TOTP = Call.LOGIN, Call.SESSION_TOKEN, Call.VERIFY_TOTP
 FUNDS, LOGOUT = Call.FUND_SUMMARY, Call.LOGOUT
-ROUTES = {call: Route(call, "POST", "/x", repeat=call is FUNDS) for call in Call}
+READS = (FUNDS, Call.GREETING)
+ROUTES = {call: Route(call, "POST", "/x", repeat=call in READS) for call in Call}
 ONCE = [LOGIN, OTP, TOTP, LOGOUT]
 
 Example = tuple[Call, int, str, str, type[MstockError]]

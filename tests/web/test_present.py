@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from broker.mstock.clock import IST
 from broker.mstock.mapping.funds import FundSummary, margin_of
+from broker.mstock.secret import masked
 from broker.mstock.web import figures, present
 from tests.web.helpers import fund_summary
 
@@ -94,12 +95,12 @@ def test_a_bar_with_a_shortfall_is_full_and_says_so() -> None:
     ],
 )
 def test_a_client_code_is_masked(code: str, shown: str) -> None:
-    assert present.masked(code) == shown
+    assert masked(code) == shown
 
 
 @given(st.text(alphabet="0123456789ABCDEF", min_size=4, max_size=20))
 def test_a_mask_hides_at_least_half_or_two(code: str) -> None:
-    assert len(present.masked(code).replace("•", "")) <= max(2, len(code) - 3)
+    assert len(masked(code).replace("•", "")) <= max(2, len(code) - 3)
 
 
 def test_times_are_indian_whatever_they_came_in() -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, NamedTuple, Protocol, Self
 
 from broker.mstock.client.envelope import Envelope, read
-from broker.mstock.client.routes import Route, Routes
+from broker.mstock.client.routes import GREETING, Route, Routes, http_date
 from broker.mstock.client.transport import Transport
 from broker.mstock.errors import DataException, LogInAgain
 from broker.mstock.secret import Secret
@@ -19,10 +20,12 @@ class LoginReply(NamedTuple):
     """The first step's outcome: the ticket for the second, and mStock's word on where the OTP went.
 
     Both are empty in Type A, which relates the steps by the API key and says nothing.
+    `server_time` is mStock's own clock, by which it judges an authenticator code.
     """
 
     ticket: Secret
     message: str
+    server_time: datetime | None = None
 
 
 class Client(Protocol):
@@ -47,6 +50,9 @@ class Client(Protocol):
     def fund_summary(self, token: Secret) -> Any:
         """The fund summary's `data` as mStock sends it, numbers as `int` or `Decimal`."""
 
+    def server_time(self) -> datetime | None:
+        """mStock's clock, asked without showing anything; None when its answer has no Date."""
+
     def logout(self, token: Secret) -> None:
         """Make mStock end the session; the token is dead afterwards."""
 
@@ -68,6 +74,9 @@ class Speaker(ABC):
 
     def fund_summary(self, token: Secret) -> Any:
         return self._ask(self.routes.fund_summary, self._signature(sendable(token)), token).data
+
+    def server_time(self) -> datetime | None:
+        return http_date(self._transport.call(GREETING, {}).date)
 
     def logout(self, token: Secret) -> None:
         self._ask(self.routes.logout, self._signature(sendable(token)), token)

@@ -24,10 +24,14 @@ _LONGEST_CODE = 40
 
 
 class Envelope(NamedTuple):
-    """A success: mStock's message ("" when it has none) and its data, as JSON with `Decimal`s."""
+    """A success: mStock's message ("" when it has none) and its data, as JSON with `Decimal`s.
+
+    `date` is the answer's Date header, "" without one.
+    """
 
     message: str
     data: Any
+    date: str = ""
 
     def __repr__(self) -> str:
         # A login's data holds the ticket or the token.
@@ -50,7 +54,7 @@ def read(answer: Answer, route: Route, secrets: Iterable[Secret] = ()) -> Envelo
     words = _words(body)
     if str(body["status"]).lower() in _SUCCESS:
         if 200 <= http < 300:
-            return Envelope(plain(words, secrets), body.get("data"))
+            return Envelope(plain(words, secrets), body.get("data"), answer.date)
         raise unclear(route, http)
     # What mStock means is read off its own words, where a password may be one of them.
     error = refusal(route, http, _code(body), plain(words), shown=plain(words, secrets))

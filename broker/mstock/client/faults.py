@@ -35,8 +35,8 @@ def fault_of(route: Route, error: BaseException, sent: bool | None) -> Fault:
         if sent is False:
             return _not_sent("A connection to mStock could not be set up.")
     if _any_is(kinds, _SILENCE):
-        return _lost(route, "mStock did not answer in time.", may_pass=False)
-    return _lost(route, "The connection to mStock broke.", may_pass=True)
+        return _lost(route, "mStock did not answer in time.", is_silence=True)
+    return _lost(route, "The connection to mStock broke.")
 
 
 _Kinds = tuple[type[BaseException], ...]
@@ -58,11 +58,12 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         yield each
 
 
-def _lost(route: Route, what: str, *, may_pass: bool) -> Fault:
+def _lost(route: Route, what: str, *, is_silence: bool = False) -> Fault:
     """The request was sent, and no answer came."""
     if route.repeat:
-        return Fault(Unreachable(what, "Wait a minute, then try again."), may_pass)
-    return Fault(outcome_unknown(route, what), may_pass=False)
+        error = Unreachable(what, "Wait a minute, then try again.")
+        return Fault(error, may_pass=not is_silence)
+    return Fault(outcome_unknown(route, what, is_silence=is_silence), may_pass=False)
 
 
 def _not_sent(what: str) -> Fault:

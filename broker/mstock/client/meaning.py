@@ -263,10 +263,12 @@ _UNCLEAR: dict[int, str] = {
 }
 
 
-def outcome_unknown(route: Route, what: str, http: int | None = None) -> OutcomeUnknown:
+def outcome_unknown(
+    route: Route, what: str, http: int | None = None, *, is_silence: bool = False
+) -> OutcomeUnknown:
     """The error for a call that was sent, may have been carried out, and must not be repeated."""
     doubt, next_step = _UNKNOWN[route.call]
-    return OutcomeUnknown(f"{what} {doubt}", next_step, http_status=http)
+    return OutcomeUnknown(f"{what} {doubt}", next_step, http_status=http, is_silence=is_silence)
 
 
 def _rate_limited(retry_after: int | None) -> RateLimited:

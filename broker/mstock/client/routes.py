@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -10,13 +12,14 @@ GATEWAY = frozenset({502, 503, 504})
 
 
 class Call(StrEnum):
-    """The calls of mStock's user module; both dialects have all five."""
+    """The calls of mStock's user module, which both dialects have, and a greeting to its server."""
 
     LOGIN = "login"
     SESSION_TOKEN = "session/token"
     VERIFY_TOTP = "session/verifytotp"
     FUND_SUMMARY = "fund summary"
     LOGOUT = "logout"
+    GREETING = "greeting"
 
 
 class Route(NamedTuple):
@@ -31,6 +34,10 @@ class Route(NamedTuple):
     path: str
     repeat: bool = False
     max_bytes: int = 64 * 1024
+
+
+# Asks for nothing and shows nothing: any answer tells that mStock is there, and what time it is.
+GREETING = Route(Call.GREETING, "GET", "/", repeat=True)
 
 
 class Routes(NamedTuple):
@@ -55,12 +62,25 @@ def user_routes(root: str) -> Routes:
 
 
 class Answer(NamedTuple):
-    """An answer as it came: HTTP status, decompressed body, and for a 429 its Retry-After in s."""
+    """An answer as it came: HTTP status, decompressed body, and for a 429 its Retry-After in s.
+
+    `date` is the server's Date header, "" without one.
+    """
 
     http_status: int
     body: bytes
     retry_after: int | None = None
+    date: str = ""
 
     def __repr__(self) -> str:
         # A login's body holds the ticket or the token.
         return f"Answer({self.http_status}, {len(self.body)} bytes)"
+
+
+def http_date(text: str) -> datetime | None:
+    """The time of an HTTP date, aware; None when it is not one."""
+    try:
+        then = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    return then if then.tzinfo else then.replace(tzinfo=UTC)

@@ -10,8 +10,6 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
 from math import ceil
 from typing import Any
@@ -23,7 +21,7 @@ from urllib3 import exceptions as ux
 from broker.mstock.client.deadline import DeadlineAdapter, Limits, limited
 from broker.mstock.client.faults import Fault, fault_of
 from broker.mstock.client.meaning import unclear
-from broker.mstock.client.routes import GATEWAY, Answer, Route
+from broker.mstock.client.routes import GATEWAY, Answer, Route, http_date
 from broker.mstock.clock import SYSTEM_CLOCK, Clock
 from broker.mstock.config import Timeouts
 from broker.mstock.secret import Secret
@@ -169,7 +167,7 @@ class Transport:
             if status not in GATEWAY:
                 return Fault(unclear(route, status), may_pass=False)
         wait = self._retry_after(response.headers) if status == 429 else None
-        return Answer(status, body or b"", wait)
+        return Answer(status, body or b"", wait, response.headers.get("Date", ""))
 
     def _retry_after(self, headers: Mapping[str, str]) -> int | None:
         """Seconds of a Retry-After header, given as seconds or as a date; None without one."""
@@ -178,12 +176,9 @@ class Transport:
             return None
         if value.isascii() and value.isdigit():
             return int(value) if len(value) <= _LONGEST_WAIT else None
-        try:
-            then = parsedate_to_datetime(value)
-        except (ValueError, OverflowError):
+        then = http_date(value)
+        if then is None:
             return None
-        if then.tzinfo is None:
-            then = then.replace(tzinfo=UTC)
         return max(0, ceil((then - self._clock.now()).total_seconds()))
 
 

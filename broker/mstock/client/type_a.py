@@ -6,7 +6,7 @@ Source: mStock's Type A user module, and what its official SDK puts on the wire.
 from __future__ import annotations
 
 from broker.mstock.client.dialect import LoginReply, Speaker, token_field
-from broker.mstock.client.routes import Route, user_routes
+from broker.mstock.client.routes import Route, http_date, user_routes
 from broker.mstock.client.transport import Transport
 from broker.mstock.secret import Secret
 
@@ -22,8 +22,8 @@ class TypeA(Speaker):
 
     def login(self, client_code: str, password: Secret) -> LoginReply:
         form = {"username": client_code, "password": password.reveal()}
-        self._ask(self.routes.login, {}, password, form=form)
-        return LoginReply(Secret(""), "")
+        reply = self._ask(self.routes.login, {}, password, form=form)
+        return LoginReply(Secret(""), "", http_date(reply.date))
 
     def session_token(self, ticket: Secret, otp: Secret) -> Secret:
         # One letter, sent once: a second letter would spend the OTP's tries.

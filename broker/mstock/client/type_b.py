@@ -6,7 +6,7 @@ Source: mStock's Type B user module, and what its official SDK puts on the wire.
 from __future__ import annotations
 
 from broker.mstock.client.dialect import LoginReply, Speaker, text_field, token_field
-from broker.mstock.client.routes import Route, user_routes
+from broker.mstock.client.routes import Route, http_date, user_routes
 from broker.mstock.secret import Secret
 
 
@@ -26,7 +26,7 @@ class TypeB(Speaker):
         reply = self._ask(self.routes.login, {}, password, json=body)
         # The ticket is documented as refreshToken, and comes in jwtToken with that one empty.
         ticket = text_field(reply.data, "refreshToken", "jwtToken")
-        return LoginReply(Secret(ticket), reply.message)
+        return LoginReply(Secret(ticket), reply.message, http_date(reply.date))
 
     def session_token(self, ticket: Secret, otp: Secret) -> Secret:
         return self._second_step(self.routes.session_token, ticket, otp, "otp")

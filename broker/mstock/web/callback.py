@@ -26,7 +26,7 @@ from werkzeug.exceptions import BadRequest, HTTPException
 from broker.mstock.clock import SYSTEM_CLOCK, Clock
 from broker.mstock.config import Config
 from broker.mstock.errors import SettingError
-from broker.mstock.secret import Secret
+from broker.mstock.secret import Secret, masked
 from broker.mstock.web import answers, pages, present
 from broker.mstock.web.answers import Outcome, Problem
 from broker.mstock.web.flow import Entry, LoginFlow, Visit
@@ -177,7 +177,7 @@ class _LoginPage:
             f"mstock/{outcome.step.value}.html",
             problem=outcome.problem,
             notice=self._notice() if status == 200 else "",
-            client_code=present.masked(visit.config.client_code),
+            client_code=masked(visit.config.client_code),
             form_id=secrets.token_urlsafe(16),
             method=method,
             waiting=waiting,

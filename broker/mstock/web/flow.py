@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from broker.mstock.clock import SYSTEM_CLOCK, Clock
-from broker.mstock.config import Config
+from broker.mstock.config import Account, Config
 from broker.mstock.errors import (
     DataException,
     FixConfiguration,
@@ -51,7 +51,7 @@ class Visit:
     address: str
 
     @property
-    def account(self) -> tuple[str, ...]:
+    def account(self) -> Account:
         """What a ticket belongs to; a login does not outlive a change of it."""
         return self.config.account
 
@@ -85,7 +85,7 @@ class LoginFlow:
         self._clock = clock
         self.pending = pending or PendingLogins(clock)
         self._limits = limits or LoginLimits(clock)
-        self._sending: set[tuple[str, ...]] = set()
+        self._sending: set[Account] = set()
         self._lock = threading.Lock()
         self._once: SendOnce[tuple[Config, Outcome]] = SendOnce()
         self._actions: dict[str, Callable[[Visit, Entry], Outcome]] = {

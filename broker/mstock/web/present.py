@@ -53,12 +53,6 @@ def bar(used: Decimal, available: Decimal) -> Bar | None:
     return Bar(used, available, _CONTEXT.quantize(share, Decimal("0.1")), False)
 
 
-def masked(client_code: str) -> str:
-    """A client code that its owner knows again and others cannot use: MA••••23."""
-    shown = 2 if len(client_code) >= 7 else 1 if len(client_code) >= 4 else 0
-    return client_code[:shown] + "••••" + client_code[len(client_code) - shown :]
-
-
 def clock_time(moment: datetime) -> str:
     """09:15:07 IST; a part of a second is dropped, as for something that ends then."""
     return f"{moment.astimezone(IST):%H:%M:%S} IST"

@@ -23,7 +23,7 @@ from broker.mstock.clock import SYSTEM_CLOCK, Clock
 from broker.mstock.config import Config
 from broker.mstock.errors import MstockError, SettingError, TokenException, WaitAndRetry
 from broker.mstock.mapping.funds import margin_of
-from broker.mstock.secret import Secret
+from broker.mstock.secret import Secret, masked
 from broker.mstock.session import login
 from broker.mstock.session.login import Farewell
 from broker.mstock.web import answers, figures, pages, present, trouble
@@ -219,7 +219,7 @@ class _Desk:
     def _page(self, name: str, held: DaySession, **shown: Any) -> str:
         return render_template(
             f"mstock/{name}.html",
-            client_code=present.masked(held.config.client_code),
+            client_code=masked(held.config.client_code),
             present=present,
             **shown,
             **self._frame.of(held.config),
