@@ -28,7 +28,7 @@ _KEY = r"[!-~]{1,512}"
 _HOST = r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?"
 _KEY_MARKS = "@=/+"  # base64 and mStock's padding; in every API key, in no client code
 _PLACEHOLDER = r"(?i)your[_ -]|<.*>|x{4,}|changeme"
-_EDIT = "Edit .env and start again."
+EDIT = "Edit .env and start again."
 
 
 class Timeouts(NamedTuple):
@@ -114,7 +114,7 @@ _NAMES = (
 @lru_cache(maxsize=1)
 def _checked(values: tuple[str | None, ...]) -> Config:
     """The settings of these values of `_NAMES`; checked again only when one of them changes."""
-    read = _Reader(dict(zip(_NAMES, values, strict=True)))
+    read = Reader(dict(zip(_NAMES, values, strict=True)))
     rest_url = _address(read, "MSTOCK_REST_URL", REST_URL, ("https", "http"))
     is_live = rest_url == REST_URL
     return Config(
@@ -172,7 +172,7 @@ def file_environment(path: str | None = None) -> Mapping[str, str]:
     return {**os.environ, **given}
 
 
-class _Reader:
+class Reader:
     """Values by name, with blanks and quotes taken off and an empty value counted as absent."""
 
     def __init__(self, env: Mapping[str, str | None]) -> None:
@@ -190,7 +190,7 @@ class _Reader:
             if given.lower() == value.lower():
                 return value
         # What is there is not shown: it may be a key that was pasted into the wrong line.
-        raise SettingError(f"{name} must be {' or '.join(allowed)}.", _EDIT)
+        raise SettingError(f"{name} must be {' or '.join(allowed)}.", EDIT)
 
     def seconds(self, name: str, default: float) -> float:
         given = self.text(name)
@@ -198,13 +198,13 @@ class _Reader:
             return default
         if re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,3})?", given) and 0.1 <= float(given) <= 120:
             return float(given)
-        raise SettingError(f"{name} must be a number of seconds from 0.1 to 120.", _EDIT)
+        raise SettingError(f"{name} must be a number of seconds from 0.1 to 120.", EDIT)
 
 
-def _client_code(read: _Reader) -> str:
+def _client_code(read: Reader) -> str:
     value = read.text("BROKER_API_KEY")
     if not value or re.search(_PLACEHOLDER, value):
-        raise SettingError("BROKER_API_KEY, your mStock client code, is not filled in.", _EDIT)
+        raise SettingError("BROKER_API_KEY, your mStock client code, is not filled in.", EDIT)
     if len(value) > _CODE_LENGTH or any(mark in value[1:] for mark in _KEY_MARKS):
         # Not shown: OpenAlgo sends this variable to the browser, and it holds the API key.
         raise SettingError(
@@ -215,12 +215,12 @@ def _client_code(read: _Reader) -> str:
     if not re.fullmatch(_CODE, value):
         raise SettingError(
             "BROKER_API_KEY, your mStock client code, may hold letters, digits, - _ and . only.",
-            _EDIT,
+            EDIT,
         )
     return value
 
 
-def _api_key(read: _Reader) -> Secret:
+def _api_key(read: Reader) -> Secret:
     value = read.text("BROKER_API_SECRET")
     if not value or re.search(_PLACEHOLDER, value):
         raise SettingError(
@@ -229,7 +229,7 @@ def _api_key(read: _Reader) -> Secret:
         )
     if value == read.text("BROKER_API_KEY"):
         raise SettingError(
-            "BROKER_API_SECRET holds your client code; the API key belongs there.", _EDIT
+            "BROKER_API_SECRET holds your client code; the API key belongs there.", EDIT
         )
     if not re.fullmatch(_KEY, value):
         raise SettingError(
@@ -240,21 +240,21 @@ def _api_key(read: _Reader) -> Secret:
     return Secret(value)
 
 
-def _checksum(read: _Reader) -> str:
+def _checksum(read: Reader) -> str:
     value = read.text("MSTOCK_CHECKSUM", "L")
     if not re.fullmatch(r"[A-Z]", value, re.ASCII):
-        raise SettingError("MSTOCK_CHECKSUM must be one capital letter, such as L or W.", _EDIT)
+        raise SettingError("MSTOCK_CHECKSUM must be one capital letter, such as L or W.", EDIT)
     return value
 
 
-def _redirect_url(read: _Reader) -> str:
+def _redirect_url(read: Reader) -> str:
     value = read.text("REDIRECT_URL", REDIRECT_URL)
     if not re.fullmatch(rf"https?://{_HOST}{_CALLBACK_PATH}", value):
-        raise SettingError(f"REDIRECT_URL must be an address ending in {_CALLBACK_PATH}.", _EDIT)
+        raise SettingError(f"REDIRECT_URL must be an address ending in {_CALLBACK_PATH}.", EDIT)
     return value
 
 
-def _timeouts(read: _Reader) -> Timeouts:
+def _timeouts(read: Reader) -> Timeouts:
     default = Timeouts()
     return Timeouts(
         connect=read.seconds("MSTOCK_CONNECT_TIMEOUT", default.connect),
@@ -263,7 +263,7 @@ def _timeouts(read: _Reader) -> Timeouts:
     )
 
 
-def _address(read: _Reader, name: str, default: str, schemes: tuple[str, str]) -> str:
+def _address(read: Reader, name: str, default: str, schemes: tuple[str, str]) -> str:
     """mStock's own address over TLS, or a loopback one; a typing error gets no password."""
     value = read.text(name, default).rstrip("/")
     host = default.partition("://")[2]
@@ -280,7 +280,7 @@ def _address(read: _Reader, name: str, default: str, schemes: tuple[str, str]) -
     )
 
 
-def _proxy(read: _Reader) -> Secret | None:
+def _proxy(read: Reader) -> Secret | None:
     name = next((name for name in _PROXY_NAMES if read.text(name)), "")
     bypass = read.text("no_proxy") or read.text("NO_PROXY")
     host = REST_URL.partition("://")[2]
@@ -298,7 +298,7 @@ def _proxy(read: _Reader) -> Secret | None:
     return Secret(value)
 
 
-def _ca_bundle(read: _Reader) -> str | None:
+def _ca_bundle(read: Reader) -> str | None:
     for name in _CA_NAMES:
         path = read.text(name)
         if path:
@@ -308,6 +308,6 @@ def _ca_bundle(read: _Reader) -> str | None:
                     cafile=None if is_folder else path, capath=path if is_folder else None
                 )
             except OSError:
-                raise SettingError(f"{name} names no readable certificate file.", _EDIT) from None
+                raise SettingError(f"{name} names no readable certificate file.", EDIT) from None
             return path
     return None

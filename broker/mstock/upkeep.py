@@ -7,11 +7,10 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from broker.mstock.config import environment
+from broker.mstock.config import EDIT, Reader, environment
 from broker.mstock.errors import SettingError
 from broker.mstock.secret import Secret
 
-_EDIT = "Edit .env and start again."
 _LOCAL = r"http://(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]{1,5})?(/[^\s]*)?"
 _ADDRESS = rf"https://[^\s@/]+(/[^\s]*)?|{_LOCAL}"
 
@@ -32,23 +31,27 @@ class Upkeep(NamedTuple):
     def from_env(cls, env: Mapping[str, str] | None = None) -> Upkeep:
         """Read and check the settings. Raises `SettingError`, which names the variable."""
         source = environment() if env is None else env
-
-        def text(name: str) -> str:
-            return source.get(name, "").strip().strip("'\"").strip()
-
+        read = Reader({name: source.get(name) for name in _NAMES})
         return cls(
-            home=os.path.abspath(os.path.expanduser(text("MSTOCK_HOME") or "~/.mstock-openalgo")),
-            uses_keyring=_yes(text("MSTOCK_KEYRING"), "MSTOCK_KEYRING"),
-            store_url=_store_url(text("MSTOCK_STORE")),
-            webhook=_webhook(text("MSTOCK_NOTIFY_URL")),
-            telegram=_telegram(text("MSTOCK_TELEGRAM_TOKEN"), text("MSTOCK_TELEGRAM_CHAT")),
+            home=os.path.abspath(os.path.expanduser(read.text("MSTOCK_HOME", _HOME))),
+            uses_keyring=read.choice("MSTOCK_KEYRING", "0", ("0", "1")) == "1",
+            store_url=_store_url(read.text("MSTOCK_STORE")),
+            webhook=_webhook(read.text("MSTOCK_NOTIFY_URL")),
+            telegram=_telegram(
+                read.text("MSTOCK_TELEGRAM_TOKEN"), read.text("MSTOCK_TELEGRAM_CHAT")
+            ),
         )
 
 
-def _yes(value: str, name: str) -> bool:
-    if value not in ("", "0", "1"):
-        raise SettingError(f"{name} must be 0 or 1.", _EDIT)
-    return value == "1"
+_HOME = "~/.mstock-openalgo"
+_NAMES = (
+    "MSTOCK_HOME",
+    "MSTOCK_KEYRING",
+    "MSTOCK_STORE",
+    "MSTOCK_NOTIFY_URL",
+    "MSTOCK_TELEGRAM_TOKEN",
+    "MSTOCK_TELEGRAM_CHAT",
+)
 
 
 def _store_url(value: str) -> Secret | None:
@@ -57,14 +60,14 @@ def _store_url(value: str) -> Secret | None:
         raise SettingError(
             "MSTOCK_STORE must be the address of an SQLite or PostgreSQL database, such as "
             "sqlite:////home/me/mstock.db.",
-            _EDIT,
+            EDIT,
         )
     return Secret(value) if value else None
 
 
 def _webhook(value: str) -> Secret | None:
     if value and not re.fullmatch(_ADDRESS, value, re.IGNORECASE):
-        raise SettingError("MSTOCK_NOTIFY_URL must be an address that begins with https://.", _EDIT)
+        raise SettingError("MSTOCK_NOTIFY_URL must be an address that begins with https://.", EDIT)
     return Secret(value) if value else None
 
 
@@ -77,6 +80,6 @@ def _telegram(token: str, chat: str) -> tuple[Secret, str] | None:
         raise SettingError(
             "MSTOCK_TELEGRAM_TOKEN and MSTOCK_TELEGRAM_CHAT belong together: a bot's token, as "
             "BotFather gives it, and the number of a chat.",
-            _EDIT,
+            EDIT,
         )
     return Secret(token), chat
