@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qsl
@@ -16,6 +17,7 @@ from broker.mstock.client.dialect import Client, LoginReply
 from broker.mstock.client.transport import Transport
 from broker.mstock.client.type_a import TypeA
 from broker.mstock.client.type_b import TypeB
+from broker.mstock.clock import IST
 from broker.mstock.config import Timeouts
 from broker.mstock.errors import (
     DataException,
@@ -192,6 +194,36 @@ class TestRequest:
             )
         for each in (call, CALLS[f"{call.kind} login"]):
             each.make(speaker)
+        for name in ("Authorization", "X-PrivateKey", "Cookie"):
+            assert name not in wire.last_request.headers
+
+
+DATE = "Mon, 23 Nov 2026 03:05:07 GMT"
+AT = datetime(2026, 11, 23, 8, 35, 7, tzinfo=IST)
+
+
+class TestServersClock:
+    """The Date header, by which mStock judges an authenticator code."""
+
+    @pytest.mark.parametrize(
+        ("date", "at"), [(DATE, AT), ("", None), ("yesterday", None), ("Mon, 99 Foo", None)]
+    )
+    @pytest.mark.parametrize("name", ["A login", "B login"])
+    def test_comes_with_the_reply_to_a_login(
+        self, wire: requests_mock.Mocker, name: str, date: str, at: datetime | None
+    ) -> None:
+        call = CALLS[name]
+        wire.register_uri(call.method, call.url, json=call.answer, headers={"Date": date})
+        assert call.make(client(call.kind)).server_time == at
+
+    @pytest.mark.parametrize("status", [200, 404, 500])
+    @pytest.mark.parametrize("kind", ["A", "B"])
+    def test_is_told_by_any_answer_to_a_greeting_that_shows_nothing(
+        self, wire: requests_mock.Mocker, kind: str, status: int
+    ) -> None:
+        wire.get(f"{HOST}/", status_code=status, text="<html>", headers={"Date": DATE})
+        assert client(kind).server_time() == AT
+        assert wire.last_request.body is None
         for name in ("Authorization", "X-PrivateKey", "Cookie"):
             assert name not in wire.last_request.headers
 

@@ -283,6 +283,15 @@ class TestRepeats:
             assert outcome(wire, READ) is DataException
             assert len(server.requests) == 1
 
+    @pytest.mark.parametrize(("fault", "is_silence"), [(silence, True), (reset, False)])
+    def test_a_lost_answer_says_whether_mstock_may_still_be_at_work(
+        self, fault: Action, is_silence: bool
+    ) -> None:
+        with RawServer([fault]) as server, transport(server.url) as wire:
+            with pytest.raises(OutcomeUnknown) as caught:
+                wire.call(LOGIN, {})
+        assert caught.value.is_silence is is_silence
+
     def test_a_lost_answer_says_that_the_outcome_is_unknown(self) -> None:
         for route in ONCE:
             with RawServer([reset]) as server, transport(server.url) as wire:
