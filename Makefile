@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := demo
-.PHONY: demo app test check bench screenshots
+.PHONY: demo app test check bench proofs screenshots
 
 .venv/ready-%: pyproject.toml
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
@@ -28,6 +28,10 @@ check: .venv/ready-test
 
 bench: .venv/ready-test
 	$(BIN)/python -m benchmarks $(ARGS)
+
+# The long proofs, all three; docs/reliability.md has their tables.
+proofs: .venv/ready-test
+	$(BIN)/python -m proofs $(ARGS)
 
 # Renews the pictures in docs/ from a browser's walk through the demo.
 screenshots: .venv/ready-test
