@@ -109,7 +109,7 @@ def next_step(state: RenewalState, now: datetime, calendar: Calendar, session: H
     now = now.astimezone(IST)
     day = now.date()
     if state.begun_at is not None:
-        return Step(Do.CLEAR_UP, now, "A login was begun, and how it ended is not known.")
+        return Step(Do.CLEAR_UP, now, "A login is under way, or was broken off a moment ago.")
     if not state.enabled:
         return Step(Do.WAIT, None, "Auto-login is off.")
     if state.blocked:
@@ -139,7 +139,7 @@ def begun(state: RenewalState, now: datetime) -> RenewalState:
     is_closed = tally.is_closed and not tally.is_done
     tally = tally._replace(tries=tally.tries + 1, is_closed=is_closed, is_done=False)
     state = _tallied(state, tally)
-    return state._replace(begun_at=now.astimezone(IST))
+    return state._replace(begun_at=now.astimezone(IST), notice="")
 
 
 def stepped(state: RenewalState, step: int) -> RenewalState:
