@@ -98,6 +98,8 @@ def choose_step(time: float, used: frozenset[int]) -> Choice:
     step = max([now, *(each + 1 for each in used if each <= now + 1)])
     if step == now and (now + 1) * STEP - time <= _MARGIN:
         step += 1
+    while step in used:
+        step += 1
     return Choice(step, max(0.0, step * STEP - time))
 
 
