@@ -23,8 +23,10 @@ _MARGIN = 3.0
 _LONGEST_WAIT = STEP + _MARGIN
 _FEWEST_BYTES = 10  # a shorter secret is a typing error; RFC 4226 wants 16
 
-# The longest that a login takes: both calls to their deadlines, a wait before each, and some air.
-LONGEST_LOGIN = 180.0
+
+def longest_login(config: Config) -> float:
+    """Seconds that a login may take: a wait before each call, both to their deadlines, some air."""
+    return 2 * (_LONGEST_WAIT + config.timeouts.deadline + config.timeouts.connect) + 60
 
 
 class Choice(NamedTuple):
