@@ -21,7 +21,7 @@ from typing import NamedTuple
 from rich.console import Console
 
 from broker.mstock.clock import IST, SYSTEM_CLOCK
-from broker.mstock.config import Account, Config
+from broker.mstock.config import Account, Config, Timeouts
 from broker.mstock.secret import Secret, masked
 from broker.mstock.session.autologin import AutoLogin
 from broker.mstock.session.held import held
@@ -29,7 +29,7 @@ from broker.mstock.session.ledger import Ledger
 from broker.mstock.session.renewal import Result
 from broker.mstock.session.sql_store import SqlStore
 from broker.mstock.session.store import Item
-from broker.mstock.session.unattended import LONGEST_LOGIN
+from broker.mstock.session.unattended import longest_login
 from broker.mstock.session.vault import key_for
 from proofs import Rows, figures, require
 from proofs.postgres import NoPostgreSQL, postgresql
@@ -39,7 +39,7 @@ from simulator import Simulator, many_accounts
 ACCOUNTS, SHORT = 1000, 16
 # A trading day, a minute after auto-login's time, when a TOTP code has just begun.
 _MORNING = datetime(2026, 11, 23, 8, 36, 1, tzinfo=IST)
-_LEASE = timedelta(seconds=LONGEST_LOGIN + 1)
+_LEASE = timedelta(seconds=longest_login(Timeouts()) + 1)
 _PASSWORD_STEP = "b/connect/login"
 _PATIENCE = 1200  # seconds for one program to look after all accounts
 

@@ -17,7 +17,6 @@ from datetime import date, datetime, time, timedelta
 from typing import NamedTuple
 
 from rich.console import Console
-from rich.table import Table
 
 from broker.mstock.clock import IST
 from broker.mstock.config import Config
@@ -29,11 +28,12 @@ from broker.mstock.session.held import held
 from broker.mstock.session.notices import Notice
 from broker.mstock.session.opening import open_store
 from broker.mstock.upkeep import Upkeep
+from proofs import Rows, require
 from proofs.simulated import SimulatedTime
 from simulator import Simulator
 
 FIRST, LAST = date(2026, 10, 28), date(2026, 11, 27)
-SHORT_FIRST, SHORT_LAST = date(2026, 11, 5), date(2026, 11, 12)
+SHORT_FIRST, SHORT_LAST = date(2026, 10, 30), date(2026, 11, 12)
 GATEWAY_DOWN, REFUSES = date(2026, 10, 30), date(2026, 11, 6)
 CLOCK_WRONG, MUHURAT, PASSWORD_CHANGED = date(2026, 11, 5), date(2026, 11, 8), date(2026, 11, 12)
 DAYLIGHT_SAVING_ENDS = date(2026, 11, 1)
@@ -179,12 +179,25 @@ class Month:
         )
 
 
-def run(console: Console, short: bool) -> bool:
-    """Live through the month (short: eight days of it) and print a line per day; True when all
-    days are as claimed."""
+def run(console: Console, short: bool) -> Rows:
+    """Live through the month (short: a fortnight of it); a row for each day on which something was
+    to happen. Raises `Broken` when a day is not as claimed."""
     days = lived(SHORT_FIRST, SHORT_LAST) if short else lived(FIRST, LAST)
-    _print(console, days)
-    return all(day.is_as_claimed for day in days)
+    trading = [day for day in days if day.is_trading_day]
+    console.print(
+        f"{sum(day.logged_in_at is not None for day in trading)} of {len(trading)} trading days "
+        f"logged in before 09:15; {sum(day.tries for day in days)} tries, "
+        f"{sum(day.asked for day in days)} of them reached mStock; "
+        f"{sum(day.refused for day in days)} refused, {sum(day.notices for day in days)} notices."
+    )
+    return judged(days)
+
+
+def judged(days: list[Day]) -> Rows:
+    """The table's rows. Raises `Broken`, which names the days that are not as claimed."""
+    wrong = [f"{day.day:%d %b %Y}" for day in days if not day.is_as_claimed]
+    require(not wrong, f"not as claimed: {', '.join(wrong)}")
+    return [_row(day) for day in days if day.is_trading_day or day.event]
 
 
 def lived(first: date, last: date) -> list[Day]:
@@ -238,28 +251,12 @@ def _new_york() -> Iterator[None]:
         system_time.tzset()
 
 
-def _print(console: Console, days: list[Day]) -> None:
-    table = Table(title="A simulated month of auto-login")
-    for heading in ("day", "", "tries", "logged in (IST)", "refused", "notices", "as claimed"):
-        right = heading in ("tries", "refused", "notices")
-        table.add_column(heading, justify="right" if right else "left")
-    for day in days:
-        if not (day.is_trading_day or day.event or not day.is_as_claimed):
-            continue
-        table.add_row(
-            f"{day.day:%a %d %b %Y}",
-            day.event or "",
-            str(day.tries),
-            f"{day.logged_in_at:%H:%M:%S}" if day.logged_in_at else "no",
-            str(day.refused),
-            str(day.notices),
-            "yes" if day.is_as_claimed else "NO",
-        )
-    console.print(table)
-    trading = [day for day in days if day.is_trading_day]
-    console.print(
-        f"{sum(day.logged_in_at is not None for day in trading)} of {len(trading)} trading days "
-        f"logged in before 09:15; {sum(day.tries for day in days)} tries, "
-        f"{sum(day.asked for day in days)} of them reached mStock; "
-        f"{sum(day.refused for day in days)} refused, {sum(day.notices for day in days)} notices."
-    )
+def _row(day: Day) -> dict[str, object]:
+    return {
+        "Day": f"{day.day:%a %d %b %Y}",
+        "What happens": day.event or ("" if day.is_trading_day else "no trading"),
+        "Tries": day.tries,
+        "Logged in (IST)": f"{day.logged_in_at:%H:%M:%S}" if day.logged_in_at else "no",
+        "Refused": day.refused,
+        "Notices": day.notices,
+    }

@@ -27,7 +27,7 @@ from broker.mstock.session.record import to_json
 from broker.mstock.session.renewal import RenewalState
 from broker.mstock.session.store import Item, MemoryStore
 from broker.mstock.session.unattended import longest_login
-from proofs import month
+from proofs import Broken, month
 from tests.support.auto import FRIDAY, MONDAY, Stage, at, staged
 from tests.support.leaks import Leaks
 
@@ -299,7 +299,7 @@ class TestCrashes:
         stage.enable()
         stage.time.until(at("08:35"))
         assert stage.store.lease(
-            stage.account, "killed", stage.time.now(), longest_login(stage.config)
+            stage.account, "killed", stage.time.now(), longest_login(stage.config.timeouts)
         )
         record = to_json(renewal.begun(RenewalState(enabled=True), stage.time.now()))
         stage.store.set(stage.account, Item.RENEWAL, Secret(record))
@@ -438,7 +438,7 @@ class TestTogether:
         assert "Simulated-1" not in stage.notices[0].words
 
 
-class Broken(MemoryStore):
+class BrokenStore(MemoryStore):
     """A store that cannot be read or written while `is_broken`."""
 
     is_broken = False
@@ -458,7 +458,7 @@ class Broken(MemoryStore):
 
 class TestTrouble:
     def test_a_vault_that_cannot_be_read_is_told_once_and_nothing_is_sent(self) -> None:
-        store = Broken()
+        store = BrokenStore()
         with staged(store=store) as stage:
             stage.enable()
             store.is_broken = True
@@ -474,7 +474,7 @@ class TestTrouble:
     def test_a_vault_that_breaks_in_the_middle_ends_the_login_before_the_code_goes_out(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        store = Broken()
+        store = BrokenStore()
         with staged(store=store) as stage:
             stage.enable()
             stage.time.until(at("08:34"))
@@ -568,15 +568,23 @@ class TestTicking:
         assert auto.ticks == ticks
 
 
-def test_eight_days_of_the_simulated_month() -> None:
+def test_a_fortnight_of_the_simulated_month() -> None:
     days = month.lived(month.SHORT_FIRST, month.SHORT_LAST)
-    assert [day.day for day in days if not day.is_as_claimed] == []
+    rows = month.judged(days)
+    assert sum(row["Logged in (IST)"] != "no" for row in rows) == 9
     by_day = {day.day: day for day in days}
+    assert by_day[month.GATEWAY_DOWN].tries == 4
     assert by_day[month.REFUSES].tries == 3
     assert by_day[month.PASSWORD_CHANGED].logged_in_at is None
     moment = by_day[month.MUHURAT].logged_in_at
     assert moment is not None
     assert moment.astimezone(IST) - at("08:35", month.MUHURAT) < timedelta(minutes=1)
+
+
+def test_a_day_without_a_login_is_noticed() -> None:
+    day = month.Day(MONDAY, True, "", 1, 1, 0, 0, None, False)
+    with pytest.raises(Broken, match="23 Nov 2026"):
+        month.judged([day])
 
 
 def test_days_are_what_they_are_taken_for() -> None:

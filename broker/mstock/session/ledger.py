@@ -45,7 +45,7 @@ class Ledger:
     def lease(self, config: Config) -> Iterator[None]:
         """The sole right to log this account in, among threads too. Raises `LoginUnderway`."""
         holder = f"{self._holder}-{secrets.token_hex(4)}"
-        account, seconds = config.account, longest_login(config)
+        account, seconds = config.account, longest_login(config.timeouts)
         if not self._store.lease(account, holder, self._clock.now(), seconds):
             raise LoginUnderway(
                 "Another program or page is logging this account in at this moment.",

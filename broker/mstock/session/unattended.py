@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from broker.mstock.client.dialect import LoginReply
 from broker.mstock.clock import SYSTEM_CLOCK, Clock
-from broker.mstock.config import Config
+from broker.mstock.config import Config, Timeouts
 from broker.mstock.errors import InputException, LoginUnfinished, Unreachable
 from broker.mstock.secret import Secret
 from broker.mstock.session.connection import fresh_client
@@ -24,9 +24,9 @@ _LONGEST_WAIT = STEP + _MARGIN
 _FEWEST_BYTES = 10  # a shorter secret is a typing error; RFC 4226 wants 16
 
 
-def longest_login(config: Config) -> float:
+def longest_login(timeouts: Timeouts) -> float:
     """Seconds that a login may take: a wait before each call, both to their deadlines, some air."""
-    return 2 * (_LONGEST_WAIT + config.timeouts.deadline + config.timeouts.connect) + 60
+    return 2 * (_LONGEST_WAIT + timeouts.deadline + timeouts.connect) + 60
 
 
 class Choice(NamedTuple):
