@@ -33,7 +33,7 @@ LINES = st.one_of(
             "OTHER7 =",
             "BROKER_API_KEY=MA123",
             "  BROKER_API_KEY  =  'MA123'   # mine",
-            "export BROKER_API_SECRET = \"key\\\"#x\" # theirs",
+            'export BROKER_API_SECRET = "key\\"#x" # theirs',
             "BROKER_API_SECRET = k#ey ",
             "REDIRECT_URL=",
             "REDIRECT_URL='http://127.0.0.1:5000/<broker>/callback'  # Change",
@@ -60,9 +60,8 @@ def read(data: bytes) -> dict[str, str | None]:
 def test_the_values_are_set_and_no_other_is_touched(data: bytes, changes: dict[str, str]) -> None:
     try:
         new = edited(data, {name: Secret(value) for name, value in changes.items()})
-    except SettingError as error:
-        assert "cannot be read" in str(error)  # an open quote swallows what follows
-        return
+    except SettingError:
+        return  # an open quote swallows what follows
     assert read(new) == {**read(data), **changes}
     for name in changes:
         new = put_back(new, data, name)
@@ -103,6 +102,11 @@ def test_a_value_that_no_file_can_hold_is_refused_and_not_shown(value: str) -> N
     with pytest.raises(InputException) as caught:
         edited(b"", {"K": Secret(value)})
     assert value not in str(caught.value)
+
+
+def test_an_open_quote_that_would_swallow_the_new_line_is_told() -> None:
+    with pytest.raises(SettingError, match="cannot be read"):
+        edited(b"A = 'open\n", {"K": Secret("v")})
 
 
 def test_another_encoding_is_told() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from broker.mstock.errors import HostError
-from broker.mstock.install import apply, findings, plan, plan_undo, undo
+from broker.mstock.install import apply, findings, plan, plan_undo, repair, undo
 from broker.mstock.install.app_patch import Patch, state
 from broker.mstock.install.checkout import Place
 from broker.mstock.install.env_file import values
@@ -252,11 +252,21 @@ class TestRefusals:
             plan_undo(openalgo)
 
     def test_two_at_once(self, openalgo: Path, package: Package) -> None:
-        def second(_step: str) -> None:
-            with pytest.raises(HostError, match="at work"):
-                apply(plan(openalgo, package=package))
+        wanted = plan(openalgo, package=package)
+        calls = (
+            lambda: apply(wanted),
+            lambda: plan(openalgo, package=package),
+            lambda: repair(openalgo),
+        )
 
-        apply(plan(openalgo, package=package), step=second)
+        def second(name: str) -> None:
+            if name == "move the new plugin in":
+                for call in calls:
+                    with pytest.raises(HostError, match="at work"):
+                        call()
+
+        apply(wanted, step=second)
+        assert next(one for one in findings(openalgo) if one.name == "plugin").ok
 
 
 def test_without_a_patch_app_py_is_left_alone(openalgo: Path, package: Package) -> None:

@@ -12,6 +12,7 @@ from broker.mstock.cli.install_questions import asked, unasked
 from broker.mstock.errors import HostError, MstockError
 from broker.mstock.install import Finding, apply, findings, plan, plan_undo, repair, undo
 from broker.mstock.install.checkout import Checkout, Place, is_listening, look
+from broker.mstock.install.journal import refuse_interrupted
 from broker.mstock.install.package import UNBUILT, own_folder, read_package
 from broker.mstock.install.planning import Plan, other_broker
 
@@ -151,7 +152,6 @@ def uninstall(path: Path, dry_run: bool, yes: bool, force: bool, as_json: bool) 
     talk = _Talk(as_json, openalgo=str(path.resolve()), dry_run=dry_run)
     try:
         _need_a_word(as_json, yes, dry_run)
-        _refuse_interrupted(path)
         wanted = plan_undo(path, force=force)
         _warn_running(wanted.host, yes or as_json or dry_run, force, dry_run, talk)
         talk.listing("steps", "This will", list(wanted.words))
@@ -180,14 +180,6 @@ def _need_a_word(as_json: bool, yes: bool, dry_run: bool) -> None:
         raise click.UsageError("--json asks nothing: give --yes or --dry-run with it.")
 
 
-def _refuse_interrupted(path: Path) -> None:
-    if Place(path.resolve()).journal.exists():
-        raise HostError(
-            "An earlier install or uninstall was interrupted.",
-            f"Run `python -m broker.mstock install {path} --repair` first.",
-        )
-
-
 def _repair(path: Path, dry_run: bool, talk: _Talk) -> None:
     if not Place(path.resolve()).journal.exists():
         talk.end("No install was interrupted; nothing was changed.")
@@ -213,7 +205,7 @@ def _warn_unbuilt(preview: bool, dry_run: bool, talk: _Talk) -> None:
 
 
 def _look_around(host: Checkout, quiet: bool, force: bool, dry_run: bool, talk: _Talk) -> None:
-    _refuse_interrupted(host.place.openalgo)
+    refuse_interrupted(host.place)
     talk.say(f"OpenAlgo {host.version} in {host.place.openalgo}")
     _warn_running(host, quiet, force, dry_run, talk)
     if Path("/.dockerenv").exists():

@@ -17,7 +17,7 @@ from broker.mstock.install.journal import (
     Step,
     Swap,
     carry_out,
-    pending,
+    refuse_interrupted,
     settle_pending,
 )
 from broker.mstock.install.package import Match, compared, leftovers, prune
@@ -61,7 +61,7 @@ def apply(plan: Plan, clock: Clock = SYSTEM_CLOCK, step: Step = unwatched) -> Re
                 raise HostError("The release's files changed while they were copied.", "Try again.")
             swap = Swap("staging/mstock", f"backups/{day}/mstock", place.plugin.is_dir())
         record = _record(plan, day, swap)
-        carry_out(place, Journal(day, True, swap, changes), contents, record, step)
+        carry_out(place, Journal(day, True, False, swap, changes), contents, record, step)
         if plan.record and swap and record.before == swap.outgoing:
             _tidy(place, plan.record, swap.outgoing)
         return record
@@ -76,7 +76,10 @@ def repair(openalgo: Path, step: Step = unwatched) -> list[str]:
     if not place.journal.exists():
         return []
     with words_for_errors(place), disk.alone(place.lock):
-        return settle_pending(place, step)
+        done = settle_pending(place, step)
+    if not place.record.exists() and not place.backups.exists():
+        clear_home(place)
+    return done
 
 
 @contextmanager
@@ -87,12 +90,14 @@ def at_work(place: Place) -> Iterator[None]:
         # So that neither `git status` nor `git add` in OpenAlgo sees copies of `.env`.
         disk.write(place.home / ".gitignore", b"*\n", like=place.openalgo)
         with disk.alone(place.lock):
-            if pending(place):
-                raise HostError(
-                    "An earlier install or uninstall was interrupted.",
-                    "Run `python -m broker.mstock install PATH --repair` first.",
-                )
+            refuse_interrupted(place)
             yield
+
+
+def clear_home(place: Place) -> None:
+    """Take our folder in OpenAlgo away."""
+    with words_for_errors(place):
+        disk.remove(place.home)
 
 
 @contextmanager

@@ -42,10 +42,14 @@ class Change(NamedTuple):
 
 
 class Journal(NamedTuple):
-    """A whole change. `leaves_record` says whether a record with this `id` stands at its end."""
+    """A whole change. `leaves_record` says whether a record with this `id` stands at its end.
+
+    `leaves_nothing` is True when our folder, with its copies, goes after it.
+    """
 
     id: str
     leaves_record: bool
+    leaves_nothing: bool
     swap: Swap | None
     changes: Mapping[str, Change]
 
@@ -75,7 +79,7 @@ def carry_out(
         take_back(place, journal, step)
         raise
     step("end the journal")
-    _end(place)
+    end(place, journal)
 
 
 def pending(place: Place) -> Journal | None:
@@ -88,6 +92,7 @@ def pending(place: Place) -> Journal | None:
         return Journal(
             id=given["id"],
             leaves_record=given["leaves_record"],
+            leaves_nothing=given["leaves_nothing"],
             swap=Swap(**swap) if swap else None,
             changes={name: Change(**change) for name, change in given["changes"].items()},
         )
@@ -98,6 +103,15 @@ def pending(place: Place) -> Journal | None:
             f"The journal of an interrupted install, {place.journal}, cannot be read.",
             f"What was there before is in {place.backups}; put it back by hand.",
         ) from None
+
+
+def refuse_interrupted(place: Place) -> None:
+    """Raises `HostError` while an interrupted change waits to be taken back."""
+    if place.journal.exists():
+        raise HostError(
+            "An earlier install or uninstall was interrupted, or is at work in another window.",
+            f"Run `python -m broker.mstock install {place.openalgo} --repair` first.",
+        )
 
 
 def settle_pending(place: Place, step: Step) -> list[str]:
@@ -111,7 +125,7 @@ def settle_pending(place: Place, step: Step) -> list[str]:
     )
     if complete:
         step("end the journal")
-        _end(place)
+        end(place, journal)
         return ["The interrupted change had been complete; only its journal was left, and is gone."]
     return take_back(place, journal, step)
 
@@ -136,7 +150,7 @@ def take_back(place: Place, journal: Journal, step: Step) -> list[str]:
                 f"from before is {place.home / change.saved}."
             )
     step("end the journal")
-    _end(place)
+    end(place, journal._replace(leaves_nothing=False))
     return done or ["The interrupted change had not changed anything yet."]
 
 
@@ -185,9 +199,12 @@ class _told:  # noqa: N801  reads as a word of the sentence it stands in
             ) from None
 
 
-def _end(place: Place) -> None:
+def end(place: Place, journal: Journal) -> None:
+    """Clear up after a change. The journal goes last, so that a repair clears up the rest."""
     with suppress(OSError):
         disk.remove(place.staging)  # what remains of it does no harm
+    if journal.leaves_nothing:
+        disk.remove(place.backups)
     disk.remove(place.journal)
     disk.settle(place.home)
 

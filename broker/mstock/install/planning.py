@@ -10,7 +10,8 @@ from typing import NamedTuple
 from broker.mstock.config import REDIRECT_URL
 from broker.mstock.errors import HostError
 from broker.mstock.install import app_patch, env_file
-from broker.mstock.install.checkout import KNOWN, Checkout, look
+from broker.mstock.install.checkout import KNOWN, Checkout, Place, look
+from broker.mstock.install.journal import refuse_interrupted
 from broker.mstock.install.package import Match, Package, compared, own_folder, read_package
 from broker.mstock.install.record import Record, read_record
 from broker.mstock.secret import Secret
@@ -54,6 +55,7 @@ def plan(
     `package` is the plugin to install, this one unless given; `changes` are values for `.env`;
     `force` goes on with a version of OpenAlgo that is not known. Raises `HostError`.
     """
+    refuse_interrupted(Place(openalgo.resolve()))
     host = look(openalgo)
     package = package or read_package(own_folder())
     live = host.place.plugin

@@ -10,9 +10,16 @@ from typing import NamedTuple
 from broker.mstock.clock import SYSTEM_CLOCK, Clock
 from broker.mstock.errors import HostError
 from broker.mstock.install import app_patch, disk, env_file
-from broker.mstock.install.checkout import Checkout, look
-from broker.mstock.install.doing import at_work, new_backup, unwatched, words_for_errors
-from broker.mstock.install.journal import Change, Journal, Step, Swap, carry_out
+from broker.mstock.install.checkout import Checkout, Place, look
+from broker.mstock.install.doing import at_work, clear_home, new_backup, unwatched
+from broker.mstock.install.journal import (
+    Change,
+    Journal,
+    Step,
+    Swap,
+    carry_out,
+    refuse_interrupted,
+)
 from broker.mstock.install.package import Match, compared, leftovers, prune
 from broker.mstock.install.record import EnvKey, Record, fingerprint, read_record
 
@@ -49,6 +56,7 @@ def plan_undo(openalgo: Path, *, force: bool = False) -> Undo:
 
     `force` puts back what was changed since the install, too. Raises `HostError`.
     """
+    refuse_interrupted(Place(openalgo.resolve()))
     host = look(openalgo)
     record = read_record(host.place)
     if record is None:
@@ -98,12 +106,12 @@ def undo(plan: Undo, clock: Clock = SYSTEM_CLOCK, step: Step = unwatched) -> lis
             incoming = _incoming(plan, before=place.home / (plan.record.before or ""))
             swap = Swap(incoming, f"backups/{day}/mstock", place.plugin.is_dir())
         rest = plan.rest._replace(id=day) if plan.rest else None
-        journal = Journal(day, rest is not None, swap, changes)
+        leaves_nothing = not (rest or plan.overrides)
+        journal = Journal(day, rest is not None, leaves_nothing, swap, changes)
         carry_out(place, journal, contents, rest, step)
-    if rest or plan.overrides:
+    if not leaves_nothing:
         return [f"The copies in {place.backups} stay there (those of .env hold your keys)."]
-    with words_for_errors(place):
-        disk.remove(place.home)
+    clear_home(place)
     return []
 
 
