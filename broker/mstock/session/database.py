@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
-from typing import Any
+from typing import Any, NoReturn
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -101,6 +101,15 @@ def alone(talk: sa.Connection) -> None:
 def sqlite_path(engine: sa.Engine) -> str | None:
     """The file of an SQLite database, None for PostgreSQL."""
     return engine.url.database if engine.dialect.name == "sqlite" else None
+
+
+def raise_alone(error: VaultError) -> NoReturn:
+    """Raise it without the one that is being handled, in which a driver keeps the password."""
+    try:
+        raise error
+    except VaultError:
+        error.__context__ = None
+        raise
 
 
 def insert(talk: sa.Connection, table: sa.Table) -> sqlite.Insert | postgresql.Insert:

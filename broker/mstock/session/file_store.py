@@ -25,6 +25,7 @@ from broker.mstock.session.vault import ERASE, Key, Seal, key_is_another, key_is
 # The first line of the file; it is bound to what follows.
 _HEAD = rb"mstock-vault ([0-9]{1,9}) ([0-9a-f]{16})\n"
 _FORM = 1
+_WAY_OUT = f"Without that key, run {ERASE} and set everything up anew."
 
 
 class _Contents(NamedTuple):
@@ -127,10 +128,10 @@ class FileStore:
             )
         key = self._key.load()
         if key is None:
-            raise key_is_lost(f"The vault {self._path}", self._key)
+            raise key_is_lost(f"The vault {self._path}", self._key, _WAY_OUT)
         seal = Seal(key)
         if seal.id != head[2].decode():
-            raise key_is_another(f"The vault {self._path}", self._key)
+            raise key_is_another(f"The vault {self._path}", self._key, _WAY_OUT)
         text = seal.open(data[head.end() :], head[0])
         if text is None:
             raise self._damaged()

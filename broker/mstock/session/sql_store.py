@@ -28,6 +28,7 @@ from broker.mstock.session.database import (
     leases,
     make_tables,
     open_engine,
+    raise_alone,
     sqlite_path,
     vault,
 )
@@ -36,6 +37,11 @@ from broker.mstock.session.vault import ERASE, Key, Seal, key_is_another, key_is
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _VAULT = "The database of MSTOCK_STORE"
+# Not to erase at once: another computer may work on it all the time.
+_WAY_OUT = (
+    "The computer on which the database was set up has it. If no computer has it any more, "
+    f"{ERASE} removes all accounts from the database."
+)
 
 
 class SqlStore:
@@ -115,7 +121,9 @@ class SqlStore:
             if taken.rowcount:
                 return True
             new = insert(talk, leases).values(**account._asdict(), holder=holder, until=until)
-            return talk.execute(new.on_conflict_do_nothing()).rowcount == 1
+            counted = {"preserve_rowcount": True}  # SQLAlchemy forgets an INSERT's otherwise
+            added = talk.execute(new.on_conflict_do_nothing(), execution_options=counted)
+            return added.rowcount == 1
 
     def release(self, account: Account, holder: str) -> None:
         is_mine = leases.c.holder == holder
@@ -134,13 +142,7 @@ class SqlStore:
             with self._engine.connect().execution_options(**{WRITES: writes}) as talk, talk.begin():
                 yield talk
         except SQLAlchemyError as error:
-            # Its own words stay out: they may name hosts, users and statements.
-            kind = type(getattr(error, "orig", None) or error).__name__
-            raise VaultError(
-                f"{_VAULT} does not answer or refuses ({kind}).",
-                "See that it runs, that its address is right, and that its user may create and "
-                "change tables there; then try again.",
-            ) from None
+            raise_alone(_refusal(error))
 
     def _prepare(self) -> None:
         path = sqlite_path(self._engine)
@@ -162,10 +164,10 @@ class SqlStore:
             return None
         key = self._key.load()
         if key is None:
-            raise key_is_lost(_VAULT, self._key)
+            raise key_is_lost(_VAULT, self._key, _WAY_OUT)
         seal = Seal(key)
         if seal.id != key_id:
-            raise key_is_another(_VAULT, self._key)
+            raise key_is_another(_VAULT, self._key, _WAY_OUT)
         return seal
 
     def _first_seal(self, talk: sa.Connection) -> Seal:
@@ -193,6 +195,16 @@ class SqlStore:
                 f"that account in anew; {ERASE} removes all accounts.",
             )
         return Secret(text.decode("utf-8", "surrogatepass"))
+
+
+def _refusal(error: SQLAlchemyError) -> VaultError:
+    # Its own words stay out: they may name hosts, users and statements.
+    kind = type(getattr(error, "orig", None) or error).__name__
+    return VaultError(
+        f"{_VAULT} does not answer or refuses ({kind}).",
+        "See that it runs, that its address is right, and that its user may create and "
+        "change tables there; then try again.",
+    )
 
 
 def _bytes(value: Secret) -> bytes:

@@ -155,20 +155,19 @@ def key_for(home: str, name: str, uses_keyring: bool, clock: Clock = SYSTEM_CLOC
     return KeyFile(os.path.join(home, f"{name}.key"), clock)
 
 
-def key_is_lost(what: str, key: Key) -> VaultError:
+def key_is_lost(what: str, key: Key, way_out: str) -> VaultError:
     """`what` is there and its key is not; a new key would never open it."""
     return VaultError(
         f"{what} is there, but {key.place} is missing. Nothing was changed.",
-        "Put the key back from a backup. If MSTOCK_KEYRING or MSTOCK_HOME was changed since, set "
-        f"it back. Without the key, run {ERASE} and set everything up anew.",
+        f"Put the key back. If MSTOCK_KEYRING or MSTOCK_HOME was changed, set it back. {way_out}",
     )
 
 
-def key_is_another(what: str, key: Key) -> VaultError:
+def key_is_another(what: str, key: Key, way_out: str) -> VaultError:
     """`what` was sealed with a key that is not this one."""
     return VaultError(
         f"{what} was sealed with another key than {key.place}. Nothing was changed.",
-        f"Put the key that belongs to it there, or run {ERASE} and set everything up anew.",
+        f"Put the key that belongs to it there. {way_out}",
     )
 
 
