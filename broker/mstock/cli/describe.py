@@ -126,7 +126,7 @@ def auto_rows(status: AutoLoginStatus) -> Rows:
     rows = [("Auto-login", "on" if status.enabled else "off")]
     if status.last is not None:
         rows.append(("Last renewal", attempt_words(status.last)))
-    if status.enabled or status.next_words:
+    if status.enabled or status.blocked:
         rows.append(("Next renewal", status.next_words or "none planned"))
     for name, words in (
         ("Blocked", status.blocked),

@@ -7,7 +7,7 @@ import secrets
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -103,6 +103,13 @@ class Desk:
             return openalgo.around([self.env_file.parent])
         here = Path.cwd()
         return openalgo.around([here, *here.parents])
+
+    def move_to(self, folder: Path) -> None:
+        """Work as if this ran in that OpenAlgo: with its `.env`, when there is one."""
+        self.openalgo = folder
+        if (folder / ".env").is_file():
+            self.env_file = folder / ".env"
+            self._settings = partial(file_environment, str(self.env_file))
 
     def refuse_inside_openalgo(self, what: str) -> None:
         """Raise when the session is OpenAlgo's: it is kept in OpenAlgo's database, by OpenAlgo."""

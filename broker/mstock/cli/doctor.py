@@ -28,7 +28,7 @@ _STYLES = {"ok": "green", TODO: "bold red", SKIPPED: "dim"}
     "--openalgo",
     "pointed_at",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="OpenAlgo's folder, to look at its version and at the plugin in it.",
+    help="OpenAlgo's folder: look there, at its settings, its version and the plugin in it.",
 )
 @click.option(
     "--report",
@@ -53,13 +53,15 @@ def doctor(
     """
     if pointed_at is not None and not openalgo.is_openalgo(pointed_at):
         raise click.BadParameter("that is not OpenAlgo's folder.", param_hint="--openalgo")
+    if pointed_at is not None:
+        desk.move_to(pointed_at)
     if with_login:
         ask.need_terminal(desk, "The password")
     checks = [
         program(),
         *settings(desk),
         *kept(desk),
-        *host(desk, pointed_at),
+        *host(desk),
         *network(desk),
     ]
     if with_login:

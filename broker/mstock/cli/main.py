@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from broker.mstock.cli import install
 from broker.mstock.cli.auto_login import auto_login
 from broker.mstock.cli.doctor import doctor
 from broker.mstock.cli.erase import erase
@@ -23,6 +24,7 @@ COMMANDS: tuple[click.Command, ...] = (
     doctor,
     erase,
     web,
+    *install.COMMANDS,
 )
 
 

@@ -31,8 +31,8 @@ class _Explained(click.Command):
             formatter.write_dl([(str(int(code)), words) for code, words in WORDS.items()])
 
 
-class Command(_Explained):
-    """A command whose failures end in a sentence, or with --json in an object, and an exit code."""
+class _Guarded(click.Command):
+    """Lets failures end in a sentence, or with --json in an object, and an exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
         failure: MstockError | None = None
@@ -64,8 +64,12 @@ class Command(_Explained):
         ctx.exit(code)
 
 
-class Group(_Explained, click.Group):
-    """A group of such commands."""
+class Command(_Explained, _Guarded):
+    """A command as all of these are."""
+
+
+class Group(_Explained, _Guarded, click.Group):
+    """A group of such commands; its own guard is for those that are of another kind."""
 
     command_class = Command
 

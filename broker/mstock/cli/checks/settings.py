@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import platform
 import re
@@ -37,6 +38,10 @@ def settings(desk: Desk) -> list[Check]:
     checks = []
     if found is not None:
         checks.append(_rights_of_env(found))
+    try:
+        _ = desk.settings
+    except MstockError as error:
+        return [*checks, failed("Settings", error)]
     try:
         config = desk.config
     except MstockError as error:
@@ -80,39 +85,34 @@ def kept(desk: Desk) -> list[Check]:
     return checks
 
 
-def host(desk: Desk, pointed_at: Path | None) -> list[Check]:
+def host(desk: Desk) -> list[Check]:
     """The OpenAlgo that this runs in or was pointed at: its version, and how we are installed."""
-    folder = pointed_at or desk.openalgo
+    folder = desk.openalgo
     if folder is None:
         return [skipped("OpenAlgo", "not here; point at one with --openalgo FOLDER")]
+    try:
+        # The installer looks at more; it is not part of what is installed into OpenAlgo.
+        found = importlib.import_module("broker.mstock.install").findings(folder)
+    except ImportError:
+        return [_version(folder), skipped("Plugin in OpenAlgo", "only a release looks at it")]
+    return [
+        fine(each.name, each.words) if each.ok else to_do(each.name, each.words, each.todo)
+        for each in found
+    ]
+
+
+def _version(folder: Path) -> Check:
     version = openalgo.version_of(folder)
     if not version:
         todo = "Look whether the checkout is whole: its pyproject.toml names the version."
-        first = to_do("OpenAlgo", "the version cannot be read", todo)
-    elif openalgo.is_tried(version):
-        first = fine("OpenAlgo", f"OpenAlgo {version}")
-    else:
-        first = to_do(
-            "OpenAlgo",
-            f"OpenAlgo {version}; this plugin was tried with {openalgo.TRIED} only",
-            "Look for a newest version of the plugin; try a login before you rely on it.",
-        )
-    return [first, *_install(folder)]
-
-
-def _install(folder: Path) -> list[Check]:
-    """What the installer finds there."""
-    try:
-        from broker.mstock.install import findings  # type: ignore[import-not-found,unused-ignore]
-    except ImportError:
-        return [skipped("Plugin in OpenAlgo", "this version cannot look at it")]
-    try:
-        return [
-            fine(each.name, each.words) if each.ok else to_do(each.name, each.words, each.todo)
-            for each in findings(folder)
-        ]
-    except MstockError as error:
-        return [failed("Plugin in OpenAlgo", error)]
+        return to_do("OpenAlgo", "the version cannot be read", todo)
+    if openalgo.is_tried(version):
+        return fine("OpenAlgo", f"OpenAlgo {version}")
+    return to_do(
+        "OpenAlgo",
+        f"OpenAlgo {version}; this plugin was tried with {openalgo.TRIED} only",
+        "Look for a newer version of the plugin; try a login before you rely on it.",
+    )
 
 
 def _rights_of_env(path: Path) -> Check:
