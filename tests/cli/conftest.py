@@ -85,6 +85,7 @@ class Person:
 @pytest.fixture
 def box() -> Iterator[Simulator]:
     with morning_box() as simulator:
+        simulator.clock.set(MORNING, frozen=True)
         yield simulator
 
 
