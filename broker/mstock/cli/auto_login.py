@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from broker.mstock.cli import ask, describe, show
-from broker.mstock.cli.desk import Desk, pass_desk
+from broker.mstock.cli.desk import Desk, pass_desk, stopped_short
 from broker.mstock.cli.exits import Exit
 from broker.mstock.cli.shell import Group, as_json_option
 from broker.mstock.session.autologin import AutoLoginStatus
@@ -72,7 +72,10 @@ def test(ctx: click.Context, desk: Desk, as_json: bool) -> None:
     The new session takes the place of the one that is kept.
     """
     desk.refuse_inside_openalgo("auto-login")
-    attempt = desk.auto.test(desk.config)
+    try:
+        attempt = desk.auto.test(desk.config)
+    except KeyboardInterrupt:
+        raise stopped_short() from None
     if as_json:
         is_done = str(attempt.result) == "done"
         body = describe.account_json(desk.config) | {"attempt": describe.attempt_json(attempt)}
