@@ -66,7 +66,7 @@ class TestAutoLogin:
         assert (code, body["attempt"]["result"]) == (0, "done")
         assert person.calls("connect/login") == 1
         assert person.asks("status")[1]["session"]["how"] == "auto-login"
-        assert "logged in" in person.runs("auto-login", "status").stdout
+        assert "Logged in." in person.runs("auto-login", "status").stdout
 
     def test_a_test_without_it_sends_nothing(self, person: Person) -> None:
         assert person.asks("auto-login", "test")[0] == 1

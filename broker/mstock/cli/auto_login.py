@@ -59,7 +59,7 @@ def disable(desk: Desk, as_json: bool) -> None:
         return
     show.out("Auto-login is off.")
     for line in removed:
-        show.out(f"  removed: {line}")
+        show.out(f"  {line}")
 
 
 @auto_login.command()

@@ -141,5 +141,6 @@ def auto_rows(status: AutoLoginStatus) -> Rows:
 def attempt_words(attempt: Attempt) -> str:
     """One attempt on one line."""
     result = RESULT_WORDS.get(str(attempt.result), str(attempt.result))
+    words = attempt.words if result == RESULT_WORDS["done"] else f"{result}. {attempt.words}"
     code = f" (mStock code {attempt.code})" if attempt.code else ""
-    return f"{date_time(attempt.at)}: {result}. {attempt.words}{code}".rstrip()
+    return f"{date_time(attempt.at)}: {words}{code}".rstrip()
