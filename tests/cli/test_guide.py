@@ -61,3 +61,9 @@ def test_its_failure_is_a_real_one(person: Person) -> None:
     _, body = person.asks("funds")
     samples = [json.loads(each) for each in re.findall(r"```json\n(.*?)```", GUIDE, re.DOTALL)]
     assert body in samples
+
+
+def test_its_output_is_real(person: Person) -> None:
+    person.is_logged_in()
+    for words in (("status",), ("funds",), ("funds", "--json"), ("logout",)):
+        assert person.runs(*words).stdout in GUIDE, words
