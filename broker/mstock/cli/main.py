@@ -1,57 +1,41 @@
-"""The commands; so far one, which serves the login and funds pages with the settings in `.env`."""
+"""The commands, each from a module of its own."""
 
 from __future__ import annotations
-
-import contextlib
-from urllib.parse import urlsplit
 
 import click
 
 from broker.mstock.cli import install
-from broker.mstock.config import REDIRECT_URL, Config, from_env_file
-from broker.mstock.errors import MstockError
-from broker.mstock.web.server import LoopbackServer
-from broker.mstock.web.standalone import create_app
+from broker.mstock.cli.auto_login import auto_login
+from broker.mstock.cli.doctor import doctor
+from broker.mstock.cli.erase import erase
+from broker.mstock.cli.funds import funds
+from broker.mstock.cli.login import login
+from broker.mstock.cli.logout import logout
+from broker.mstock.cli.shell import Group
+from broker.mstock.cli.status import status
+from broker.mstock.cli.web import web
 
-
-@click.group()
-def main() -> None:
-    """mStock for OpenAlgo."""
-
-
-@main.command()
-@click.option(
-    "--port", type=click.IntRange(0, 65535), help="Port to listen on; REDIRECT_URL's unless given."
+COMMANDS: tuple[click.Command, ...] = (
+    login,
+    status,
+    funds,
+    logout,
+    auto_login,
+    doctor,
+    erase,
+    web,
+    *install.COMMANDS,
 )
-def web(port: int | None) -> None:
-    """Serve the login and funds pages to this computer's browser, until Ctrl-C.
 
-    Ends with exit code 1 when a setting is unusable or the port is taken.
+
+@click.group(cls=Group)
+def main() -> None:
+    """mStock for OpenAlgo.
+
+    Settings are read from the .env of the working folder or above it. No secret is ever printed,
+    and none is taken from an argument or the environment.
     """
-    try:
-        config = from_env_file()
-    except MstockError as error:
-        raise click.ClickException(str(error)) from None
-    wanted = _port_of(config) if port is None else port
-    try:
-        server = LoopbackServer(wanted)
-    except OSError as error:
-        raise click.ClickException(
-            f"Port {wanted} cannot be used ({error.strerror}). Try another with --port."
-        ) from None
-    with server:
-        # Read anew at each request: a mended line needs no restart.
-        server.start(create_app(from_env_file))
-        kind = "LIVE" if config.is_live else "SIMULATOR"
-        click.echo(f"mStock {kind}, API type {config.api_type}: open {server.url}/")
-        click.echo("Ctrl-C ends it; a session that is not logged out dies at midnight IST.")
-        with contextlib.suppress(KeyboardInterrupt):
-            server.wait()
 
 
-def _port_of(config: Config) -> int:
-    return urlsplit(config.redirect_url).port or urlsplit(REDIRECT_URL).port or 0
-
-
-for _command in install.COMMANDS:
+for _command in COMMANDS:
     main.add_command(_command)

@@ -1,0 +1,191 @@
+"""What the commands work with: settings, store, clock and terminal, each opened when first used."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from broker.mstock.cli import openalgo
+from broker.mstock.clock import SYSTEM_CLOCK, Clock
+from broker.mstock.config import Account, Config, environment, file_environment
+from broker.mstock.errors import InputException, LoginUnderway, OutcomeUnknown, VaultError
+from broker.mstock.session.held import Held, held
+from broker.mstock.session.opening import open_store
+from broker.mstock.session.store import Store
+from broker.mstock.upkeep import Upkeep
+
+if TYPE_CHECKING:
+    from broker.mstock.session.autologin import AutoLogin
+
+# Which page of a running OpenAlgo does what a command would do here.
+_PAGES = {
+    "login": "/mstock/callback",
+    "logout": "/auth/logout",
+    "funds": "/mstock/funds",
+    "auto-login": "/mstock/auto-login",
+    "erase": "/mstock/auto-login",
+}
+
+
+def _is_terminal() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+class Desk:
+    """One run of a command. Everything in it may raise `SettingError` or `VaultError`."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock = SYSTEM_CLOCK,
+        settings: Callable[[], Mapping[str, str]] = file_environment,
+        opener: Callable[[Upkeep], Store] = open_store,
+        auto: Callable[[Desk], AutoLogin] | None = None,
+        is_terminal: Callable[[], bool] = _is_terminal,
+    ) -> None:
+        self.clock = clock
+        self.is_terminal = is_terminal
+        self._settings = settings
+        self._opener = opener
+        self._auto = auto or _auto_login
+
+    @cached_property
+    def settings(self) -> Mapping[str, str]:
+        """The `.env` over the environment."""
+        return self._settings()
+
+    @cached_property
+    def config(self) -> Config:
+        """The checked settings of the account."""
+        return Config.from_env(self.settings)
+
+    @cached_property
+    def upkeep(self) -> Upkeep:
+        """The checked settings of what is kept."""
+        return Upkeep.from_env(self.settings)
+
+    @cached_property
+    def store(self) -> Store:
+        """Where sessions and secrets are kept."""
+        return self._opener(self.upkeep)
+
+    def store_to_erase(self) -> Store:
+        """The store, also when the `.env` that named it is gone: then by the environment."""
+        if self.env_file is None:
+            return self._opener(Upkeep.from_env(environment()))
+        return self.store
+
+    @cached_property
+    def auto(self) -> AutoLogin:
+        """Auto-login on that store."""
+        return self._auto(self)
+
+    @cached_property
+    def env_file(self) -> Path | None:
+        """The `.env` of the working folder or above it, None without one."""
+        from dotenv import find_dotenv
+
+        found = find_dotenv(usecwd=True)
+        return Path(found) if found else None
+
+    @cached_property
+    def openalgo(self) -> Path | None:
+        """OpenAlgo's folder when the `.env` lies in it, or without one when this runs in it."""
+        if self.env_file is not None:
+            return openalgo.around([self.env_file.parent])
+        here = Path.cwd()
+        return openalgo.around([here, *here.parents])
+
+    def move_to(self, folder: Path) -> None:
+        """Work as if this ran in that OpenAlgo: with its `.env`, when there is one."""
+        self.openalgo = folder
+        if (folder / ".env").is_file():
+            self.env_file = folder / ".env"
+            self._settings = partial(file_environment, str(self.env_file))
+
+    def refuse_inside_openalgo(self, what: str) -> None:
+        """Raise when the session is OpenAlgo's: it is kept in OpenAlgo's database, by OpenAlgo."""
+        if self.openalgo is not None:
+            raise InputException(
+                f"This folder belongs to OpenAlgo, which keeps the mStock session itself; {what} "
+                "does nothing here.",
+                f"Use the running OpenAlgo: {openalgo.page(self.settings, _PAGES[what])}",
+            )
+
+    def session(self, account: Account | None = None) -> Held | None:
+        """The kept session of an account, of the settings' own unless given."""
+        return held(self.store, account or self.config.account, self.clock.now())
+
+    @contextmanager
+    def line(self) -> Iterator[None]:
+        """Be the only one who logs this account in; what is sent meanwhile is not sent twice.
+
+        Raises `LoginUnderway` when another is at it, `OutcomeUnknown` when the user stops it.
+        """
+        account, holder = self.config.account, f"command line {secrets.token_hex(8)}"
+        seconds = 2 * self.config.timeouts.deadline + 15
+        if not self.store.lease(account, holder, self.clock.now(), seconds):
+            raise LoginUnderway(
+                "This account is being logged in at this moment, by auto-login or another "
+                "program; nothing was sent.",
+                "Wait a minute, then try again.",
+            )
+        try:
+            yield
+        except KeyboardInterrupt:
+            raise stopped_short() from None
+        finally:
+            with contextlib.suppress(VaultError):
+                self.store.release(account, holder)
+
+    @contextmanager
+    def trial_line(self) -> Iterator[None]:
+        """The same for a trial, which a vault that cannot be used is no hindrance to."""
+        is_usable = self.openalgo is None
+        if is_usable:
+            try:
+                self.store.accounts()
+            except VaultError:
+                is_usable = False
+        if is_usable:
+            with self.line():
+                yield
+            return
+        try:
+            yield
+        except KeyboardInterrupt:
+            raise stopped_short() from None
+
+
+def stopped_short() -> OutcomeUnknown:
+    """The error for a call to mStock that the user stopped half-way."""
+    return OutcomeUnknown(
+        "Stopped while mStock was being asked; whether it was carried out is unknown.",
+        "Wait a minute, then look: run status, or look in the mStock app.",
+    )
+
+
+pass_desk = click.make_pass_decorator(Desk, ensure=True)
+
+
+def _auto_login(desk: Desk) -> AutoLogin:
+    from broker.mstock.session.autologin import AutoLogin
+    from broker.mstock.session.calendar import load_calendar
+    from broker.mstock.session.notices import teller
+
+    config = desk.config
+    return AutoLogin(
+        desk.store,
+        lambda account: config if account == config.account else None,
+        desk.clock,
+        calendar=load_calendar(desk.upkeep.home),
+        tell=teller(desk.upkeep, desk.clock),
+    )

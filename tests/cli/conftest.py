@@ -1,0 +1,102 @@
+"""A desk at the simulator: memory for a store, a clock by hand, and somebody at the terminal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from broker.mstock.cli.desk import Desk
+from broker.mstock.cli.main import main
+from broker.mstock.clock import IST
+from broker.mstock.config import Config
+from broker.mstock.secret import Secret
+from broker.mstock.session import held, login
+from broker.mstock.session.held import How
+from broker.mstock.session.store import MemoryStore, Store
+from simulator import Simulator
+from tests.conftest import settings_for
+from tests.support.clock import FakeClock
+from tests.support.leaks import Leaks
+from tests.support.stage import MORNING, morning_box
+
+
+@dataclass
+class Person:
+    """Somebody who types commands; what is shown is searched for secrets at the test's end."""
+
+    box: Simulator
+    clock: FakeClock
+    settings: dict[str, str]
+    leaks: Leaks
+    store: Store = field(default_factory=MemoryStore)
+    is_at_terminal: bool = True
+    auto: Callable[[Desk], Any] | None = None
+
+    @property
+    def config(self) -> Config:
+        return Config.from_env(self.settings)
+
+    def desk(self) -> Desk:
+        return Desk(
+            clock=self.clock,
+            settings=lambda: self.settings,
+            opener=lambda upkeep: self.store,
+            auto=self.auto,
+            is_terminal=lambda: self.is_at_terminal,
+        )
+
+    def runs(self, *words: str, types: str | list[str] = "") -> Result:
+        typed = types if isinstance(types, str) else "".join(f"{line}\n" for line in types)
+        done = CliRunner().invoke(main, words, obj=self.desk(), input=typed)
+        assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+        self.leaks.show(" ".join(words), done.output)
+        return done
+
+    def asks(self, *words: str, types: str | list[str] = "") -> tuple[int, Any]:
+        """The exit code and the JSON document."""
+        done = self.runs(*words, "--json", types=types)
+        return done.exit_code, json.loads(done.stdout)
+
+    def otp(self) -> str:
+        """The OTP that the simulated phone got last."""
+        code = self.box.phone.last_otp(self.box.demo.client_code)
+        assert code
+        return self.leaks.hide("OTP", code)
+
+    def is_logged_in(self, api_type: str | None = None) -> Secret:
+        """Log in at the simulator and keep the session, as another program would have."""
+        settings = settings_for(self.box, api_type) if api_type else self.settings
+        config = Config.from_env(settings)
+        challenge = login.send_otp(config, Secret(self.box.demo.password))
+        token = login.verify_otp(config, Secret(self.otp()), challenge.ticket)
+        held.keep(self.store, config.account, token, self.clock.now(), How.OTP)
+        return token
+
+    def calls(self, path: str) -> int:
+        """How often mStock was asked for this."""
+        return sum(entry.path.endswith(path) for entry in self.box.journal)
+
+
+@pytest.fixture
+def box() -> Iterator[Simulator]:
+    with morning_box() as simulator:
+        simulator.clock.set(MORNING, frozen=True)
+        yield simulator
+
+
+@pytest.fixture
+def person(box: Simulator, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Person]:
+    monkeypatch.chdir(tmp_path)
+    settings = settings_for(box, "B", MSTOCK_HOME=str(tmp_path / "home"))
+    leaks = Leaks()
+    for name in ("password", "api_key_a", "api_key_b", "totp_secret"):
+        leaks.hide(name, getattr(box.demo, name))
+    yield Person(box, FakeClock(MORNING.astimezone(IST)), settings, leaks)
+    for session in box.sessions:
+        leaks.hide("token", session.token)
+    assert leaks.found() == []

@@ -1,0 +1,68 @@
+"""The table of exit codes: every error has its own, and the help tells all of them."""
+
+from __future__ import annotations
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from broker.mstock import errors
+from broker.mstock.cli.exits import FAMILIES, WORDS, Exit, exit_of
+from broker.mstock.cli.main import COMMANDS, main
+from broker.mstock.errors import MstockError
+
+EXPECTED = {
+    "SettingError": 5,
+    "CertificateError": 5,
+    "VaultError": 5,
+    "HostError": 5,
+    "APIKeyException": 5,
+    "VersionException": 5,
+    "TokenException": 3,
+    "InputException": 1,
+    "GeneralException": 4,
+    "Unreachable": 4,
+    "LoginUnfinished": 4,
+    "LoginUnderway": 4,
+    "RateLimited": 4,
+    "MiraeException": 1,
+    "PluginFault": 1,
+    "SessionRefused": 6,
+    "DataException": 6,
+    "OutcomeUnknown": 6,
+}
+
+
+def leaves(kind: type[MstockError]) -> list[type[MstockError]]:
+    return [leaf for sub in kind.__subclasses__() for leaf in leaves(sub)] or [kind]
+
+
+@pytest.mark.parametrize("kind", leaves(MstockError), ids=lambda kind: kind.__name__)
+def test_every_error_has_the_code_that_is_documented(kind: type[MstockError]) -> None:
+    assert exit_of(kind("words")) == EXPECTED[kind.__name__]
+
+
+def test_no_row_is_hidden_by_an_earlier_one() -> None:
+    for n, (family, _) in enumerate(FAMILIES):
+        assert not any(issubclass(family, earlier) for earlier, _ in FAMILIES[:n])
+    assert FAMILIES[-1][0] is errors.MstockError
+
+
+def test_every_code_is_explained_in_every_help() -> None:
+    assert set(WORDS) == set(Exit)
+    ours = [each.name for each in COMMANDS if each.name not in ("web", "install", "uninstall")]
+    for words in ([], *([name] for name in ours), ["auto-login", "test"]):
+        text = CliRunner().invoke(main, [*words, "--help"]).stdout
+        for code in Exit:
+            assert f"\n  {int(code)} " in text, words
+
+
+def test_no_option_takes_a_secret() -> None:
+    def options(command: click.Command) -> list[str]:
+        names = [name for each in command.params for name in each.opts]
+        if isinstance(command, click.Group):
+            names += [name for each in command.commands.values() for name in options(each)]
+        return names
+
+    for name in options(main):
+        assert not any(word in name for word in ("password", "secret", "token", "pin")), name

@@ -1,0 +1,137 @@
+"""`auto-login` and `erase`: what is kept, what is shown of it, and that it is gone afterwards."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+
+from broker.mstock.cli.auto_login import _EXITS
+from broker.mstock.clock import IST
+from broker.mstock.session.renewal import Attempt, Result
+from broker.mstock.session.store import Item
+from broker.mstock.session.terms import TERMS
+from tests.cli.conftest import Person
+
+ENABLE = ("auto-login", "enable")
+
+
+def enabled(person: Person) -> None:
+    demo = person.box.demo
+    demo.totp_enabled = True
+    done = person.runs(*ENABLE, "--accept-terms", types=[demo.password, demo.totp_secret])
+    assert done.exit_code == 0, done.output
+
+
+class TestAutoLogin:
+    def test_the_terms_come_first_and_consent_is_asked(self, person: Person) -> None:
+        demo = person.box.demo
+        done = person.runs(*ENABLE, types=["y", demo.password, demo.totp_secret])
+        assert done.exit_code == 0
+        assert all(paragraph in done.stderr for paragraph in TERMS)
+        assert "Auto-login is on." in done.stdout
+        assert person.store.get(person.config.account, Item.PASSWORD)
+        assert len(person.box.journal) == 0
+
+    @pytest.mark.parametrize("answer", ["n", ""])
+    def test_without_consent_nothing_is_kept(self, person: Person, answer: str) -> None:
+        done = person.runs(*ENABLE, types=[answer])
+        assert done.exit_code == 1
+        assert person.store.accounts() == []
+        code, body = person.asks(*ENABLE, types=[answer])
+        assert (code, body["status"]) == (1, "cancelled")
+
+    def test_what_is_no_totp_secret_is_refused(self, person: Person) -> None:
+        words = person.leaks.hide("no secret", "not base32 at all 0189")
+        done = person.runs(*ENABLE, "--accept-terms", types=[person.box.demo.password, words])
+        assert done.exit_code == 1
+        assert person.asks("auto-login", "status")[1]["auto_login"]["enabled"] is False
+
+    def test_nobody_at_a_terminal_is_asked_nothing(self, person: Person) -> None:
+        person.is_at_terminal = False
+        assert person.runs(*ENABLE, "--accept-terms").exit_code == 2
+
+    def test_it_stands_on_the_status(self, person: Person) -> None:
+        enabled(person)
+        code, body = person.asks("status")
+        assert (code, body["auto_login"]["enabled"]) == (3, True)
+        assert body["auto_login"]["next"]
+        assert "Next renewal" in person.runs("status").stdout
+
+    def test_a_test_logs_in_once_and_keeps_the_session(
+        self, person: Person, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        enabled(person)
+        code, body = person.asks("auto-login", "test")
+        assert (code, body["attempt"]["result"]) == (0, "done")
+        assert person.calls("connect/login") == 1
+        assert person.asks("status")[1]["session"]["how"] == "auto-login"
+        assert "Logged in." in person.runs("auto-login", "status").stdout
+
+    def test_a_test_without_it_sends_nothing(self, person: Person) -> None:
+        assert person.asks("auto-login", "test")[0] == 1
+        assert len(person.box.journal) == 0
+
+    def test_a_changed_password_is_refused_once_and_shown_afterwards(self, person: Person) -> None:
+        enabled(person)
+        person.box.demo.password = person.leaks.hide("new password", "Changed-at-mStock-2")
+        code, body = person.asks("auto-login", "test")
+        assert (code, body["kind"]) == (1, "InputException")
+        assert person.calls("connect/login") == 1
+        shown = person.asks("auto-login", "status")[1]["auto_login"]
+        assert shown["last"]["result"] == "refused"
+        assert shown["blocked"]
+        assert "Blocked" in person.runs("status").stdout
+
+    def test_off_removes_both_secrets(self, person: Person) -> None:
+        enabled(person)
+        code, body = person.asks("auto-login", "disable")
+        assert (code, len(body["removed"])) == (0, 2)
+        account = person.config.account
+        assert not person.store.get(account, Item.PASSWORD)
+        assert not person.store.get(account, Item.TOTP_SECRET)
+        assert person.runs("auto-login", "disable").stdout == "Auto-login is off.\n"
+
+    def test_every_result_has_an_exit_code(self) -> None:
+        assert set(_EXITS) == {str(each) for each in Result}
+
+    def test_an_attempt_is_one_line(self) -> None:
+        from broker.mstock.cli.describe import RESULT_WORDS, attempt_words
+
+        assert set(RESULT_WORDS) == {str(each) for each in Result}
+        at = datetime(2026, 11, 23, 8, 35, tzinfo=IST)
+        line = attempt_words(Attempt(at, Result.REFUSED, "Wrong password.", "MA500"))
+        assert line == "23 Nov 2026, 08:35:00 IST: refused. Wrong password. (mStock code MA500)"
+
+
+class TestErase:
+    def test_it_says_what_it_removed(self, person: Person) -> None:
+        enabled(person)
+        code, body = person.asks("erase", "--yes")
+        assert (code, body["status"]) == (0, "success")
+        assert "password of MA••••01, API type B" in body["removed"]
+        assert person.store.accounts() == []
+        assert person.runs("erase", "--yes").stdout == (
+            "Nothing was kept, so nothing was removed.\n"
+        )
+
+    def test_it_asks_first(self, person: Person) -> None:
+        person.is_logged_in()
+        done = person.runs("erase", types=["n"])
+        assert (done.exit_code, done.stdout.splitlines()[-1]) == (1, "Nothing was removed.")
+        assert person.desk().session() is not None
+        assert person.runs("erase", types=["y"]).exit_code == 0
+        assert person.desk().session() is None
+
+    def test_a_script_has_to_say_yes(self, person: Person) -> None:
+        person.is_logged_in()
+        person.is_at_terminal = False
+        done = person.runs("erase")
+        assert (done.exit_code, "--yes" in done.stderr) == (2, True)
+        assert person.desk().session() is not None
+
+    def test_it_works_when_the_account_is_not_set_right(self, person: Person) -> None:
+        person.is_logged_in()
+        person.settings["BROKER_API_SECRET"] = ""
+        assert person.runs("erase", "--yes").exit_code == 0
+        assert person.store.accounts() == []

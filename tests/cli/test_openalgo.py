@@ -1,0 +1,100 @@
+"""Finding out whether a folder is OpenAlgo's, and what the commands do there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from broker.mstock.cli import openalgo
+from broker.mstock.cli.openalgo import SIGNS
+from tests.cli.conftest import Person
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    for sign in SIGNS:
+        (tmp_path / sign).parent.mkdir(exist_ok=True)
+        (tmp_path / sign).touch()
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "openalgo"\nversion = "2.0.2.1"\n')
+    return tmp_path
+
+
+@pytest.mark.parametrize("missing", SIGNS)
+def test_each_sign_is_needed(checkout: Path, missing: str) -> None:
+    assert openalgo.is_openalgo(checkout)
+    (checkout / missing).unlink()
+    assert not openalgo.is_openalgo(checkout)
+
+
+def test_the_version_is_read_and_a_torn_file_is_no_version(checkout: Path) -> None:
+    assert openalgo.version_of(checkout) == "2.0.2.1"
+    for text in ("[project", "", "project = 1", "[project]\nversion = 2", "\xff"):
+        (checkout / "pyproject.toml").write_bytes(text.encode("latin-1"))
+        assert openalgo.version_of(checkout) == ""
+
+
+@pytest.mark.parametrize(
+    ("version", "tried"), [("2.0.2", True), ("2.0.2.7", True), ("2.0.20", False), ("3.0", False)]
+)
+def test_which_versions_were_tried(version: str, tried: bool) -> None:
+    assert openalgo.is_tried(version) is tried
+
+
+@pytest.mark.parametrize(
+    ("settings", "origin"),
+    [
+        ({"HOST_SERVER": "'https://trade.example.com/'  "}, "https://trade.example.com"),
+        ({"HOST_SERVER": "http://127.0.0.1:5001"}, "http://127.0.0.1:5001"),
+        ({"REDIRECT_URL": "http://127.0.0.1:5002/mstock/callback"}, "http://127.0.0.1:5002"),
+        ({"HOST_SERVER": "http://user:word@host"}, "http://127.0.0.1:5000"),
+        ({}, "http://127.0.0.1:5000"),
+    ],
+)
+def test_where_its_pages_are(settings: dict[str, str], origin: str) -> None:
+    assert openalgo.page(settings, "/mstock/callback") == f"{origin}/mstock/callback"
+
+
+@pytest.mark.parametrize(
+    ("words", "page"),
+    [
+        (("login",), "/mstock/callback"),
+        (("logout",), "/auth/logout"),
+        (("funds",), "/mstock/funds"),
+        (("erase", "--yes"), "/mstock/auto-login"),
+        (("auto-login", "enable"), "/mstock/auto-login"),
+        (("auto-login", "disable"), "/mstock/auto-login"),
+        (("auto-login", "test"), "/mstock/auto-login"),
+        (("auto-login", "status"), "/mstock/auto-login"),
+    ],
+)
+@pytest.mark.parametrize("has_env", [True, False])
+def test_what_would_touch_the_session_points_at_openalgo(
+    person: Person, checkout: Path, words: tuple[str, ...], page: str, has_env: bool
+) -> None:
+    if has_env:
+        (checkout / ".env").touch()
+    person.settings["HOST_SERVER"] = "http://127.0.0.1:5009"
+    person.is_logged_in()
+    asked = len(person.box.journal)
+    done = person.runs(*words)
+    assert done.exit_code == 1
+    assert f"http://127.0.0.1:5009{page}" in done.stderr
+    assert len(person.box.journal) == asked
+    assert person.desk().session() is not None
+
+
+def test_status_says_where_it_is_and_reads_no_store(person: Person, checkout: Path) -> None:
+    done = person.runs("status")
+    assert done.exit_code == 0
+    assert "this folder belongs to OpenAlgo" in done.stdout
+    assert person.asks("status")[1]["inside_openalgo"] is True
+
+
+def test_a_checkout_above_an_own_env_does_not_count(person: Person, checkout: Path) -> None:
+    (checkout / "mine").mkdir()
+    (checkout / "mine" / ".env").touch()
+    person.is_logged_in()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(checkout / "mine")
+        assert person.runs("funds").exit_code == 0

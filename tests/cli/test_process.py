@@ -1,0 +1,207 @@
+"""The commands as a person and a script start them: real processes, pipes, a real terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from broker.mstock.clock import SYSTEM_CLOCK
+from broker.mstock.config import Config
+from broker.mstock.secret import Secret
+from broker.mstock.session import held, login
+from broker.mstock.session.held import How
+from broker.mstock.session.opening import open_store
+from broker.mstock.upkeep import Upkeep
+from simulator import Simulator
+from tests.conftest import settings_for
+from tests.support.leaks import Leaks
+from tests.support.terminal import Terminal
+
+ROOT = Path(__file__).parents[2]
+at_a_terminal = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pty")
+
+
+@dataclass
+class Place:
+    """A folder with a `.env`, and what was shown to whoever works in it."""
+
+    folder: Path
+    settings: dict[str, str]
+    leaks: Leaks
+    box: Simulator
+
+    def env(self, **more: str) -> dict[str, str]:
+        kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
+        return {**kept, "PYTHONPATH": str(ROOT), "HOME": str(self.folder), "LANG": "C.UTF-8"} | more
+
+    def run(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "broker.mstock", *words],
+            cwd=self.folder,
+            env=self.env(**more),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=60,
+        )
+        self.leaks.show(" ".join(words), done.stdout + done.stderr)
+        assert "Traceback" not in done.stderr
+        return done
+
+    def terminal(self, *words: str) -> Terminal:
+        return Terminal(self.folder, self.env(), "broker.mstock", *words)
+
+    def log_in(self) -> None:
+        """As the page would have done it."""
+        config = Config.from_env(self.settings)
+        challenge = login.send_otp(config, Secret(self.box.demo.password))
+        otp = self.box.phone.last_otp(self.box.demo.client_code) or ""
+        token = login.verify_otp(config, Secret(otp), challenge.ticket)
+        store = open_store(Upkeep.from_env(self.settings))
+        held.keep(store, config.account, token, SYSTEM_CLOCK.now(), How.OTP)
+
+
+@pytest.fixture
+def place(box: Simulator, tmp_path: Path) -> Iterator[Place]:
+    settings = settings_for(box, "B", MSTOCK_HOME=str(tmp_path / "home"))
+    lines = "".join(f"{name}={value}\n" for name, value in settings.items())
+    (tmp_path / ".env").write_text(lines)
+    (tmp_path / ".env").chmod(0o600)
+    leaks = Leaks()
+    for name in ("password", "api_key_a", "api_key_b", "totp_secret"):
+        leaks.hide(name, getattr(box.demo, name))
+    yield Place(tmp_path, settings, leaks, box)
+    for session in box.sessions:
+        leaks.hide("token", session.token)
+    assert leaks.found() == []
+
+
+@at_a_terminal
+def test_a_day_at_the_terminal(place: Place) -> None:
+    with place.terminal("login", "--otp", "--json") as terminal:
+        terminal.expect("mStock password:")
+        terminal.type(place.box.demo.password)
+        terminal.expect("OTP (or nothing, for a new one):")
+        right = place.leaks.hide("OTP", place.box.phone.last_otp(place.box.demo.client_code))
+        wrong = place.leaks.hide("wrong OTP", f"{(int(right) + 7) % 1_000_000:06}")
+        terminal.type(wrong)
+        terminal.expect("4 tries left here")
+        terminal.expect("OTP (or nothing, for a new one):")
+        terminal.type(right)
+        terminal.expect('"status": "success"')
+        assert terminal.end() == 0
+    place.leaks.show("terminal", terminal.shown)
+    assert len([e for e in place.box.journal if e.path.endswith("connect/login")]) == 1
+    assert json.loads(place.run("status", "--json").stdout)["session"]["how"] == "otp"
+    funds = json.loads(place.run("funds", "--json").stdout)
+    assert funds["funds"]["available_balance"] == "364340.85"
+    assert place.run("logout").returncode == 0
+    assert place.run("funds").returncode == 3
+
+
+@at_a_terminal
+def test_ctrl_c_at_the_password_leaves_nothing_behind(place: Place) -> None:
+    with place.terminal("login", "--totp") as terminal:
+        terminal.expect("mStock password:")
+        terminal.press(b"\x03")
+        assert terminal.end() == 130
+    assert "Stopped." in terminal.shown
+    assert "Traceback" not in terminal.shown
+    assert len(place.box.journal) == 0
+
+
+@at_a_terminal
+def test_auto_login_is_switched_on_at_the_terminal(place: Place) -> None:
+    with place.terminal("auto-login", "enable") as terminal:
+        terminal.expect("switch auto-login on?")
+        terminal.type("y")
+        terminal.expect("mStock password:")
+        terminal.type(place.box.demo.password)
+        terminal.expect("TOTP secret")
+        terminal.type(place.box.demo.totp_secret)
+        terminal.expect("Auto-login is on.")
+        assert terminal.end() == 0
+    place.leaks.show("terminal", terminal.shown)
+    place.leaks.show("vault", (place.folder / "home" / "vault").read_bytes())
+    assert "password of MA" in place.run("erase", "--yes").stdout
+
+
+def test_without_a_terminal_no_password_is_taken(place: Place) -> None:
+    done = place.run("login", "--otp")
+    assert done.returncode == 2
+    assert "asked at a terminal" in done.stderr
+
+
+def test_a_pipe_gets_no_colours_and_an_old_terminal_plain_letters(place: Place) -> None:
+    place.log_in()
+    coloured = place.run("funds", FORCE_COLOR="1", TTY_COMPATIBLE="1", CLICOLOR_FORCE="1")
+    assert "\x1b" not in coloured.stdout
+    assert "₹3,12,450.75" in coloured.stdout
+    plain = place.run("funds", PYTHONIOENCODING="ascii")
+    assert plain.returncode == 0
+    assert "Rs 3,12,450.75" in plain.stdout
+    assert plain.stdout.isascii()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows pipes end in another way")
+@pytest.mark.parametrize("words", [("funds",), ("status", "--json"), ("doctor",)])
+def test_a_reader_that_went_away_gets_no_traceback(place: Place, words: tuple[str, ...]) -> None:
+    place.log_in()
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "broker.mstock", *words],
+            cwd=place.folder,
+            env=place.env(),
+            stdin=subprocess.DEVNULL,
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+        )
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_a_torn_vault_is_told_and_left_alone_until_it_is_erased(place: Place) -> None:
+    place.log_in()
+    vault = place.folder / "home" / "vault"
+    torn = vault.read_bytes()[:-9]
+    vault.write_bytes(torn)
+    for words in (("funds",), ("status",), ("logout",)):
+        done = place.run(*words)
+        assert (done.returncode, done.stdout) == (5, "")
+        assert "damaged" in done.stderr
+    assert vault.read_bytes() == torn
+    assert place.run("doctor").returncode == 1
+    assert "could not be read" in place.run("erase", "--yes").stdout
+    assert place.run("status").returncode == 3
+
+
+def test_an_unplugged_broker_and_an_unusable_setting_have_their_codes(place: Place) -> None:
+    place.log_in()
+    place.box.stop()
+    done = place.run("funds", "--json")
+    assert (done.returncode, json.loads(done.stdout)["kind"]) == (4, "Unreachable")
+    assert done.stderr == ""
+    with (place.folder / ".env").open("a") as env:
+        env.write("MSTOCK_API_TYPE=C\n")
+    assert place.run("funds").returncode == 5
+
+
+def test_erasing_works_when_the_env_is_gone(place: Place) -> None:
+    place.log_in()
+    (place.folder / ".env").unlink()
+    done = place.run("erase", "--yes", MSTOCK_HOME=place.settings["MSTOCK_HOME"])
+    assert done.returncode == 0
+    assert "token of MA" in done.stdout

@@ -1,0 +1,223 @@
+"""`status`, `funds` and `logout` over a session's day: alive, late, dead, of the other type."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from broker.mstock.errors import SettingError
+from broker.mstock.session.store import Item
+from tests.cli.conftest import Person
+
+
+def pass_by(person: Person, **time: int) -> None:
+    """Let time go by on both clocks."""
+    delta = timedelta(**time)
+    person.clock.advance(delta.total_seconds())
+    person.box.clock.advance(delta)
+
+
+class TestStatus:
+    def test_it_tells_both_ends_and_asks_mstock_nothing(self, person: Person) -> None:
+        person.is_logged_in()
+        asked = len(person.box.journal)
+        done = person.runs("status")
+        assert done.exit_code == 0
+        assert "SIMULATOR, API type B" in done.stdout
+        assert "MA••••01" in done.stdout
+        assert "Valid until          24 Nov 2026, 00:00:00 IST" in done.stdout
+        assert "Expected until       23 Nov 2026, 21:15:00 IST" in done.stdout
+        assert "it is not trusted" in done.stdout
+        assert person.box.demo.client_code not in done.stdout
+        assert len(person.box.journal) == asked
+
+    def test_after_twelve_hours_it_may_end_at_any_moment(self, person: Person) -> None:
+        person.is_logged_in()
+        pass_by(person, hours=12, minutes=1)
+        done = person.runs("status")
+        assert (done.exit_code, "may end at any moment" in done.stdout) == (0, True)
+
+    def test_midnight_ends_it(self, person: Person) -> None:
+        person.is_logged_in()
+        pass_by(person, hours=15)
+        code, body = person.asks("status")
+        assert (code, body["logged_in"], body["session"]["is_over"]) == (3, False, True)
+        assert "mStock sessions end at midnight IST" in person.runs("status").stdout
+
+    def test_without_a_session_it_says_how_to_log_in(self, person: Person) -> None:
+        done = person.runs("status")
+        assert done.exit_code == 3
+        assert "Log in: python -m broker.mstock login" in done.stdout
+
+    def test_a_changed_type_is_told(self, person: Person) -> None:
+        person.is_logged_in("A")
+        code, body = person.asks("status")
+        assert (code, body["kept_for_other_api_types"], body["session"]) == (3, ["A"], None)
+        words = person.runs("status").stdout
+        assert "a session of API type A is kept, and MSTOCK_API_TYPE is now B" in words
+
+    def test_an_old_session_of_the_other_type_is_no_news(self, person: Person) -> None:
+        person.is_logged_in("A")
+        pass_by(person, days=1)
+        assert person.asks("status")[1]["kept_for_other_api_types"] == []
+
+    def test_a_token_that_says_nothing_has_the_time_of_its_login(self, person: Person) -> None:
+        person.is_logged_in()
+        account = person.config.account
+        person.store.set(account, Item.TOKEN, person.is_logged_in().__class__("no.jwt.at-all"))
+        code, body = person.asks("status")
+        assert (code, body["session"]["valid_until"]) == (0, None)
+        assert "not known" in person.runs("status").stdout
+
+    def test_auto_logins_own_trouble_does_not_hide_the_session(self, person: Person) -> None:
+        def broken(_desk: object) -> None:
+            raise SettingError("trading-days.json cannot be used.", "Mend it.")
+
+        person.auto = broken
+        person.is_logged_in()
+        done = person.runs("status")
+        assert done.exit_code == 0
+        assert "trading-days.json cannot be used. Mend it." in done.stdout
+        assert "error" in person.asks("status")[1]["auto_login"]
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [("MSTOCK_API_TYPE", "C"), ("BROKER_API_KEY", ""), ("MSTOCK_STORE", "mysql://x")],
+    )
+    def test_an_unusable_setting_is_named(self, person: Person, name: str, value: str) -> None:
+        person.settings[name] = value
+        code, body = person.asks("funds")
+        assert code == 5
+        assert name in body["message"]
+
+
+class TestFunds:
+    def test_the_table_groups_digits_the_indian_way(self, person: Person) -> None:
+        person.is_logged_in()
+        done = person.runs("funds")
+        assert done.exit_code == 0
+        assert "₹3,12,450.75" in done.stdout
+        assert "−₹2,315.25" in done.stdout
+        assert "\x1b" not in done.stdout
+
+    def test_figures_are_decimal_strings(self, person: Person) -> None:
+        person.is_logged_in()
+        code, body = person.asks("funds")
+        assert (code, body["mode"], body["as_of"]) == (0, "SIMULATOR", "2026-11-23T09:15:00+05:30")
+        assert len(body["funds"]) == 24
+        figures = {k: v for k, v in body["funds"].items() if k not in ("limit_type", "seg")}
+        assert all(isinstance(value, str) for value in figures.values())
+        assert Decimal(figures["available_balance"]) == Decimal("364340.85")
+        assert body["openalgo"]["availablecash"] == "312450.75"
+
+    def test_without_a_session_mstock_is_not_asked(self, person: Person) -> None:
+        assert person.asks("funds")[0] == 3
+        assert len(person.box.journal) == 0
+
+    def test_after_midnight_mstock_is_not_asked(self, person: Person) -> None:
+        person.is_logged_in()
+        pass_by(person, hours=14, minutes=45)
+        code, body = person.asks("funds")
+        assert code == 3
+        assert "end at midnight" in body["message"]
+        assert person.calls("fundsummary") == 0
+
+    def test_a_dead_token_is_confirmed_once_and_then_known(self, person: Person) -> None:
+        person.is_logged_in()
+        person.box.world.end_sessions()
+        code, body = person.asks("funds")
+        assert (code, body["kind"]) == (3, "TokenException")
+        assert person.calls("fundsummary") == 2
+        assert person.asks("funds")[0] == 3
+        assert person.calls("fundsummary") == 2
+        assert person.asks("status")[1]["session"]["is_over"] is True
+
+    def test_a_refusal_that_is_not_confirmed_ends_nothing(self, person: Person) -> None:
+        person.is_logged_in()
+        person.box.faults.set("b/user/fundsummary", "dead_token", times=1)
+        assert person.asks("funds")[0] == 6
+        assert person.asks("funds")[0] == 0
+
+    @pytest.mark.parametrize(
+        ("fault", "code"),
+        [
+            ("garbage", 6),
+            ("html_page", 6),
+            ("json_scalar", 6),
+            ("bad_gateway", 4),
+            ("reset", 4),
+            ("redirect", 4),
+            ("too_many_requests_bare", 4),
+            ("expired_key", 5),
+            ("ip_refused", 5),
+        ],
+    )
+    def test_what_goes_wrong_has_its_code_and_keeps_the_session(
+        self, person: Person, fault: str, code: int
+    ) -> None:
+        person.is_logged_in()
+        person.settings["MSTOCK_DEADLINE"] = "0.5"
+        person.box.faults.set("b/user/fundsummary", fault)
+        answer, body = person.asks("funds")
+        assert (answer, body["status"], body["exit_code"]) == (code, "error", code)
+        person.box.faults.clear()
+        person.settings["MSTOCK_DEADLINE"] = "15"
+        assert person.asks("funds")[0] == 0
+
+    def test_an_unplugged_broker_is_told(self, person: Person) -> None:
+        person.is_logged_in()
+        person.settings["MSTOCK_DEADLINE"] = "0.3"
+        person.box.stop()
+        done = person.runs("funds")
+        assert (done.exit_code, done.stdout) == (4, "")
+        assert done.stderr.startswith("Error: mStock could not be reached.")
+
+    def test_a_figure_that_is_none_is_named_and_no_zero(self, person: Person) -> None:
+        person.is_logged_in()
+        person.box.demo.funds["AVAILABLE_BALANCE"] = None
+        code, body = person.asks("funds")
+        assert (code, "AVAILABLE_BALANCE" in body["message"]) == (6, True)
+
+    def test_a_fault_of_our_own_is_a_sentence(
+        self, person: Person, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(_data: object) -> None:
+            raise KeyError(person.box.demo.password)
+
+        monkeypatch.setattr("broker.mstock.cli.funds.mapping.summary", fail)
+        person.is_logged_in()
+        done = person.runs("funds")
+        assert done.exit_code == 1
+        assert "The mStock plugin failed (KeyError in test_session_commands.py" in done.stderr
+
+
+class TestLogout:
+    def test_it_ends_the_session_here_and_there(self, person: Person) -> None:
+        person.is_logged_in()
+        code, body = person.asks("logout")
+        assert (code, body["status"], body["confirmed"]) == (0, "success", True)
+        assert person.desk().session() is None
+        assert not person.box.sessions[0].alive(person.box.clock.now())
+
+    def test_without_a_session_there_is_nothing_to_end(self, person: Person) -> None:
+        assert person.asks("logout")[0] == 3
+
+    def test_yesterdays_is_forgotten_without_asking(self, person: Person) -> None:
+        person.is_logged_in()
+        pass_by(person, days=1)
+        assert person.asks("logout")[0] == 0
+        assert person.calls("logout") == 0
+        assert person.desk().session() is None
+
+    @pytest.mark.parametrize("fault", ["timeout", "bad_gateway", "garbage", "reset"])
+    def test_an_unconfirmed_one_is_forgotten_and_said(self, person: Person, fault: str) -> None:
+        person.is_logged_in()
+        person.settings |= {"MSTOCK_READ_TIMEOUT": "0.2", "MSTOCK_DEADLINE": "0.5"}
+        person.box.faults.set("b/logout", fault)
+        code, body = person.asks("logout")
+        assert (code, body["status"], body["confirmed"]) == (6, "unconfirmed", False)
+        assert "did not confirm" in body["message"]
+        assert person.calls("logout") == 1
+        assert person.desk().session() is None
