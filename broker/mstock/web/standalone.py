@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import secrets
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import (
     Flask,
@@ -20,19 +20,25 @@ from flask_wtf.csrf import CSRFProtect  # type: ignore[import-untyped]
 
 from broker.mstock.api.funds import get_fund_summary
 from broker.mstock.clock import SYSTEM_CLOCK, Clock
-from broker.mstock.config import Config
+from broker.mstock.config import Account, Config
 from broker.mstock.errors import MstockError, SettingError, TokenException, WaitAndRetry
-from broker.mstock.mapping.funds import margin_of
+from broker.mstock.mapping.funds import FundSummary, margin_of
 from broker.mstock.secret import Secret, masked
 from broker.mstock.session import login
 from broker.mstock.session.login import Farewell
 from broker.mstock.session.shelf import DaySession, TokenShelf
-from broker.mstock.web import answers, figures, pages, present, trouble
+from broker.mstock.session.store import Store
+from broker.mstock.session.watch import TokenWatch
+from broker.mstock.web import answers, auto_login, auto_view, figures, pages, present, trouble
 from broker.mstock.web.callback import create_blueprint
 from broker.mstock.web.flow import LoginFlow
 from broker.mstock.web.headers import harden
+from broker.mstock.web.kept import Kept
 from broker.mstock.web.once import AlreadySent, SendOnce
 from broker.mstock.web.pages import ENDPOINT, ConfigSource, Frame
+
+if TYPE_CHECKING:
+    from broker.mstock.session.autologin import AutoLogin, AutoLoginStatus
 
 # A page elsewhere whose name is pointed at this machine must not read ours.
 TRUSTED_HOSTS = ["127.0.0.1", "localhost"]
@@ -41,6 +47,8 @@ _LARGEST_REQUEST = 16 * 1024
 _KEY, _ENDS, _NOTICE, _FAREWELL = "key", "ends", "notice", "farewell"
 # Seconds that the second click of a double click waits for the first.
 _PATIENCE = 35.0
+# How often, in seconds, a page that waits for auto-login looks again: at least, at most.
+_LOOK_AGAIN = (5.0, 300.0)
 
 
 _STILL_IN = "You are still logged in."
@@ -57,11 +65,16 @@ def create_app(
     *,
     phone_url: str = "",
     flow: LoginFlow | None = None,
+    store: Store | None = None,
+    auto: AutoLogin | None = None,
+    no_store: MstockError | None = None,
 ) -> Flask:
-    """The app: `/mstock/callback` to log in, `/funds`, `/logout`.
+    """The app: `/mstock/callback` to log in, `/funds`, `/logout`, `/mstock/auto-login`.
 
     For loopback only (see `server.py`). `config_source` is asked at each request and may raise
-    `SettingError`.
+    `SettingError`. With a `store` a login is kept in it, and a `flow` that is given should share
+    its line (`session/line.py`); `auto` is what the auto-login page shows; `no_store` says why
+    there is neither.
     """
     app = Flask(__name__, static_folder=None, template_folder=None)
     app.config.update(
@@ -79,7 +92,9 @@ def create_app(
     CSRFProtect(app)
     frame = Frame(config_source, phone_url)
     app.context_processor(frame)
-    desk = _Desk(clock, TokenShelf(clock), frame)
+    kept = Kept(clock, store, auto, no_store)
+    desk = _Desk(clock, TokenShelf(clock, newer=kept.newer), frame, kept)
+    app.context_processor(lambda: {"auto_line": desk.auto_line})
     login_page = create_blueprint(
         config_source,
         desk.on_login,
@@ -87,9 +102,20 @@ def create_app(
         on_entry=desk.on_entry,
         notice=lambda: str(session.pop(_NOTICE, "")),
         phone_url=phone_url,
-        flow=flow,
+        flow=flow or LoginFlow(clock, line=kept.line),
     )
     app.register_blueprint(login_page)
+    if kept.has_page:
+        auto_page = auto_login.create_auto_login_blueprint(
+            config_source,
+            kept.auto,
+            may_manage=desk.may_manage,
+            clock=clock,
+            phone_url=phone_url,
+            session_of=kept.session,
+            home=lambda: url_for("home"),
+        )
+        app.register_blueprint(auto_page)
     app.add_url_rule("/", "home", desk.home)
     app.add_url_rule("/funds", "funds", desk.funds)
     app.add_url_rule("/logout", "log_out", desk.log_out, methods=["POST"])
@@ -103,15 +129,18 @@ def create_app(
 class _Desk:
     """The views that know who is logged in."""
 
-    def __init__(self, clock: Clock, shelf: TokenShelf, frame: Frame) -> None:
+    def __init__(self, clock: Clock, shelf: TokenShelf, frame: Frame, kept: Kept) -> None:
         self._clock = clock
         self._shelf = shelf
         self._frame = frame
+        self._kept = kept
+        self._watch = TokenWatch(clock, kept.mark_dead)
         self._farewells: SendOnce[Farewell] = SendOnce()
 
     def on_login(self, token: Secret, config: Config) -> Response:
         """Keep the token here, give the browser a new session, and show the funds."""
-        key, held = self._shelf.put(token, config)
+        key, held = self._shelf.put(token, config, instead_of=session.get(_KEY, ""))
+        self._watch.logged_in(token)
         session.clear()
         session[_KEY] = key
         session[_ENDS] = held.ends_at.isoformat()
@@ -121,19 +150,37 @@ class _Desk:
         """Whoever is logged in needs no login page."""
         return self._welcome() if self._held() else None
 
+    def may_manage(self) -> bool:
+        """True for a browser that has logged in to the account of the settings."""
+        logged_in = self._shelf.whose(session.get(_KEY, ""))
+        return logged_in is not None and logged_in.account == self._account()
+
+    def auto_line(self) -> auto_view.Line | None:
+        """What a page says of auto-login, None when there is nothing to say."""
+        account = self._account()
+        if account is None or not self._kept.has_page:
+            return None
+        return self._kept.banner(account, url_for(auto_login.ENDPOINT))
+
     def home(self) -> Response:
-        """The funds when logged in, the login when not."""
-        return pages.see_other(url_for("funds" if self._held() else ENDPOINT))
+        """The funds when logged in, or when auto-login is to log in; the login when not."""
+        is_in = self._held() or self._awaited()
+        return pages.see_other(url_for("funds" if is_in else ENDPOINT))
 
     def funds(self) -> Response:
         """The account's funds; mStock is asked only while the session can be alive."""
         held = self._held()
         if held is None:
-            return self._to_login(self._why_not())
+            status = self._awaited()
+            return self._to_login(self._why_not()) if status is None else self._wait_for(status)
+        if session.get(_ENDS) != held.ends_at.isoformat():
+            session[_ENDS] = held.ends_at.isoformat()  # auto-login has renewed the session
         try:
-            summary = get_fund_summary(held.token.reveal(), config=self._settings_for(held))
+            summary = self._summary(held)
         except TokenException as error:
-            self._shelf.drop(session[_KEY])
+            self._shelf.end(session[_KEY], held.token)
+            if self._held() is not None:
+                return pages.see_other(url_for("funds"))  # a newer one had been kept meanwhile
             return self._to_login(str(error))
         except MstockError as error:
             page = self._page(
@@ -155,6 +202,33 @@ class _Desk:
             segment_words=figures.segment_words(summary),
         )
         return self._until_midnight(make_response(page), held)
+
+    def _summary(self, held: DaySession) -> FundSummary:
+        config = self._settings_for(held)
+        return self._watch.run(
+            config, held.token, lambda: get_fund_summary(held.token.reveal(), config=config)
+        )
+
+    def _awaited(self) -> AutoLoginStatus | None:
+        """How auto-login stands, if this browser had logged in and auto-login will do so again."""
+        account = self._account()
+        if account is None or not self.may_manage():
+            return None
+        status = self._kept.status(account)
+        if status is None or status.next_at is None or auto_view.state_of(status) != auto_view.ON:
+            return None
+        return status
+
+    def _wait_for(self, status: AutoLoginStatus) -> Response:
+        """The session is over and auto-login will renew it: no page to hurry from."""
+        config = self._frame.config_source()
+        html = render_template("mstock/waiting.html", status=status, **self._frame.of(config))
+        at_least, at_most = _LOOK_AGAIN
+        rest = (status.next_at - self._clock.now()).total_seconds() if status.next_at else 0
+        response = make_response(html)
+        seconds = min(at_most, max(at_least, rest + at_least))
+        response.headers["Refresh"] = f"{math.ceil(seconds)}; url={url_for('funds')}"
+        return response
 
     def log_out(self) -> Response:
         """End the session here and at mStock, and say whether mStock has confirmed it."""
@@ -180,7 +254,16 @@ class _Desk:
         held = self._shelf.drop(key)
         if held is None:
             raise _NobodyIn
-        return login.logout(self._settings_for(held), held.token)
+        config = self._settings_for(held)
+        farewell = login.logout(config, held.token)
+        self._kept.forget(config.account, held.token)
+        other = self._kept.other(config, held.token)
+        if other is None:
+            return farewell
+        # A session that auto-login got while this one was alive, such as by a test.
+        second = login.logout(config, other)
+        self._kept.forget(config.account, other)
+        return farewell if not farewell.confirmed else second
 
     def _settings_for(self, held: DaySession) -> Config:
         """The settings of now when they are still the session's account's: a key may be renewed."""
@@ -189,6 +272,13 @@ class _Desk:
         except SettingError:
             return held.config
         return now if now.account == held.config.account else held.config
+
+    def _account(self) -> Account | None:
+        """Whose account the settings name, None when they are unusable."""
+        try:
+            return self._frame.config_source().account
+        except SettingError:
+            return None
 
     def _held(self) -> DaySession | None:
         return self._shelf.get(session.get(_KEY, ""))
@@ -203,8 +293,10 @@ class _Desk:
         return "You are logged out."
 
     def _to_login(self, why: str) -> Response:
-        # Only what says who was logged in: a login in another tab may be waiting for its OTP.
-        for name in (_KEY, _ENDS, _FAREWELL):
+        # Only what says who was logged in: a login in another tab may be waiting for its OTP. The
+        # key stays while the shelf knows it: auto-login may get a new session for this browser.
+        is_known = self._shelf.whose(session.get(_KEY, "")) is not None
+        for name in (_ENDS, _FAREWELL) if is_known else (_KEY, _ENDS, _FAREWELL):
             session.pop(name, None)
         if why:
             session[_NOTICE] = why
