@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from broker.mstock.clock import Clock
@@ -79,21 +78,14 @@ class Kept:
             return None
         return held.held(self._store, config.account, self._clock.now())
 
-    def mark_dead(self, account: Account, token: Secret) -> None:
-        """mStock has ended this session; the kept one is marked if it is the same."""
-        self._change(lambda store: held.mark_dead(store, account, token))
-
     def forget(self, account: Account, token: Secret) -> None:
         """Let go of the kept session if it is this one."""
-        self._change(lambda store: held.forget(store, account, token))
-
-    def _change(self, work: Callable[[Store], object]) -> None:
         if self._store is None:
             return
         try:
-            work(self._store)
+            held.forget(self._store, account, token)
         except VaultError as error:
-            log.error("mStock session not noted: %s", error)
+            log.error("mStock session not forgotten: %s", error)
 
     def other(self, config: Config, token: Secret) -> Secret | None:
         """The token of the account's kept, live session, unless it is this one."""
