@@ -110,7 +110,7 @@ def test_switched_on_it_says_so_and_sends_nothing(
     assert page.status == 200
     assert "Auto-login is on. Nothing has been sent" in page.alert
     assert page.role == "status"
-    assert f"ON You are logged in by itself {NEXT_WORDS}" in page.text
+    assert f"ON This program logs you in each trading day {NEXT_WORDS}" in page.text
     assert mstock.calls == []
     # A reload says it no more and does nothing again.
     assert owner.get(RULE).alert == ""
@@ -176,7 +176,7 @@ def test_no_secret_comes_back_in_a_page_or_a_cookie(owner: Browser, auto: FakeAu
 def test_switching_off_says_what_was_removed(owner: Browser, auto: FakeAuto) -> None:
     auto.enabled = True
     page = press(owner, "disable")
-    assert "Auto-login is off. Removed: password of MA••••67" in page.alert
+    assert "Auto-login is off. Password of MA••••67: removed; TOTP secret of" in page.alert
     assert "OFF" in page.text
     assert not auto.enabled
 
@@ -399,7 +399,7 @@ def test_without_a_vault_the_page_says_what_is_wrong(
     config: Config, clock: FakeClock, flow: LoginFlow, mstock: FakeMstock
 ) -> None:
     trouble = VaultError("The vault cannot be read.", "Give it back its rights.")
-    browser = Browser(create_app(lambda: config, clock, flow=flow, no_store=trouble))
+    browser = Browser(create_app(lambda: config, clock, flow=flow, no_auto=trouble))
     page = browser.get(RULE)
     assert page.status == 500
     assert "The vault cannot be read. Give it back its rights." in page.alert

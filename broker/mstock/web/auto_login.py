@@ -194,7 +194,8 @@ class _AutoLoginPage:
 
     def _disable(self, auto: AutoLogin, config: Config) -> _Answer:
         removed = auto.disable(config.account)
-        words = f"Removed: {'; '.join(removed)}." if removed else "Nothing was kept."
+        words = f"{'; '.join(removed)}." if removed else "nothing was kept."
+        words = words[0].upper() + words[1:]
         return _Answer(200, Problem("Auto-login is off.", words, is_news=True, is_good=True))
 
     def _test(self, auto: AutoLogin, config: Config) -> _Answer:
