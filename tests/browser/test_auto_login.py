@@ -1,4 +1,4 @@
-"""Auto-login in a browser: set up, tested, watched on the next morning, stopped and started again."""
+"""Auto-login in a browser: set up, tested, watched on the next morning, stopped, begun again."""
 
 from __future__ import annotations
 
