@@ -24,6 +24,7 @@ from broker.mstock.errors import MstockError, SettingError, TokenException
 from broker.mstock.secret import Secret
 from broker.mstock.session import login
 from broker.mstock.session.login import Farewell
+from broker.mstock.session.shelf import DaySession, TokenShelf
 from broker.mstock.web import funds_page, pages, trouble
 from broker.mstock.web.callback import create_blueprint
 from broker.mstock.web.flow import LoginFlow
@@ -31,7 +32,6 @@ from broker.mstock.web.funds_page import Links
 from broker.mstock.web.headers import harden
 from broker.mstock.web.once import AlreadySent, SendOnce
 from broker.mstock.web.pages import ENDPOINT, ConfigSource, Frame
-from broker.mstock.web.tokens import DaySession, TokenShelf
 
 # A page elsewhere whose name is pointed at this machine must not read ours.
 TRUSTED_HOSTS = ["127.0.0.1", "localhost"]
