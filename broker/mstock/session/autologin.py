@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -11,15 +10,15 @@ from typing import NamedTuple
 
 from broker.mstock.clock import SYSTEM_CLOCK, Clock
 from broker.mstock.config import Account, Config
-from broker.mstock.errors import InputException, LoginUnderway, MstockError, PluginFault
-from broker.mstock.secret import Secret, masked
+from broker.mstock.errors import InputException, LoginUnderway, MstockError
+from broker.mstock.secret import Secret
 from broker.mstock.session import renewal, unattended
+from broker.mstock.session.attempts import Attempts
 from broker.mstock.session.calendar import Calendar, load_calendar
-from broker.mstock.session.held import Held, How, held, keep
+from broker.mstock.session.held import Held, held
+from broker.mstock.session.ledger import Ledger
 from broker.mstock.session.notices import Notice
-from broker.mstock.session.outcome import attempt_of
-from broker.mstock.session.record import from_json, to_json
-from broker.mstock.session.renewal import Attempt, Do, RenewalState, Result, next_step
+from broker.mstock.session.renewal import Attempt, Do, RenewalState, next_step
 from broker.mstock.session.store import Item, Store, described
 from broker.mstock.session.ticking import start_ticking
 from broker.mstock.session.watch import TokenWatch
@@ -87,9 +86,8 @@ class AutoLogin:
         self._clock = clock
         self._calendar = calendar or load_calendar()
         self._tell = tell
-        self._audit = audit
-        self._on_login = on_login or self._keep
-        self._holder = holder or secrets.token_hex(8)
+        self._ledger = Ledger(store, clock, holder)
+        self._attempts = Attempts(store, self._ledger, clock, audit, on_login)
         self._seen: list[Account] = []
         self._troubles: dict[Account | None, str] = {}
 
@@ -110,15 +108,15 @@ class AutoLogin:
             raise InputException("The password is empty.", "Enter your mStock trading password.")
         key = unattended.totp_key(totp_secret)
         account = config.account
-        with self._lease(account):
+        with self._ledger.lease(account):
             try:
-                state = self._state(account)
+                state = self._ledger.state(account)
             except MstockError:
                 # What cannot be read is written anew only where the store itself is sound.
                 state = RenewalState()
             self._store.set(account, Item.PASSWORD, password)
             self._store.set(account, Item.TOTP_SECRET, key)
-            self._save(account, renewal.switched_on(state, self._clock.now()))
+            self._ledger.save(account, renewal.switched_on(state, self._clock.now()))
 
     def disable(self, account: Account) -> list[str]:
         """Switch off and remove password and TOTP secret; says what was removed.
@@ -131,13 +129,13 @@ class AutoLogin:
             if self._store.delete(account, name)
         ]
         try:
-            state = self._state(account)
+            state = self._ledger.state(account)
         except MstockError:
             self._store.delete(account, Item.RENEWAL)
             return removed
         if state.enabled or state.blocked or state.notice:
             state = state._replace(enabled=False, blocked="", notice="")
-            self._save(account, state)
+            self._ledger.save(account, state)
         return removed
 
     def test(self, config: Config) -> Attempt:
@@ -147,20 +145,20 @@ class AutoLogin:
         `InputException` when auto-login is off, `VaultError`.
         """
         account = config.account
-        with self._lease(account):
-            state = self._state(account)
+        with self._ledger.lease(account):
+            state = self._ledger.state(account)
             if not state.enabled:
                 raise InputException(
                     "Auto-login is off; nothing was sent.", "Switch auto-login on first."
                 )
             if state.begun_at is not None:
                 now = self._clock.now()
-                self._save(account, renewal.cleared_up(state, self._held(account), now))
-            before = self._state(account).notice
-            attempt, error = self._attempt(config)
+                self._ledger.save(account, renewal.cleared_up(state, self._held(account), now))
+            before = self._ledger.state(account).notice
+            attempt, error = self._attempts.make(config)
             if error is not None:
                 # The user sees this error now, and need not be told of it later.
-                self._change(account, lambda state: state._replace(notice=before))
+                self._ledger.change(account, lambda state: state._replace(notice=before))
                 raise error
             return attempt
 
@@ -168,7 +166,7 @@ class AutoLogin:
         """How things stand; asks nobody, and says so when the vault cannot be read."""
         words = self._calendar_words()
         try:
-            state = self._state(account)
+            state = self._ledger.state(account)
             session = self._held(account)
         except MstockError as error:
             said = "Auto-login cannot go on until the vault can be read."
@@ -197,16 +195,16 @@ class AutoLogin:
 
     def _serve(self, account: Account) -> list[Attempt]:
         """One account's due."""
-        state = self._state(account)
+        state = self._ledger.state(account)
         if not (state.enabled or state.begun_at) or self._step(account, state).do is Do.WAIT:
             return []
         config = self._config_of(account)
         if config is None or config.account != account:
             return []
         try:
-            with self._lease(account):
+            with self._ledger.lease(account):
                 # Looked at again: another process may have done it a moment ago.
-                state = self._state(account)
+                state = self._ledger.state(account)
                 return self._act(config, state, self._step(account, state).do)
         except LoginUnderway:
             return []
@@ -214,101 +212,27 @@ class AutoLogin:
     def _act(self, config: Config, state: RenewalState, do: Do) -> list[Attempt]:
         account, now = config.account, self._clock.now()
         if do is Do.LOG_IN:
-            attempt, _ = self._attempt(config)
+            attempt, _ = self._attempts.make(config)
             self._announce(account)
             return [attempt]
         if do is Do.SETTLE:
-            self._save(account, renewal.settled(state, now))
+            self._ledger.save(account, renewal.settled(state, now))
         elif do is Do.GIVE_UP:
-            self._save(account, renewal.given_up(state, now))
+            self._ledger.save(account, renewal.given_up(state, now))
             self._announce(account)
         elif do is Do.CLEAR_UP:
             after = renewal.cleared_up(state, self._held(account), now)
-            self._save(account, after)
+            self._ledger.save(account, after)
             if after.last:
-                self._note(account, after.last)
+                self._attempts.note(account, after.last)
             self._announce(account)
         return []
-
-    def _attempt(self, config: Config) -> tuple[Attempt, MstockError | None]:
-        """One login under the lease, written down before and after; the error it ended in."""
-        account = config.account
-        now = self._clock.now()
-        state = self._change(account, lambda state: renewal.begun(state, now))
-        error: MstockError | None = None
-        try:
-            token = self._log_in(config, state)
-            self._on_login(config, token)
-            attempt = Attempt(now, Result.DONE.value, "Logged in.")
-        except MstockError as caught:
-            error = caught.with_traceback(None)
-            attempt = attempt_of(error, now)
-        except Exception as caught:
-            # Its text is not told: it could quote the password.
-            error = PluginFault(
-                f"The mStock plugin failed in a login ({type(caught).__name__}).",
-                "Please report this fault in it.",
-            )
-            attempt = attempt_of(error, now)
-        self._note(account, attempt)
-        self._change(account, lambda state: renewal.concluded(state, attempt, self._clock.now()))
-        return attempt, error
-
-    def _log_in(self, config: Config, state: RenewalState) -> Secret:
-        account = config.account
-        password = self._store.get(account, Item.PASSWORD)
-        totp_secret = self._store.get(account, Item.TOTP_SECRET)
-        if not password or not totp_secret:
-            raise InputException(
-                "The password and the TOTP secret are not kept here any more.",
-                "Switch auto-login on again.",
-            )
-
-        def note(step: int) -> None:
-            self._change(account, lambda state: renewal.stepped(state, step))
-
-        return unattended.log_in(
-            config, password, totp_secret, used=state.steps, note=note, clock=self._clock
-        )
-
-    def _keep(self, config: Config, token: Secret) -> None:
-        keep(self._store, config.account, token, self._clock.now(), How.AUTO)
 
     def _held(self, account: Account) -> Held | None:
         return held(self._store, account, self._clock.now())
 
     def _step(self, account: Account, state: RenewalState) -> renewal.Step:
         return next_step(state, self._clock.now(), self._calendar, self._held(account))
-
-    def _state(self, account: Account) -> RenewalState:
-        text = self._store.get(account, Item.RENEWAL)
-        return from_json(text.reveal()) if text else RenewalState()
-
-    def _save(self, account: Account, state: RenewalState) -> None:
-        self._store.set(account, Item.RENEWAL, Secret(to_json(state)))
-
-    def _change(
-        self, account: Account, change: Callable[[RenewalState], RenewalState]
-    ) -> RenewalState:
-        """Read, change, write: what the user switched meanwhile stays as it is."""
-        state = change(self._state(account))
-        self._save(account, state)
-        return state
-
-    @contextmanager
-    def _lease(self, account: Account) -> Iterator[None]:
-        """The sole right to log this account in, among threads too. Raises `LoginUnderway`."""
-        holder = f"{self._holder}-{secrets.token_hex(4)}"
-        now = self._clock.now()
-        if not self._store.lease(account, holder, now, unattended.LONGEST_LOGIN):
-            raise LoginUnderway(
-                "Another program or page is logging this account in at this moment.",
-                "Wait for up to three minutes, then look again.",
-            )
-        try:
-            yield
-        finally:
-            self._store.release(account, holder)
 
     @contextmanager
     def _calm(self, account: Account | None) -> Iterator[None]:
@@ -330,22 +254,9 @@ class AutoLogin:
             words = f"Auto-login cannot go on. {trouble}"
             self._send(Notice(concerned, words, self._clock.now()))
 
-    def _note(self, account: Account, attempt: Attempt) -> None:
-        """The audit line."""
-        code = f" (mStock code {attempt.code})" if attempt.code else ""
-        line = (
-            f"auto-login of {masked(account.client_code)}, API type {account.api_type}, "
-            f"begun {attempt.at:%Y-%m-%d %H:%M:%S} IST: {attempt.result}. {attempt.words}{code}"
-        )
-        log.info(line)
-        try:
-            self._audit(line)
-        except Exception as error:
-            log.error(f"The audit line could not be passed on: {type(error).__name__}")
-
     def _announce(self, account: Account) -> None:
         """Tell the user of a final failure; a beginning attempt has taken the last one's away."""
-        words = self._state(account).notice
+        words = self._ledger.state(account).notice
         if words:
             self._send(Notice(account, words, self._clock.now()))
 
