@@ -114,9 +114,10 @@ class _AutoLoginPage:
         """GET shows how things stand; POST carries out one of the three actions."""
         try:
             config = self._config_source()
-            auto = self._auto()
         except SettingError as error:
             return pages.setting_page(error)
+        try:
+            auto = self._auto()
         except MstockError as error:
             return _not_there(error)
         if request.method == "POST":
@@ -194,7 +195,8 @@ class _AutoLoginPage:
 
     def _disable(self, auto: AutoLogin, config: Config) -> _Answer:
         removed = auto.disable(config.account)
-        words = f"Removed: {'; '.join(removed)}." if removed else "Nothing was kept."
+        words = f"{'; '.join(removed)}." if removed else "nothing was kept."
+        words = words[0].upper() + words[1:]
         return _Answer(200, Problem("Auto-login is off.", words, is_news=True, is_good=True))
 
     def _test(self, auto: AutoLogin, config: Config) -> _Answer:
@@ -281,7 +283,7 @@ _SWITCHED_ON = Problem(
 _LOG_IN_FIRST = Problem("Log in to mStock first.", "Nothing was changed.")
 _NOT_ACCEPTED = Problem(
     "Auto-login was not switched on: you have not agreed to the points above.",
-    "Tick the box if you do. For your safety, enter the password and the secret again.",
+    "Tick the box if you do.",
     field="accepted",
 )
 _SECRET_MISSING = Problem(
