@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flask import (
     Response,
@@ -18,13 +18,13 @@ from flask import (
 from broker.mstock.api.funds import get_fund_summary
 from broker.mstock.clock import Clock
 from broker.mstock.config import Account, Config
-from broker.mstock.errors import MstockError, SettingError, TokenException, WaitAndRetry
-from broker.mstock.mapping.funds import margin_of
-from broker.mstock.secret import Secret, masked
+from broker.mstock.errors import MstockError, SettingError, TokenException
+from broker.mstock.secret import Secret
 from broker.mstock.session import login
 from broker.mstock.session.login import Farewell
 from broker.mstock.session.shelf import DaySession, TokenShelf
-from broker.mstock.web import answers, auto_login, auto_view, figures, pages, present
+from broker.mstock.web import auto_login, auto_view, funds_page, pages
+from broker.mstock.web.funds_page import Links
 from broker.mstock.web.kept import Kept
 from broker.mstock.web.once import AlreadySent, SendOnce
 from broker.mstock.web.pages import ENDPOINT, Frame
@@ -38,10 +38,6 @@ _KEY, _ENDS, NOTICE, _FAREWELL = "key", "ends", "notice", "farewell"
 _PATIENCE = 35.0
 # How often, in seconds, a page that waits for auto-login looks again: at least, at most.
 _LOOK_AGAIN = (5.0, 300.0)
-
-
-_STILL_IN = "You are still logged in."
-_LOG_OUT_AND_IN = "When that is mended and this page still says so, log out and log in again."
 
 
 class _NobodyIn(Exception):
@@ -103,25 +99,10 @@ class Desk:
                 return pages.see_other(url_for("funds"))  # a newer one had been kept meanwhile
             return self._to_login(str(error))
         except MstockError as error:
-            page = self._page(
-                "funds",
-                held,
-                problem=answers.problem_of(error),
-                after_problem=_STILL_IN if isinstance(error, WaitAndRetry) else _LOG_OUT_AND_IN,
-            )
-            return self._until_midnight(pages.with_status(page, answers.status_of(error)), held)
-        view = held.config.funds_view
-        page = self._page(
-            "funds",
-            held,
-            summary=summary,
-            as_of=present.date_time(self._clock.now()),
-            bar=present.bar(summary.amount_utilized, summary.available_balance),
-            openalgo=figures.openalgo_lines(margin_of(summary, view), view),
-            columns=figures.columns(summary),
-            segment_words=figures.segment_words(summary),
-        )
-        return self._until_midnight(make_response(page), held)
+            page = funds_page.with_problem(self._frame, held.config, error, _links())
+        else:
+            page = funds_page.with_figures(self._frame, held.config, summary, self._clock, _links())
+        return self._until_midnight(page, held)
 
     def _awaited(self) -> AutoLoginStatus | None:
         """How auto-login stands, if this browser had logged in and auto-login will do so again."""
@@ -222,17 +203,12 @@ class Desk:
             return jsonify(status="success", message="Logged in to mStock.", redirect=where)
         return pages.see_other(where)
 
-    def _page(self, name: str, held: DaySession, **shown: Any) -> str:
-        return render_template(
-            f"mstock/{name}.html",
-            client_code=masked(held.config.client_code),
-            present=present,
-            **shown,
-            **self._frame.of(held.config),
-        )
-
     def _until_midnight(self, response: Response, held: DaySession) -> Response:
         """Have the browser come back when the session is over, to be told so; no script needed."""
         rest = (held.ends_at - self._clock.now()).total_seconds()
         response.headers["Refresh"] = f"{max(1, math.ceil(rest) + 1)}; url={url_for('funds')}"
         return response
+
+
+def _links() -> Links:
+    return Links(refresh=url_for("funds"), log_out=url_for("log_out"))
