@@ -1,0 +1,32 @@
+"""The host's door to quotes, depth and history, behind which nothing is built yet."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from broker.mstock.notyet import MARKET_DATA, NotYet
+
+
+class BrokerData:
+    """Made for each request; every question to it raises `NotYet`.
+
+    The host shows the words of an exception, and takes an empty answer for a quiet market.
+    """
+
+    def __init__(
+        self, auth_token: str, feed_token: str | None = None, user_id: str | None = None
+    ) -> None:
+        """The host counts the arguments and gives as many as there are; none is needed yet."""
+
+    @property
+    def timeframe_map(self) -> dict[str, str]:
+        """The intervals of candles, which the host reads off here."""
+        raise NotYet(MARKET_DATA)
+
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        raise NotYet(MARKET_DATA)
+
+    get_quotes = _refuse
+    get_multiquotes = _refuse
+    get_depth = _refuse
+    get_history = _refuse

@@ -1,0 +1,1 @@
+"""The feed of ticks, once it is built."""

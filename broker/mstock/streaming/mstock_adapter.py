@@ -1,0 +1,74 @@
+"""The host's door to streaming, behind which nothing is built yet.
+
+OpenAlgo imports this module when it starts, without a guard, for every broker. So nothing happens
+here at import: the class is made when it is asked for, and then a base class that cannot be had is
+done without.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+_NAME = "MstockWebSocketAdapter"
+
+
+def __getattr__(name: str) -> Any:
+    """Make the adapter class at its first use.
+
+    This also untangles the imports: whoever imports this module first does not thereby import the
+    host's proxy, which would import this module again while it is half loaded.
+    """
+    if name != _NAME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    adapter = globals()[_NAME] = type(_NAME, (_NotYet, _base_class()), {"__module__": __name__})
+    return adapter
+
+
+class _NotYet:
+    """Says at `connect` and `subscribe` that streaming is not available yet.
+
+    `initialize` succeeds, because the host loses the words of one that does not.
+    """
+
+    def initialize(
+        self, broker_name: str, user_id: str, auth_data: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        return {"status": "success", "message": "Nothing to prepare."}
+
+    def connect(self) -> dict[str, Any]:
+        return _not_available()
+
+    def subscribe(
+        self, symbol: str, exchange: str, mode: int = 2, depth_level: int = 5
+    ) -> dict[str, Any]:
+        return _not_available()
+
+    def unsubscribe(self, symbol: str, exchange: str, mode: int = 2) -> dict[str, Any]:
+        return {"status": "success", "message": "Nothing was subscribed."}
+
+    def disconnect(self) -> None:
+        clean_up = getattr(self, "cleanup_zmq", None)
+        if clean_up is not None:
+            clean_up()
+
+
+def _not_available() -> dict[str, Any]:
+    return {"status": "error", "code": "NOT_AVAILABLE", "message": _words()}
+
+
+def _base_class() -> type:
+    try:
+        from broker.mstock import host
+
+        return host.adapter_base()
+    except Exception:
+        # A plugin copied in halves, or a host that has changed: nothing that stops a start.
+        return object
+
+
+def _words() -> str:
+    try:
+        from broker.mstock.notyet import STREAMING
+    except Exception:
+        return "Streaming is not available with this mStock plugin."
+    return STREAMING
