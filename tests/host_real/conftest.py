@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import parse_qsl
@@ -76,17 +77,41 @@ def copy(installed: Path) -> Path:
     return installed
 
 
+@pytest.fixture(scope="session")
+def set_up(
+    checkout: Checkout, copied_by_hand: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The databases of a host with its first user, and the keys that belong to them."""
+    folder = tmp_path_factory.mktemp("set-up")
+    with Simulator() as box:
+        first = Host(copied_by_hand, checkout.python, folder, box, Hours(box, folder))
+        try:
+            first.start()
+            visitor = first.visitor()
+            assert visitor.json("/auth/check-setup")["needs_setup"] is True
+            assert visitor.set_up().headers["Location"] == "/auth/login"
+            assert visitor.json("/auth/check-setup")["needs_setup"] is False
+        finally:
+            first.close()
+    return folder
+
+
 @pytest.fixture(scope="module")
 def host(
-    checkout: Checkout, copy: Path, simulator: Simulator, tmp_path_factory: pytest.TempPathFactory
+    checkout: Checkout,
+    set_up: Path,
+    copy: Path,
+    simulator: Simulator,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Host]:
-    """A running host with its first user, new for each file of tests; at the end nothing secret
-    stands in anything that it wrote or showed."""
+    """A running host, new for each file of tests; at the end nothing secret stands in anything
+    that it wrote or showed."""
     folder = tmp_path_factory.mktemp("host")
+    shutil.copytree(set_up / "db", folder / "db")
+    shutil.copy(set_up / ".env.keys", folder)
     running = Host(copy, checkout.python, folder, simulator, Hours(simulator, folder))
     try:
         running.start()
-        assert running.visitor().set_up().status_code == 302
         yield running
     finally:
         running.close()

@@ -120,10 +120,19 @@ class Host:
                 break
             try:
                 if requests.get(f"{self.url}/auth/check-setup", timeout=5).status_code == 200:
-                    return
+                    return self._wait_for_quiet()
             except requests.RequestException:
                 time.sleep(0.1)
         raise AssertionError(f"OpenAlgo did not start:\n{self.output()[-6000:]}")
+
+    def _wait_for_quiet(self) -> None:
+        """On its first start the host still writes its databases when it answers already, and a
+        request that writes too may wait for the lock until it fails."""
+        for _ in range(50):
+            before = self.output()
+            time.sleep(0.4)
+            if self.output() == before:
+                return
 
     def _environment(self) -> dict[str, str]:
         """No settings of the person who runs the test, no way out of this machine."""
