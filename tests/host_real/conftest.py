@@ -77,6 +77,12 @@ def copy(installed: Path) -> Path:
     return installed
 
 
+@pytest.fixture(scope="module")
+def settings() -> dict[str, str]:
+    """Settings that a file of tests has of its own."""
+    return {}
+
+
 @pytest.fixture(scope="session")
 def set_up(
     checkout: Checkout, copied_by_hand: Path, tmp_path_factory: pytest.TempPathFactory
@@ -102,6 +108,7 @@ def host(
     set_up: Path,
     copy: Path,
     simulator: Simulator,
+    settings: dict[str, str],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Host]:
     """A running host, new for each file of tests; at the end nothing secret stands in anything
@@ -111,7 +118,7 @@ def host(
     shutil.copy(set_up / ".env.keys", folder)
     running = Host(copy, checkout.python, folder, simulator, Hours(simulator, folder))
     try:
-        running.start()
+        running.start(**settings)
         yield running
     finally:
         running.close()

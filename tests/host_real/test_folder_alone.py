@@ -40,9 +40,7 @@ def test_a_wrong_code_is_told_in_a_sentence(trader: Visitor, simulator: Simulato
     assert "authenticator code" in answer.json()["message"]
 
 
-def test_the_rest_api_gives_the_same_figures(
-    host: Host, trader: Visitor, log_in: LogIn
-) -> None:
+def test_the_rest_api_gives_the_same_figures(host: Host, trader: Visitor, log_in: LogIn) -> None:
     log_in(trader)
     answer = trader.rest("funds", trader.api_key())
     assert answer.json() == {"status": "success", "data": trader.dashboard().json()["data"]}

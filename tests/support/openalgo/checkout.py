@@ -92,5 +92,7 @@ def _files(top: Path) -> Iterator[Path]:
     for folder, folders, names in os.walk(top):
         folders[:] = [name for name in folders if name not in _NOT_LOOKED_AT]
         yield from (
-            path for name in names if (path := Path(folder, name)).is_file() and not path.is_symlink()
+            path
+            for name in names
+            if (path := Path(folder, name)).is_file() and not path.is_symlink()
         )

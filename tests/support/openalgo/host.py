@@ -109,7 +109,9 @@ class Host:
             if not path.name.startswith(".env"):
                 leaks.shown.append((str(path.name), _readable(path.read_bytes())))
         for visitor in self._visitors:
-            leaks.shown += [(where, _MICROSECONDS.sub(r"\1", what)) for where, what in visitor.shown]
+            leaks.shown += [
+                (where, _MICROSECONDS.sub(r"\1", what)) for where, what in visitor.shown
+            ]
             leaks.shown += [("a cookie", str(cookie.value)) for cookie in visitor.http.cookies]
 
     def _wait(self) -> None:
