@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from broker.mstock.config import Config
+from broker.mstock.session import watching
 from simulator import Simulator
 from tests.support.chromium import chromium, new_context, page, shoot
 from tests.support.stage import morning_box
@@ -31,6 +32,12 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(_OURS) or name.upper().endswith(_NETWORK):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def nothing_known_of_tokens() -> None:
+    """No test's dead token is another test's."""
+    watching.start_anew()
 
 
 def settings_for(simulator: Simulator, api_type: str = "B", **more: str) -> dict[str, str]:

@@ -76,6 +76,7 @@ class TestOtp:
                 "user/fundsummary",
                 "logout",
                 "user/fundsummary",
+                "user/fundsummary",  # asks once more before it believes that the session is over
                 "logout",
             )
         ]
@@ -229,7 +230,7 @@ FAULTS: list[tuple[str, type[MstockError], int]] = [
     ("too_many_requests_bare", RateLimited, 1),
     ("general_error", GeneralException, 1),
     ("ip_refused", APIKeyException, 1),
-    ("dead_token", TokenException, 1),
+    ("dead_token", TokenException, 2),
     ("expired_key", APIKeyException, 1),
 ]
 

@@ -11,7 +11,7 @@ from datetime import timedelta
 import pytest
 
 from broker.mstock.secret import Secret
-from broker.mstock.web.later import on_a_thread
+from broker.mstock.session.later import on_a_thread
 from broker.mstock.web.pending import PendingLogins
 from broker.mstock.web.waiting import (
     Attempt,

@@ -11,6 +11,7 @@ from broker.mstock.mapping import funds
 from broker.mstock.mapping.funds import FundSummary
 from broker.mstock.secret import Secret
 from broker.mstock.session.connection import client_for
+from broker.mstock.session.watching import the_watch
 
 
 def get_margin_data(auth_token: str) -> dict[str, str]:
@@ -58,4 +59,4 @@ test_auth_token.__test__ = False  # type: ignore[attr-defined]
 def _fetch(config: Config, auth_token: str) -> Any:
     # The host may hold None here; what is no text is no token, and the client says so.
     token = Secret(auth_token if isinstance(auth_token, str) else "")
-    return client_for(config).fund_summary(token)
+    return the_watch().run(config, token, lambda: client_for(config).fund_summary(token))

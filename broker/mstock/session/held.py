@@ -6,7 +6,6 @@ so that a record of yesterday's says nothing about today's.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from datetime import datetime
 from enum import StrEnum
@@ -16,7 +15,9 @@ from broker.mstock.clock import IST
 from broker.mstock.config import Account
 from broker.mstock.secret import Secret
 from broker.mstock.session.store import Item, Store
-from broker.mstock.session.token import Life, life_from, life_of
+from broker.mstock.session.token import Life, fingerprint, is_ahead, life_from, life_of
+
+__all__ = ["Held", "How", "fingerprint", "forget", "held", "keep", "mark_dead"]
 
 
 class How(StrEnum):
@@ -41,11 +42,6 @@ class Held(NamedTuple):
     is_over: bool
 
 
-def fingerprint(token: Secret) -> str:
-    """Sixteen hex digits that tell tokens apart and from which no token can be had."""
-    return hashlib.sha256(b"mstock session " + token.reveal().encode()).hexdigest()[:16]
-
-
 def keep(store: Store, account: Account, token: Secret, now: datetime, how: How) -> None:
     """Put a new session in the place of the last one."""
     record = {"of": fingerprint(token), "at": now.astimezone(IST).isoformat(), "how": how.value}
@@ -62,6 +58,8 @@ def held(store: Store, account: Account, now: datetime) -> Held | None:
     at = _time(record.get("at"))
     life = life_of(token, now)
     how = next((how for how in How if how == record.get("how")), How.ELSEWHERE)
+    if at is not None and is_ahead(at, now):
+        at = None  # the clock was wrong then and has been put right: its word means nothing now
     if at is not None and (life.ends_at is None or life.is_over(at)):
         # The token does not say, or was over when it was new: then the clock was wrong, and what
         # this computer's clock said at the login is the better measure.
@@ -87,9 +85,11 @@ def mark_dead(store: Store, account: Account, token: Secret) -> bool:
 
 def forget(store: Store, account: Account, token: Secret | None = None) -> bool:
     """Drop the kept session, with `token` only if it is still that one."""
+    record = store.get(account, Item.SESSION)
     was_there = store.delete(account, Item.TOKEN, only=token)
-    if was_there:
-        store.delete(account, Item.SESSION)
+    if was_there and record is not None:
+        # Only that record: a new login, made meanwhile, has put its own there.
+        store.delete(account, Item.SESSION, only=record)
     return was_there
 
 

@@ -20,6 +20,7 @@ from broker.mstock.errors import (
 )
 from broker.mstock.secret import Secret
 from broker.mstock.session.connection import forget, fresh_client
+from broker.mstock.session.watching import the_watch
 
 _SIX_DIGITS = r"[0-9]{6}"
 # What to say where mStock does not: Type A's answer is silent, and with TOTP on no OTP is sent.
@@ -68,7 +69,7 @@ def verify_otp(config: Config, otp: Secret, ticket: Secret) -> Secret:
     code = _six_digits(otp, "OTP")
     _check_ticket(config, ticket)
     with fresh_client(config) as client:
-        return client.session_token(ticket, code)
+        return _noted(client.session_token(ticket, code))
 
 
 def login_with_totp(config: Config, password: Secret, totp_code: Secret) -> Secret:
@@ -82,7 +83,7 @@ def login_with_totp(config: Config, password: Secret, totp_code: Secret) -> Secr
     with fresh_client(config) as client:
         reply = client.login(config.client_code, password)
         try:
-            return client.verify_totp(reply.ticket, code)
+            return _noted(client.verify_totp(reply.ticket, code))
         except Unreachable:
             raise LoginUnfinished(
                 "mStock took the password, but the authenticator code could not be sent.",
@@ -111,6 +112,11 @@ def logout(config: Config, token: Secret) -> Farewell:
             f"The token dies at midnight IST anyway; you can also log out in the mStock app.{code}",
         )
     return Farewell(True, "mStock has confirmed the logout.")
+
+
+def _noted(token: Secret) -> Secret:
+    the_watch().logged_in(token)
+    return token
 
 
 def _check_password(password: Secret) -> None:

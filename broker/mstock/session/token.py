@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -14,6 +15,8 @@ from broker.mstock.secret import Secret
 _TWELVE_HOURS = timedelta(hours=12)
 # How far mStock's clock may be ahead of this computer's before its word on the time means nothing.
 _AHEAD = timedelta(minutes=5)
+# Before this nobody had a token of mStock's: a claim of 0 says nothing, and kills nothing.
+_EARLIEST = datetime(2015, 1, 1, tzinfo=UTC)
 
 
 class Life(NamedTuple):
@@ -38,6 +41,11 @@ class Life(NamedTuple):
 UNKNOWN_LIFE = Life()
 
 
+def fingerprint(token: Secret) -> str:
+    """Sixteen hex digits that tell tokens apart and from which no token can be had."""
+    return hashlib.sha256(b"mstock session " + token.reveal().encode()).hexdigest()[:16]
+
+
 def life_of(token: Secret, now: datetime) -> Life:
     """A token's life by its `iat`; unknown without one, and with one in the future.
 
@@ -45,9 +53,19 @@ def life_of(token: Secret, now: datetime) -> Life:
     """
     claims = _claims(token.reveal())
     issued_at = _time(claims.get("iat"))
-    if issued_at is None or issued_at > now + _AHEAD:
+    if issued_at is None or is_ahead(issued_at, now):
         return UNKNOWN_LIFE
     return life_from(issued_at, _time(claims.get("exp")))
+
+
+def issue_of(token: Secret) -> datetime | None:
+    """When mStock made the token, by its own `iat`; None when it does not say."""
+    return _time(_claims(token.reveal()).get("iat"))
+
+
+def is_ahead(then: datetime, now: datetime) -> bool:
+    """True when a time that should be past lies in the future: one of two clocks is wrong."""
+    return then > now + _AHEAD
 
 
 def life_from(issued_at: datetime, claimed_end: datetime | None = None) -> Life:
@@ -73,6 +91,7 @@ def _time(value: Any) -> datetime | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
-        return datetime.fromtimestamp(value, UTC).astimezone(IST)
+        then = datetime.fromtimestamp(value, UTC).astimezone(IST)
     except (ValueError, OverflowError, OSError):
         return None
+    return then if then >= _EARLIEST else None

@@ -6,7 +6,6 @@ No Flask here: it is given the browser session, the address and the entries, and
 from __future__ import annotations
 
 import math
-import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from broker.mstock.errors import (
     DataException,
     FixConfiguration,
     LogInAgain,
+    LoginUnderway,
     MstockError,
     OutcomeUnknown,
     RateLimited,
@@ -26,20 +26,21 @@ from broker.mstock.errors import (
 )
 from broker.mstock.secret import Secret
 from broker.mstock.session import login
+from broker.mstock.session.held import How
+from broker.mstock.session.line import Keep, Line, OpenLine
 from broker.mstock.web import answers
 from broker.mstock.web.answers import OTP_REQUIRED, REFUSED, Outcome, Problem, Step
+from broker.mstock.web.entries import bare, code_misfit, password_misfit
 from broker.mstock.web.limits import Full, LoginLimits
 from broker.mstock.web.once import AlreadySent, SendOnce
 from broker.mstock.web.pending import PendingLogins
 from broker.mstock.web.waiting import Attempt, Busy, Gone, NoResendLeft, TooSoon, Why
 
-_SIX_DIGITS = re.compile(r"[0-9]{6}")
-_LONGEST_PASSWORD = 256
 _NOTHING = Secret("")
 # After these a code is useless: whether it was taken is unknown, or the same would happen again.
 _BACK_TO_PASSWORD = (OutcomeUnknown, DataException, FixConfiguration, LogInAgain)
 # After these mStock has not looked at the code or the wish.
-_NOT_JUDGED = (Unreachable, RateLimited)
+_NOT_JUDGED = (Unreachable, RateLimited, LoginUnderway)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,9 @@ class Entry:
 
 class LoginFlow:
     """One login page's memory and rules. Safe to call from many threads; locks are never held
-    while mStock is asked."""
+    while mStock is asked.
+
+    `line` is what a login shares with other programs and with auto-login."""
 
     def __init__(
         self,
@@ -81,8 +84,10 @@ class LoginFlow:
         *,
         pending: PendingLogins | None = None,
         limits: LoginLimits | None = None,
+        line: Line | OpenLine | None = None,
     ) -> None:
         self._clock = clock
+        self._line = line or OpenLine()
         self.pending = pending or PendingLogins(clock)
         self._limits = limits or LoginLimits(clock)
         self._sending: set[Account] = set()
@@ -128,8 +133,8 @@ class LoginFlow:
 
     def _misfit(self, visit: Visit, entry: Entry) -> Problem | None:
         if entry.action == "login":
-            return _password_misfit(entry.password) or (
-                _code_misfit(entry.totp, "totp") if entry.totp is not None else None
+            return password_misfit(entry.password) or (
+                code_misfit(entry.totp, "totp") if entry.totp is not None else None
             )
         if entry.action in ("verify", "resend") and not entry.login_id:
             return answers.LOGIN_ID_MISSING
@@ -137,14 +142,15 @@ class LoginFlow:
             waiting = self.pending.look(visit.browser, visit.account)
             # A code for a login that is gone is told so first, whatever its shape.
             if waiting is not None and waiting.login_id == entry.login_id:
-                return _code_misfit(entry.otp, "otp")
+                return code_misfit(entry.otp, "otp")
         return None
 
     def _log_in(self, visit: Visit, entry: Entry) -> Outcome:
         try:
-            with self._alone(visit), self._limits.place(visit.address):
+            with self._alone(visit) as keep, self._limits.place(visit.address):
                 if entry.totp is not None:
-                    token = login.login_with_totp(visit.config, entry.password, _bare(entry.totp))
+                    token = login.login_with_totp(visit.config, entry.password, bare(entry.totp))
+                    keep(token, How.TOTP)
                     return self._done(visit, token)
                 turn = self.pending.turn()
                 challenge = login.send_otp(visit.config, entry.password)
@@ -174,10 +180,12 @@ class LoginFlow:
             return self._gone(visit, end.why)
         except Busy:
             return replace(self.state(visit), problem=answers.BEING_CHECKED)
-        return self._carry_out(visit, attempt, partial(self._send_code, visit, attempt, entry))
+        work = partial(self._send_code, visit, attempt, entry)
+        return self._carry_out(visit, attempt, work)
 
-    def _send_code(self, visit: Visit, attempt: Attempt, entry: Entry) -> Outcome:
-        token = login.verify_otp(visit.config, _bare(entry.otp), attempt.secret)
+    def _send_code(self, visit: Visit, attempt: Attempt, entry: Entry, keep: Keep) -> Outcome:
+        token = login.verify_otp(visit.config, bare(entry.otp), attempt.secret)
+        keep(token, How.OTP)
         return self._done(visit, token)
 
     def _resend(self, visit: Visit, entry: Entry) -> Outcome:
@@ -195,14 +203,15 @@ class LoginFlow:
             return replace(self.state(visit), http=429, problem=problem, retry_after=wait)
         return self._carry_out(visit, attempt, partial(self._send_again, visit, attempt))
 
-    def _send_again(self, visit: Visit, attempt: Attempt) -> Outcome:
+    def _send_again(self, visit: Visit, attempt: Attempt, keep: Keep) -> Outcome:
         challenge = login.send_otp(visit.config, attempt.secret)
         waiting = self.pending.renew(attempt, ticket=challenge.ticket, sent_to=challenge.message)
         return Outcome(Step.CODE, OTP_REQUIRED, waiting=waiting, has_moved=True)
 
     @contextmanager
-    def _alone(self, visit: Visit) -> Iterator[None]:
-        """Hold an account's only line to mStock; `Busy` while another form or script has it.
+    def _alone(self, visit: Visit) -> Iterator[Keep]:
+        """Hold an account's only line to mStock; `Busy` while another form or script has it,
+        `LoginUnderway` while another program or auto-login has it.
 
         A login sent twice at once costs two password attempts, and its two OTPs may arrive in
         either order.
@@ -212,17 +221,20 @@ class LoginFlow:
                 raise Busy
             self._sending.add(visit.account)
         try:
-            yield
+            with self._line.hold(visit.config) as keep:
+                yield keep
         finally:
             with self._lock:
                 self._sending.discard(visit.account)
 
-    def _carry_out(self, visit: Visit, attempt: Attempt, send: Callable[[], Outcome]) -> Outcome:
+    def _carry_out(
+        self, visit: Visit, attempt: Attempt, send: Callable[[Keep], Outcome]
+    ) -> Outcome:
         """Send what an attempt was taken for, within the limits, and put the attempt away again."""
         try:
             try:
-                with self._alone(visit), self._limits.place(visit.address):
-                    return send()
+                with self._alone(visit) as keep, self._limits.place(visit.address):
+                    return send(keep)
             except (Busy, Full) as held_back:
                 waiting = self.pending.free(attempt, give_back=True)
                 still = Outcome(Step.CODE, OTP_REQUIRED, waiting=waiting)
@@ -287,29 +299,3 @@ def _at_password(error: MstockError) -> Outcome:
         problem=answers.problem_of(error),
         retry_after=error.retry_after if isinstance(error, RateLimited) else None,
     )
-
-
-def _password_misfit(password: Secret) -> Problem | None:
-    text = password.reveal()
-    if not text.strip():
-        return answers.PASSWORD_MISSING
-    if "\ufffd" in text or (not text.isascii() and _has_surrogate(text)):
-        return answers.PASSWORD_GARBLED
-    return answers.PASSWORD_TOO_LONG if len(text) > _LONGEST_PASSWORD else None
-
-
-def _has_surrogate(text: str) -> bool:
-    """True for half a character, which no encoding can carry."""
-    return any("\ud800" <= char <= "\udfff" for char in text)
-
-
-def _code_misfit(code: Secret, name: str) -> Problem | None:
-    digits = _bare(code).reveal()
-    if not digits:
-        return answers.CODE_MISSING[name]
-    return None if _SIX_DIGITS.fullmatch(digits) else answers.CODE_MISSHAPEN[name]
-
-
-def _bare(code: Secret) -> Secret:
-    """The code without the blank that authenticator apps show in its middle."""
-    return Secret("".join(code.reveal().split()))

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 from broker.mstock.clock import SYSTEM_CLOCK, Clock
 from broker.mstock.secret import Secret
-from broker.mstock.web.later import Later, on_a_thread
+from broker.mstock.session.later import Later, on_a_thread
 from broker.mstock.web.waiting import (
     Attempt,
     Busy,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import secrets
 from datetime import datetime
-from typing import Any
 
 from flask import (
     Flask,
@@ -21,18 +20,18 @@ from flask_wtf.csrf import CSRFProtect  # type: ignore[import-untyped]
 from broker.mstock.api.funds import get_fund_summary
 from broker.mstock.clock import SYSTEM_CLOCK, Clock
 from broker.mstock.config import Config
-from broker.mstock.errors import MstockError, SettingError, TokenException, WaitAndRetry
-from broker.mstock.mapping.funds import margin_of
-from broker.mstock.secret import Secret, masked
+from broker.mstock.errors import MstockError, SettingError, TokenException
+from broker.mstock.secret import Secret
 from broker.mstock.session import login
 from broker.mstock.session.login import Farewell
-from broker.mstock.web import answers, figures, pages, present, trouble
+from broker.mstock.session.shelf import DaySession, TokenShelf
+from broker.mstock.web import funds_page, pages, trouble
 from broker.mstock.web.callback import create_blueprint
 from broker.mstock.web.flow import LoginFlow
+from broker.mstock.web.funds_page import Links
 from broker.mstock.web.headers import harden
 from broker.mstock.web.once import AlreadySent, SendOnce
 from broker.mstock.web.pages import ENDPOINT, ConfigSource, Frame
-from broker.mstock.web.tokens import DaySession, TokenShelf
 
 # A page elsewhere whose name is pointed at this machine must not read ours.
 TRUSTED_HOSTS = ["127.0.0.1", "localhost"]
@@ -41,10 +40,6 @@ _LARGEST_REQUEST = 16 * 1024
 _KEY, _ENDS, _NOTICE, _FAREWELL = "key", "ends", "notice", "farewell"
 # Seconds that the second click of a double click waits for the first.
 _PATIENCE = 35.0
-
-
-_STILL_IN = "You are still logged in."
-_LOG_OUT_AND_IN = "When that is mended and this page still says so, log out and log in again."
 
 
 class _NobodyIn(Exception):
@@ -136,25 +131,10 @@ class _Desk:
             self._shelf.drop(session[_KEY])
             return self._to_login(str(error))
         except MstockError as error:
-            page = self._page(
-                "funds",
-                held,
-                problem=answers.problem_of(error),
-                after_problem=_STILL_IN if isinstance(error, WaitAndRetry) else _LOG_OUT_AND_IN,
-            )
-            return self._until_midnight(pages.with_status(page, answers.status_of(error)), held)
-        view = held.config.funds_view
-        page = self._page(
-            "funds",
-            held,
-            summary=summary,
-            as_of=present.date_time(self._clock.now()),
-            bar=present.bar(summary.amount_utilized, summary.available_balance),
-            openalgo=figures.openalgo_lines(margin_of(summary, view), view),
-            columns=figures.columns(summary),
-            segment_words=figures.segment_words(summary),
-        )
-        return self._until_midnight(make_response(page), held)
+            page = funds_page.with_problem(self._frame, held.config, error, _links())
+        else:
+            page = funds_page.with_figures(self._frame, held.config, summary, self._clock, _links())
+        return self._until_midnight(page, held)
 
     def log_out(self) -> Response:
         """End the session here and at mStock, and say whether mStock has confirmed it."""
@@ -216,17 +196,12 @@ class _Desk:
             return jsonify(status="success", message="Logged in to mStock.", redirect=where)
         return pages.see_other(where)
 
-    def _page(self, name: str, held: DaySession, **shown: Any) -> str:
-        return render_template(
-            f"mstock/{name}.html",
-            client_code=masked(held.config.client_code),
-            present=present,
-            **shown,
-            **self._frame.of(held.config),
-        )
-
     def _until_midnight(self, response: Response, held: DaySession) -> Response:
         """Have the browser come back when the session is over, to be told so; no script needed."""
         rest = (held.ends_at - self._clock.now()).total_seconds()
         response.headers["Refresh"] = f"{max(1, math.ceil(rest) + 1)}; url={url_for('funds')}"
         return response
+
+
+def _links() -> Links:
+    return Links(refresh=url_for("funds"), log_out=url_for("log_out"))

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from broker.mstock.clock import IST
 from broker.mstock.config import Config
 from broker.mstock.secret import Secret
-from broker.mstock.web.tokens import TokenShelf
+from broker.mstock.session.shelf import TokenShelf
 from tests.support.clock import FakeClock
 
 
@@ -32,7 +32,7 @@ def test_tokens_go_at_midnight_although_nobody_calls(clock: FakeClock, config: C
         job()
         looks += 1
     assert looks == 15 * 12
-    assert shelf._sessions == {}
+    assert len(shelf) == 0
     assert clock.now() - datetime(2026, 11, 24, tzinfo=IST) < timedelta(seconds=2)
     shelf.put(Secret("t"), config)
     assert jobs

@@ -1,0 +1,83 @@
+"""An account's only line to mStock: one login at a time, across threads and processes."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from broker.mstock.clock import SYSTEM_CLOCK, Clock
+from broker.mstock.config import Config
+from broker.mstock.errors import LoginUnderway, MstockError, VaultError
+from broker.mstock.secret import Secret
+from broker.mstock.session import held
+from broker.mstock.session.held import How
+from broker.mstock.session.store import Store
+
+Keep = Callable[[Secret, How], None]
+
+log = logging.getLogger(__name__)
+
+
+class Line:
+    """Holds the store's lease while a login is sent, and keeps the session that it earns.
+
+    The session is kept before the lease is given back: whoever gets the lease next sees it. Each
+    `hold` is a holder of its own, so that two threads exclude each other as two processes do.
+    `keep` is what is done with a new token instead of keeping it in the store.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock = SYSTEM_CLOCK,
+        keep: Callable[[Config, Secret, How], None] | None = None,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._keep = keep or self._keep_in_store
+
+    @contextmanager
+    def hold(self, config: Config) -> Iterator[Keep]:
+        """Hold the line; raises `LoginUnderway` while another has it.
+
+        What cannot be kept must not keep a trader from logging in by hand: a store that cannot be
+        read or written is no hindrance, and auto-login needs the same store.
+        """
+        holder = f"page {secrets.token_hex(8)}"
+        seconds = 2 * config.timeouts.deadline + 15
+        try:
+            is_ours = self._store.lease(config.account, holder, self._clock.now(), seconds)
+        except VaultError:
+            is_ours = True
+        if not is_ours:
+            raise LoginUnderway(
+                "This account is being logged in at this moment, by auto-login or another "
+                "program; nothing was sent.",
+                "Wait a minute, then try again.",
+            )
+        try:
+            yield lambda token, how: self._try_to_keep(config, token, how)
+        finally:
+            with contextlib.suppress(VaultError):
+                self._store.release(config.account, holder)
+
+    def _try_to_keep(self, config: Config, token: Secret, how: How) -> None:
+        try:
+            self._keep(config, token, how)
+        except MstockError as error:
+            log.error("mStock session not kept: %s", error)
+
+    def _keep_in_store(self, config: Config, token: Secret, how: How) -> None:
+        held.keep(self._store, config.account, token, self._clock.now(), how)
+
+
+class OpenLine:
+    """The line where nothing is kept and nobody else logs in."""
+
+    @contextmanager
+    def hold(self, config: Config) -> Iterator[Keep]:
+        """Anybody may; nothing is kept."""
+        yield lambda token, how: None
