@@ -1,0 +1,226 @@
+"""The pages inside OpenAlgo that know who is logged in: entry, continue, funds, and the way on."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any
+
+from flask import Response, jsonify, make_response, redirect, render_template, request, session
+from flask import url_for as url_of
+
+from broker.mstock import host
+from broker.mstock.api.funds import get_fund_summary
+from broker.mstock.clock import Clock
+from broker.mstock.config import Config
+from broker.mstock.errors import LogInAgain, MstockError, SettingError
+from broker.mstock.secret import Secret, masked
+from broker.mstock.session import held
+from broker.mstock.session.held import Held, How, fingerprint
+from broker.mstock.session.host_store import HostStore
+from broker.mstock.web import answers, funds_page, pages
+from broker.mstock.web.answers import Problem
+from broker.mstock.web.funds_page import Links
+from broker.mstock.web.host_keeper import Keeper
+from broker.mstock.web.pages import ENDPOINT, ConfigSource, Frame
+
+BLUEPRINT = "mstock_host"
+_DASHBOARD = "/dashboard"
+_APP_LOGIN = "/auth/login"
+# Where the host's pages ask whether the broker session still stands.
+_ASKED = frozenset({"/auth/session-status", "/auth/dashboard-data", "/auth/broker"})
+# Keys of the host's browser session, which anyone can read who has the cookie: nothing secret.
+_NOTICE, _ANEW = "mstock_notice", "mstock_anew"
+_REMEMBERED = 16
+
+_NOT_IN = Problem("Your OpenAlgo session is over.", "Log in to OpenAlgo again.")
+_OVER = "Today's mStock session is over. Log in to mStock again."
+
+log = host.logger(__name__)
+
+
+class HostDesk:
+    """The views and what the login page asks of them."""
+
+    def __init__(
+        self, store: HostStore, keeper: Keeper, config_source: ConfigSource, clock: Clock
+    ) -> None:
+        self._store = store
+        self._keeper = keeper
+        self._config_source = config_source
+        self._clock = clock
+        self.frame = Frame(config_source)
+        self._how: OrderedDict[str, How] = OrderedDict()
+
+    # What the login page asks.
+
+    def on_entry(self) -> Response | None:
+        """Turn away who is not in OpenAlgo, and who needs no login.
+
+        The host's own route sends everyone to the dashboard who is logged in to OpenAlgo; whose
+        token is dead would never get past it.
+        """
+        user = session.get("user")
+        if not user:
+            return self._to_app_login()
+        standing = self._standing(user)
+        if standing is None:
+            return None
+        if session.get("logged_in"):
+            session["broker"] = host.BROKER
+            return _to_dashboard("You are logged in to mStock already.")
+        if request.method != "GET" or pages.wants_json():
+            return None
+        if "new" in request.args:
+            session[_ANEW] = True
+        if session.get(_ANEW):
+            return None
+        return pages.see_other(url_of(f"{BLUEPRINT}.resume"))
+
+    def notice(self) -> str:
+        """What to say above a fresh login form."""
+        return str(session.pop(_NOTICE, ""))
+
+    def remember(self, _config: Config, token: Secret, how: How) -> None:
+        """How a session was got, until the host has it."""
+        self._how[fingerprint(token)] = how
+        while len(self._how) > _REMEMBERED:
+            self._how.popitem(last=False)
+
+    def on_success(self, token: Secret, config: Config) -> Response:
+        """Hand the day's token to the host and give its answer; keep how and when it was got."""
+        try:
+            response = self._finish(token, config)
+        except MstockError as error:
+            return pages.error_page(500, "OpenAlgo did not take it", answers.problem_of(error))
+        session.pop(_ANEW, None)
+        how = self._how.get(fingerprint(token), How.OTP)
+        try:
+            with self._store.alone():
+                held.keep(self._store, config.account, token, self._clock.now(), how)
+        except MstockError as error:
+            # The login stands without it; auto-login, which needs it more, will say so.
+            log.warning(f"mStock: the record of the session was not kept. {error}")
+        return response
+
+    # The pages of ours.
+
+    def resume(self) -> Response:
+        """Offer to go on with today's session, which OpenAlgo has put aside; POST takes it up.
+
+        The host does so at its own login whenever mStock cannot be asked at that moment, and the
+        token in its database is as good as before.
+        """
+        user = session.get("user")
+        if not user:
+            return self._to_app_login()
+        try:
+            config = self._config_source()
+        except SettingError as error:
+            return pages.setting_page(error)
+        standing = self._standing(user)
+        if standing is None:
+            return self._to_broker_login("" if request.method == "GET" else _OVER)
+        if session.get("logged_in"):
+            return _to_dashboard("You are logged in to mStock already.")
+        if request.method != "POST":
+            return self._offer(config, standing)
+        try:
+            get_fund_summary(standing.token.reveal(), config=config)
+            response = self._finish(standing.token, config)
+        except LogInAgain as error:
+            return self._to_broker_login(str(error))
+        except MstockError as error:
+            if pages.wants_json():
+                return pages.message_page(answers.status_of(error), "", answers.problem_of(error))
+            return self._offer(config, standing, error)
+        session.pop(_ANEW, None)
+        return response
+
+    def funds(self) -> Response:
+        """All figures of the account, for whoever is logged in to OpenAlgo and to mStock."""
+        user = session.get("user")
+        if not user or not session.get("logged_in"):
+            return self._to_app_login() if not user else self._to_broker_login("")
+        try:
+            config = self._config_source()
+        except SettingError as error:
+            return pages.setting_page(error)
+        standing = self._standing(user)
+        if standing is None:
+            return self._to_broker_login(_OVER)
+        links = Links(
+            refresh=url_of(f"{BLUEPRINT}.funds"), back=_DASHBOARD, back_words="OpenAlgo's dashboard"
+        )
+        try:
+            summary = get_fund_summary(standing.token.reveal(), config=config)
+        except LogInAgain as error:
+            return self._to_broker_login(str(error))
+        except MstockError as error:
+            return funds_page.with_problem(self.frame, config, error, links)
+        return funds_page.with_figures(self.frame, config, summary, self._clock, links)
+
+    def may_manage(self) -> bool:
+        """Who may see and change auto-login: the user, logged in to OpenAlgo and its broker."""
+        return bool(session.get("user") and session.get("logged_in"))
+
+    def before_host(self) -> None:
+        """When the host's pages ask whether the broker session stands: end it there at midnight.
+
+        Not earlier and not by a timer: a strategy that calls with the dead token is told that the
+        session is over, and would be told that its key is wrong.
+        """
+        if request.path not in _ASKED or not session.get("logged_in"):
+            return
+        try:
+            self._keeper.end_if_over(self._config_source())
+        except Exception as error:
+            log.debug(f"mStock: the session's end was not looked at: {type(error).__name__}")
+
+    def _standing(self, user: str) -> Held | None:
+        """The user's stored session, unless it is over for certain; mStock is not asked."""
+        try:
+            account = self._config_source().account
+            if self._store.user_of(account) != user:
+                return None
+            kept = held.held(self._store, account, self._clock.now())
+        except MstockError as error:
+            log.warning(f"mStock: the stored session cannot be read. {error}")
+            return None
+        return None if kept is None or kept.is_over else kept
+
+    def _finish(self, token: Secret, config: Config) -> Response:
+        with self._store.alone():
+            answer: Any = host.finish_login(token, str(session["user"]), config.client_code)
+        return make_response(answer)
+
+    def _offer(self, config: Config, standing: Held, error: MstockError | None = None) -> Response:
+        page = render_template(
+            "mstock/resume.html",
+            problem=answers.problem_of(error) if error else None,
+            client_code=masked(config.client_code),
+            logged_in_at=standing.logged_in_at,
+            anew=url_of(ENDPOINT, new=1),
+            **self.frame.of(config),
+        )
+        return pages.with_status(page, answers.status_of(error) if error else 200)
+
+    def _to_app_login(self) -> Response:
+        if pages.wants_json():
+            body = jsonify(status="error", message=str(_NOT_IN), redirect=_APP_LOGIN)
+            return pages.with_status(body, 401)
+        return make_response(redirect(_APP_LOGIN))
+
+    def _to_broker_login(self, why: str) -> Response:
+        if pages.wants_json():
+            words = why or "Log in to mStock first."
+            body = jsonify(status="error", message=words, redirect=url_of(ENDPOINT))
+            return pages.with_status(body, 401)
+        if why:
+            session[_NOTICE] = why
+        return pages.see_other(url_of(ENDPOINT))
+
+
+def _to_dashboard(words: str) -> Response:
+    if pages.wants_json():
+        return jsonify(status="success", message=words, redirect=_DASHBOARD)
+    return pages.see_other(_DASHBOARD)
