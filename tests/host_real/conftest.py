@@ -22,7 +22,7 @@ from tests.support.openalgo.checkout import (
     place_by_installer,
 )
 from tests.support.openalgo.host import Host
-from tests.support.openalgo.hours import Hours
+from tests.support.openalgo.hours import Hours, until
 from tests.support.openalgo.visitor import Visitor
 
 _CHECKOUT = Checkout.from_env()
@@ -161,8 +161,13 @@ def trader(host: Host, simulator: Simulator) -> Iterator[Visitor]:
     yield visitor
     simulator.faults.clear()
     simulator.demo.unlock()
+    simulator.demo.totp_enabled = True
     if visitor.status().get("logged_in"):
         visitor.logout()
+    alive = [session for session in simulator.sessions if session.alive(simulator.clock.now())]
+    # The host's farewell to mStock comes after its answer; the next test counts its own calls.
+    until(lambda: not any(session.alive(simulator.clock.now()) for session in alive), 3)
+    simulator.world.end_sessions()
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ class TestIn:
         answer = trader.get("/mstock/callback", headers={"Accept": "text/html"})
         assert answer.status_code == 200
         assert "Send me an OTP" in answer.text
-        assert "script-src 'self' 'unsafe-inline'" in answer.headers["Content-Security-Policy"]
+        assert "frame-ancestors" in answer.headers["Content-Security-Policy"]
 
     def test_the_react_pages_request_logs_in(
         self, host: Host, trader: Visitor, log_in: LogIn
@@ -60,13 +60,15 @@ class TestIn:
     def test_an_otp_by_text_message_through_json(
         self, host: Host, trader: Visitor, simulator: Simulator
     ) -> None:
+        simulator.demo.totp_enabled = False  # mStock sends an OTP to those without an authenticator
         headers = {"X-CSRFToken": trader.csrf(), "Accept": "application/json"}
         first = trader.ask(
             "POST", "/mstock/callback", json={"password": simulator.demo.password}, headers=headers
         )
-        assert first.status_code not in (200, 401), first.text
+        assert (first.status_code, first.json()["status"]) == (409, "otp_required")
         otp = simulator.phone.last_otp(simulator.demo.client_code)
-        done = trader.ask("POST", "/mstock/callback", json={"otp": otp}, headers=headers)
+        answer = {"otp": otp, "login_id": first.json()["login_id"]}
+        done = trader.ask("POST", "/mstock/callback", json=answer, headers=headers)
         assert done.json()["redirect"] == "/dashboard"
         assert trader.dashboard().status_code == 200
         assert host.row()["is_revoked"] == 0
@@ -128,4 +130,5 @@ class TestATokenThatDied:
     def test_a_live_one_is_not_asked_to_log_in_again(self, trader: Visitor, log_in: LogIn) -> None:
         log_in(trader)
         answer = trader.get("/mstock/callback")
-        assert (answer.status_code, answer.headers["Location"]) == (302, "/dashboard")
+        assert answer.status_code in (302, 303)
+        assert answer.headers["Location"] == "/dashboard"

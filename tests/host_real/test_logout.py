@@ -10,17 +10,11 @@ import requests
 
 from simulator import Simulator
 from tests.support.openalgo.host import Host
+from tests.support.openalgo.hours import until
 from tests.support.openalgo.visitor import Visitor
 
 LogIn = Callable[[Visitor], requests.Response]
 QUICK = 1.5
-
-
-def until(happens: Callable[[], bool], seconds: float = 6) -> bool:
-    end = time.monotonic() + seconds
-    while not happens() and time.monotonic() < end:
-        time.sleep(0.05)
-    return happens()
 
 
 def timed(call: Callable[[], requests.Response]) -> tuple[requests.Response, float]:

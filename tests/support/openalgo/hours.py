@@ -6,8 +6,10 @@ import glob
 import importlib.util
 import os
 import subprocess
+from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
+from time import monotonic, sleep
 
 import pytest
 
@@ -59,6 +61,14 @@ def ordinary_morning(is_trading_day: object = None) -> datetime:
 
 def _weekday(day: date) -> bool:
     return day.isoweekday() <= 5
+
+
+def until(happens: Callable[[], bool], seconds: float = 6) -> bool:
+    """Wait for something that comes about by itself; whether it did, in real seconds."""
+    end = monotonic() + seconds
+    while not happens() and monotonic() < end:
+        sleep(0.05)
+    return happens()
 
 
 class Hours:
