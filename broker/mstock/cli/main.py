@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from broker.mstock.cli import install
 from broker.mstock.config import REDIRECT_URL, Config, from_env_file
 from broker.mstock.errors import MstockError
 from broker.mstock.web.server import LoopbackServer
@@ -50,3 +51,7 @@ def web(port: int | None) -> None:
 
 def _port_of(config: Config) -> int:
     return urlsplit(config.redirect_url).port or urlsplit(REDIRECT_URL).port or 0
+
+
+for _command in install.COMMANDS:
+    main.add_command(_command)

@@ -1,0 +1,224 @@
+"""`install` and `uninstall` as they are typed: what they ask, show and refuse, in which words."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from broker.mstock.cli.main import main
+from broker.mstock.install.env_file import values
+from tests.install.tree import ENV, OURS, make_openalgo, make_plugin, snapshot, texts
+
+KEY = "a-key-that-nobody-may-see=="
+CODE = "MA12345"
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(openalgo: Path, tmp_path: Path) -> Iterator[Run]:
+    """A command on the OpenAlgo, with the small plugin as the release; no key is ever shown."""
+    release = make_plugin(tmp_path / "release")
+    shown = []
+
+    def call(*words: str, typed: str | None = None) -> Result:
+        extra = ["--from", str(release)] if words[0] == "install" else []
+        line = [words[0], str(openalgo), *extra, *words[1:]]
+        result = CliRunner().invoke(main, line, input=typed)
+        shown.append(result.output)
+        return result
+
+    yield call
+    assert KEY not in "".join(shown)
+    assert CODE not in "".join(shown)
+
+
+def answer(result: Result) -> dict[str, Any]:
+    card = json.loads(result.output)
+    assert isinstance(card, dict)
+    return card
+
+
+def test_without_preview_it_refuses_and_says_what_is_missing(run: Run, openalgo: Path) -> None:
+    before = snapshot(openalgo)
+    result = run("install", "--yes")
+    assert result.exit_code == 1
+    for word in ("orders", "market data", "streaming", "close", "--preview"):
+        assert word in result.output
+    assert snapshot(openalgo) == before
+
+
+def test_the_whole_way_with_its_questions(run: Run, openalgo: Path) -> None:
+    before = snapshot(openalgo)
+    typed = f"y\n{CODE}\n{KEY}\nb\ny\n"
+    result = run("install", "--preview", typed=typed)
+    assert result.exit_code == 0, result.output
+    assert "+        register_mstock(app)" in result.output
+    assert "set BROKER_API_SECRET in .env" in result.output
+    assert "LOOK" not in result.output
+    said = values((openalgo / ".env").read_bytes())
+    assert said["BROKER_API_KEY"] == CODE
+    assert said["BROKER_API_SECRET"] == KEY
+    assert said["MSTOCK_API_TYPE"] == "B"
+    assert said["REDIRECT_URL"] == "http://127.0.0.1:5000/mstock/callback"
+    assert texts(openalgo / "broker/mstock") == OURS
+
+    again = run("install", "--preview", typed="\n\n\n")
+    assert "nothing was changed" in again.output
+    result = run("uninstall", typed="y\n")
+    assert result.exit_code == 0, result.output
+    assert snapshot(openalgo) == before
+
+
+def test_swapped_keys_are_asked_for_again(run: Run, openalgo: Path) -> None:
+    result = run("install", "--preview", typed=f"y\n{KEY}\n{CODE}\n{CODE}\n{KEY}\nb\ny\n")
+    assert "looks like an API key" in result.output
+    assert "holds your client code" in result.output
+    assert values((openalgo / ".env").read_bytes())["BROKER_API_SECRET"] == KEY
+
+
+@pytest.mark.parametrize("typed", ["y\n\n\nb\nn\n", "y\nMA1", ""])
+def test_no_answer_or_a_no_changes_nothing(run: Run, openalgo: Path, typed: str) -> None:
+    before = snapshot(openalgo)
+    result = run("install", "--preview", typed=typed)
+    assert result.exit_code == 1
+    assert snapshot(openalgo) == before
+
+
+def test_a_dry_run_shows_all_and_writes_nothing(run: Run, openalgo: Path) -> None:
+    before = snapshot(openalgo)
+    result = run("install", "--dry-run")
+    assert result.exit_code == 0
+    assert "+        register_mstock(app)" in result.output
+    assert "dry run" in result.output
+    assert snapshot(openalgo) == before
+    run("install", "--preview", "--yes")
+    before = snapshot(openalgo)
+    assert run("uninstall", "--dry-run").exit_code == 0
+    assert snapshot(openalgo) == before
+
+
+def test_unasked_no_key_and_no_other_brokers_address_is_touched(run: Run, openalgo: Path) -> None:
+    path = openalgo / ".env"
+    path.write_text(ENV.format(port=1).replace("<broker>", "zerodha"))
+    before = path.read_bytes()
+    result = run("install", "--preview", "--yes")
+    assert result.exit_code == 0
+    assert "set to zerodha" in result.output
+    assert path.read_bytes() == before
+
+
+def test_unasked_the_samples_address_is_filled_in(run: Run, openalgo: Path) -> None:
+    run("install", "--preview", "--yes", "--api-type", "A")
+    said = values((openalgo / ".env").read_bytes())
+    assert said["REDIRECT_URL"].endswith("/mstock/callback")
+    assert said["MSTOCK_API_TYPE"] == "A"
+    assert said["BROKER_API_KEY"] == "YOUR_BROKER_API_KEY"
+
+
+def test_no_env_and_no_patch(run: Run, openalgo: Path) -> None:
+    before = {name: (openalgo / name).read_bytes() for name in (".env", "app.py")}
+    assert run("install", "--preview", "--yes", "--no-env", "--no-patch").exit_code == 0
+    assert {name: (openalgo / name).read_bytes() for name in before} == before
+
+
+class TestJson:
+    def test_it_is_one_object(self, run: Run) -> None:
+        card = answer(run("install", "--preview", "--dry-run", "--json"))
+        assert card["status"] == "ok"
+        assert card["dry_run"] is True
+        assert card["steps"]
+        card = answer(run("install", "--preview", "--yes", "--json"))
+        assert card["status"] == "ok"
+        assert {"name", "ok", "words", "todo"} == set(card["findings"][0])
+        card = answer(run("uninstall", "--yes", "--json"))
+        assert card["left"] == []
+
+    def test_a_refusal_too(self, run: Run) -> None:
+        result = run("uninstall", "--yes", "--json")
+        assert result.exit_code == 1
+        assert answer(result)["status"] == "error"
+
+    def test_it_asks_nothing_so_it_wants_a_word(self, run: Run) -> None:
+        assert run("install", "--preview", "--json").exit_code == 2
+
+
+class TestARunningOpenAlgo:
+    @pytest.fixture
+    def running(self, openalgo: Path) -> Iterator[None]:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = str(server.getsockname()[1])
+            (openalgo / ".env").write_text(ENV.format(port=port))
+            yield
+
+    @pytest.mark.usefixtures("running")
+    def test_it_is_to_be_stopped_first(self, run: Run, openalgo: Path) -> None:
+        before = snapshot(openalgo)
+        for typed in (None, "n\n"):
+            result = run("install", "--preview", *([] if typed else ["--yes"]), typed=typed)
+            assert result.exit_code == 1
+            assert "Stop it first" in result.output
+        assert snapshot(openalgo) == before
+        assert run("install", "--preview", "--yes", "--force").exit_code == 0
+        assert run("uninstall", "--yes").exit_code == 1
+
+
+def test_an_interrupted_install_is_repaired_on_demand(run: Run, openalgo: Path) -> None:
+    assert "No install was interrupted" in run("install", "--repair").output
+    before = snapshot(openalgo)
+    home = openalgo / ".mstock-openalgo"
+    (home / "backups/then").mkdir(parents=True)
+    (openalgo / "broker/mstock").rename(home / "backups/then/mstock")
+    swap = {"incoming": "staging/mstock", "outgoing": "backups/then/mstock", "had": True}
+    journal = {"format": 1, "id": "then", "leaves_record": True, "leaves_nothing": False}
+    (home / "journal.json").write_text(json.dumps({**journal, "swap": swap, "changes": {}}))
+    for command in ("install", "uninstall"):
+        result = run(command, "--dry-run")
+        assert result.exit_code == 1
+        assert "--repair" in result.output
+    assert "would put back" in run("install", "--repair", "--dry-run").output
+    assert not (openalgo / "broker/mstock").exists()
+    assert run("install", "--repair").exit_code == 0
+    found = snapshot(openalgo)
+    assert {name: found[name] for name in before} == before
+
+
+def test_what_was_left_is_said_and_counts_as_not_done(run: Run, openalgo: Path) -> None:
+    run("install", "--preview", "--yes")
+    (openalgo / "broker/mstock/api/funds.py").write_text("# mine\n")
+    result = run("uninstall", "--yes")
+    assert result.exit_code == 1
+    assert "api/funds.py" in result.output
+    assert "--force" in result.output
+    assert run("uninstall", "--yes", "--force").exit_code == 0
+
+
+def test_a_folder_that_cannot_be_written_is_told_in_words(
+    run: Run, openalgo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_source: object, _target: object) -> None:
+        raise PermissionError(13, "Permission denied", "x")
+
+    before = snapshot(openalgo)
+    monkeypatch.setattr("broker.mstock.install.disk.os.rename", refuse)
+    result = run("install", "--preview", "--yes")
+    assert result.exit_code == 1
+    assert "Permission denied" in result.output
+    assert "Traceback" not in result.output
+    after = snapshot(openalgo)
+    assert {name: after[name] for name in before} == before
+
+
+def test_another_version_is_named(tmp_path: Path) -> None:
+    openalgo = make_openalgo(tmp_path / "newer", version="2.1.0.0")
+    release = make_plugin(tmp_path / "release")
+    line = ["install", str(openalgo), "--from", str(release), "--preview", "--yes"]
+    result = CliRunner().invoke(main, line)
+    assert result.exit_code == 1
+    assert "OpenAlgo 2.1.0.0" in result.output
+    assert CliRunner().invoke(main, [*line, "--force"]).exit_code == 0
