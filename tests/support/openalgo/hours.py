@@ -7,12 +7,13 @@ import importlib.util
 import os
 import subprocess
 from collections.abc import Callable
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from pathlib import Path
 from time import monotonic, sleep
 
 import pytest
 
+from broker.mstock.session.calendar import load_calendar
 from simulator import IST, Simulator
 
 _PLACES = (
@@ -47,20 +48,16 @@ def _works(library: str) -> bool:
     return asked.stdout.strip().startswith("97830")
 
 
-def ordinary_morning(is_trading_day: object = None) -> datetime:
+def ordinary_morning(after: datetime | None = None) -> datetime:
     """09:15 on a coming day that, like the one after it, mStock trades on.
 
     It lies ahead, so that no browser takes a cookie made there for an old one.
     """
-    trades = is_trading_day if callable(is_trading_day) else _weekday
-    day = datetime.now(IST).date() + timedelta(days=1)
+    trades = load_calendar().is_trading_day
+    day = (after or datetime.now(IST)).date() + timedelta(days=1)
     while not (trades(day) and trades(day + timedelta(days=1))):
         day += timedelta(days=1)
     return datetime.combine(day, time(9, 15), tzinfo=IST)
-
-
-def _weekday(day: date) -> bool:
-    return day.isoweekday() <= 5
 
 
 def until(happens: Callable[[], bool], seconds: float = 6) -> bool:
