@@ -16,6 +16,7 @@ from broker.mstock.errors import (
     GeneralException,
     MstockError,
     RateLimited,
+    SessionRefused,
     TokenException,
     Unreachable,
 )
@@ -230,7 +231,6 @@ FAULTS: list[tuple[str, type[MstockError], int]] = [
     ("too_many_requests_bare", RateLimited, 1),
     ("general_error", GeneralException, 1),
     ("ip_refused", APIKeyException, 1),
-    ("dead_token", TokenException, 2),
     ("expired_key", APIKeyException, 1),
 ]
 
@@ -265,6 +265,26 @@ class TestFaults:
         assert calls(simulator).count(route("user/fundsummary")) == tries
         simulator.faults.clear()
         assert funds.get_margin_data(token)  # an outage does not end the session
+
+    @pytest.mark.parametrize("revision", ["older"], indirect=True)
+    @pytest.mark.parametrize(("refusals", "error"), [(1, SessionRefused), (2, TokenException)])
+    def test_a_session_is_over_when_mstock_says_so_twice(
+        self,
+        refusals: int,
+        error: type[MstockError],
+        log_in: Callable[[], str],
+        simulator: Simulator,
+        route: Callable[[str], str],
+    ) -> None:
+        token, reads = log_in(), route("user/fundsummary")
+        simulator.faults.set(reads, "dead_token", times=refusals)
+        with pytest.raises(MstockError) as caught:
+            funds.get_margin_data(token)
+        assert type(caught.value) is error
+        assert calls(simulator).count(reads) == 2
+        is_alive = funds.test_auth_token(token)[0]  # the fault has gone by itself
+        assert is_alive is (refusals == 1)
+        assert calls(simulator).count(reads) == 2 + is_alive
 
     @pytest.mark.parametrize("revision", ["older"], indirect=True)
     @pytest.mark.parametrize("when", ["before", "after"])

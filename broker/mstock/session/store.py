@@ -100,7 +100,7 @@ class MemoryStore:
                 del self._leases[account]
 
 
-_WORDS = {
+_WORDS: dict[str, str] = {
     Item.PASSWORD: "password",
     Item.TOTP_SECRET: "TOTP secret",
     Item.API_KEY: "API key",
@@ -110,6 +110,6 @@ _WORDS = {
 }
 
 
-def described(account: Account, name: Item) -> str:
+def described(account: Account, name: str) -> str:
     """What a kept text is, in words that hold nothing of it."""
-    return f"{_WORDS[name]} of {masked(account.client_code)}, API type {account.api_type}"
+    return f"{_WORDS.get(name, name)} of {masked(account.client_code)}, API type {account.api_type}"

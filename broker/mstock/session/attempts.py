@@ -1,0 +1,100 @@
+"""Makes one login for auto-login, and writes it down before and after."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from broker.mstock.clock import Clock
+from broker.mstock.config import Account, Config
+from broker.mstock.errors import InputException, MstockError, PluginFault
+from broker.mstock.secret import Secret, masked
+from broker.mstock.session import renewal, unattended
+from broker.mstock.session.held import How, keep
+from broker.mstock.session.ledger import Ledger
+from broker.mstock.session.outcome import attempt_of
+from broker.mstock.session.renewal import Attempt, RenewalState, Result
+from broker.mstock.session.store import Item, Store
+
+# The audit: one line for each attempt.
+log = logging.getLogger("broker.mstock.session.autologin")
+
+
+class Attempts:
+    """Logins with what the store keeps; the caller holds the account's lease."""
+
+    def __init__(
+        self,
+        store: Store,
+        ledger: Ledger,
+        clock: Clock,
+        audit: Callable[[str], None],
+        on_login: Callable[[Config, Secret], None] | None,
+    ) -> None:
+        self._store = store
+        self._ledger = ledger
+        self._clock = clock
+        self._audit = audit
+        self._on_login = on_login or self._keep
+
+    def make(self, config: Config) -> tuple[Attempt, MstockError | None]:
+        """One login, and the error in which it ended. Raises `VaultError`.
+
+        That it begins is kept before anything is sent: whoever finds it without an end knows that
+        the outcome is unknown.
+        """
+        account = config.account
+        now = self._clock.now()
+        state = self._ledger.change(account, lambda state: renewal.begun(state, now))
+        error: MstockError | None = None
+        try:
+            token = self._log_in(config, state)
+            self._on_login(config, token)
+            attempt = Attempt(now, Result.DONE.value, "Logged in.")
+        except MstockError as caught:
+            error = caught.with_traceback(None)
+            attempt = attempt_of(error, now)
+        except Exception as caught:
+            # Its text is not told: it could quote the password.
+            error = PluginFault(
+                f"The mStock plugin failed in a login ({type(caught).__name__}).",
+                "Please report this fault in it.",
+            )
+            attempt = attempt_of(error, now)
+        self.note(account, attempt)
+        ended = self._clock.now()
+        self._ledger.change(account, lambda state: renewal.concluded(state, attempt, ended))
+        return attempt, error
+
+    def note(self, account: Account, attempt: Attempt) -> None:
+        """The audit line."""
+        code = f" (mStock code {attempt.code})" if attempt.code else ""
+        line = (
+            f"auto-login of {masked(account.client_code)}, API type {account.api_type}, "
+            f"begun {attempt.at:%Y-%m-%d %H:%M:%S} IST: {attempt.result}. {attempt.words}{code}"
+        )
+        log.info(line)
+        try:
+            self._audit(line)
+        except Exception as error:
+            log.error(f"The audit line could not be passed on: {type(error).__name__}")
+
+    def _log_in(self, config: Config, state: RenewalState) -> Secret:
+        account = config.account
+        password = self._store.get(account, Item.PASSWORD)
+        totp_secret = self._store.get(account, Item.TOTP_SECRET)
+        if not password or not totp_secret:
+            raise InputException(
+                "The password and the TOTP secret are not kept here any more.",
+                "Switch auto-login on again.",
+            )
+
+        def note(step: int) -> None:
+            self._ledger.change(account, lambda state: renewal.stepped(state, step))
+
+        return unattended.log_in(
+            config, password, totp_secret, used=state.steps, note=note, clock=self._clock
+        )
+
+    def _keep(self, config: Config, token: Secret) -> None:
+        keep(self._store, config.account, token, self._clock.now(), How.AUTO)

@@ -1,0 +1,56 @@
+"""An account's auto-login as the store keeps it, and the sole right to log the account in."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from broker.mstock.clock import Clock
+from broker.mstock.config import Account
+from broker.mstock.errors import LoginUnderway
+from broker.mstock.secret import Secret
+from broker.mstock.session.record import from_json, to_json
+from broker.mstock.session.renewal import RenewalState
+from broker.mstock.session.store import Item, Store
+from broker.mstock.session.unattended import LONGEST_LOGIN
+
+
+class Ledger:
+    """Reads and writes `RenewalState`s. Every method raises `VaultError`."""
+
+    def __init__(self, store: Store, clock: Clock, holder: str | None = None) -> None:
+        self._store = store
+        self._clock = clock
+        self._holder = holder or secrets.token_hex(8)
+
+    def state(self, account: Account) -> RenewalState:
+        """What is kept; the state of an account that never switched on when there is nothing."""
+        text = self._store.get(account, Item.RENEWAL)
+        return from_json(text.reveal()) if text else RenewalState()
+
+    def save(self, account: Account, state: RenewalState) -> None:
+        """Keep it; it is kept for good when this returns."""
+        self._store.set(account, Item.RENEWAL, Secret(to_json(state)))
+
+    def change(
+        self, account: Account, change: Callable[[RenewalState], RenewalState]
+    ) -> RenewalState:
+        """Read, change, write: what the user switched meanwhile stays as it is."""
+        state = change(self.state(account))
+        self.save(account, state)
+        return state
+
+    @contextmanager
+    def lease(self, account: Account) -> Iterator[None]:
+        """The sole right to log this account in, among threads too. Raises `LoginUnderway`."""
+        holder = f"{self._holder}-{secrets.token_hex(4)}"
+        if not self._store.lease(account, holder, self._clock.now(), LONGEST_LOGIN):
+            raise LoginUnderway(
+                "Another program or page is logging this account in at this moment.",
+                "Wait for up to three minutes, then look again.",
+            )
+        try:
+            yield
+        finally:
+            self._store.release(account, holder)

@@ -1,0 +1,56 @@
+"""What a login's failure means for auto-login: again, never again, or not before somebody looks."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from broker.mstock.client.routes import GATEWAY
+from broker.mstock.errors import (
+    CertificateError,
+    CorrectInput,
+    FixConfiguration,
+    HostError,
+    LoginUnfinished,
+    MiraeException,
+    MstockError,
+    OutcomeUnknown,
+    Unreachable,
+    VaultError,
+)
+from broker.mstock.session.renewal import Attempt, Result
+
+# First match wins. What mStock refused is never sent again; what has nothing to do with what was
+# sent (a certificate, the vault, mStock's own trouble) may work on another day.
+_RESULTS: tuple[tuple[type[MstockError], Result], ...] = (
+    (Unreachable, Result.RETRY),
+    (LoginUnfinished, Result.RETRY),
+    (OutcomeUnknown, Result.UNKNOWN),
+    (CertificateError, Result.FAILED),
+    (VaultError, Result.FAILED),
+    (HostError, Result.FAILED),
+    (FixConfiguration, Result.REFUSED),
+    (CorrectInput, Result.REFUSED),
+    (MiraeException, Result.REFUSED),
+    (MstockError, Result.FAILED),
+)
+
+
+def attempt_of(error: MstockError, at: datetime) -> Attempt:
+    """The attempt that ended in this error."""
+    if _was_cut_off(error):
+        result = Result.RETRY
+    else:
+        result = next(result for kind, result in _RESULTS if isinstance(error, kind))
+    return Attempt(at, result, f"{error.message} {error.next_step}".rstrip(), error.code)
+
+
+def _was_cut_off(error: MstockError) -> bool:
+    """A connection that broke, or a gateway's 502, 503 or 504: a new login does no harm.
+
+    Not silence: then mStock may still be at work on the first one.
+    """
+    return (
+        isinstance(error, OutcomeUnknown)
+        and not error.is_silence
+        and (error.http_status is None or error.http_status in GATEWAY)
+    )

@@ -1,0 +1,115 @@
+"""The places in which a store may keep things, each empty at the beginning of a test."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from broker.mstock.config import REST_URL, Account
+from broker.mstock.secret import Secret
+from broker.mstock.session.file_store import FileStore
+from broker.mstock.session.sql_store import SqlStore
+from broker.mstock.session.store import MemoryStore, Store
+from broker.mstock.session.vault import key_for
+from proofs.postgres import NoPostgreSQL, postgresql
+
+_ENV = dict(os.environ)  # as it was before any test took our settings out of it
+_TABLES = "mstock_vault, mstock_kept, mstock_leases"
+
+ALICE = Account(REST_URL, "B", "MA0000001")
+BOB = Account(REST_URL, "B", "MA0000002")
+# One client, but another type or a simulator: another account.
+ALICE_A = Account(REST_URL, "A", "MA0000001")
+ALICE_HERE = Account("http://127.0.0.1:9", "B", "MA0000001")
+
+Opener = Callable[[], Store]
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    try:
+        with postgresql(_ENV) as url:
+            yield url
+    except NoPostgreSQL as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> str:
+    with psycopg.connect(postgres_server.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(f"DROP TABLE IF EXISTS {_TABLES}")
+    return postgres_server
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def file_store(home: Path) -> FileStore:
+    return FileStore(str(home), key_for(str(home), "vault", False))
+
+
+def sql_store(url: str, home: Path) -> SqlStore:
+    return SqlStore(Secret(url), str(home), key_for(str(home), "database", False))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def sql_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'mstock.db'}"
+    return str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+def open_sql(sql_url: str, home: Path) -> Iterator[Callable[[Path], SqlStore]]:
+    """Opens the database with the key of a folder; as often as wanted."""
+    opened: list[SqlStore] = []
+
+    def open_it(folder: Path = home) -> SqlStore:
+        opened.append(sql_store(sql_url, folder))
+        return opened[-1]
+
+    yield open_it
+    for store in opened:
+        store.close()
+
+
+def store_opener(strategy: str, request: pytest.FixtureRequest) -> Opener:
+    """What opens a strategy's place: as another program would, except for the memory."""
+    if strategy == "memory":
+        only = MemoryStore()
+        return lambda: only
+    home = request.getfixturevalue("home")
+    if strategy == "file":
+        return lambda: FileStore(str(home), key_for(str(home), "vault", False))
+    if strategy == "postgresql":
+        url = str(request.getfixturevalue("postgres_url"))
+    else:
+        url = f"sqlite:///{home.parent / 'mstock.db'}"
+    return lambda: sql_store(url, home)
+
+
+@pytest.fixture(params=["memory", "file", "sqlite", "postgresql"])
+def open_again(request: pytest.FixtureRequest) -> Iterator[Opener]:
+    opened: list[Store] = []
+    open_it = store_opener(request.param, request)
+
+    def noting() -> Store:
+        opened.append(open_it())
+        return opened[-1]
+
+    yield noting
+    for store in opened:
+        if isinstance(store, SqlStore):
+            store.close()
+
+
+@pytest.fixture
+def store(open_again: Opener) -> Store:
+    return open_again()

@@ -1,0 +1,41 @@
+"""One of several programs that use a store at once: `python -m tests.session.racer HOME URL NAME`.
+
+Says "ready", begins when a line comes in, writes its own texts and tries for every lease; then
+prints the numbers of the accounts whose lease it got.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from broker.mstock.config import Account
+from broker.mstock.secret import Secret
+from broker.mstock.session.opening import open_store
+from broker.mstock.session.store import Item
+from broker.mstock.upkeep import Upkeep
+from tests.support.clock import FakeClock
+
+TEXTS = 12
+LEASES = 25
+
+
+def account(name: object) -> Account:
+    return Account("http://127.0.0.1:9", "B", f"MA-{name}")
+
+
+def main(home: str, url: str, name: str) -> None:
+    store = open_store(Upkeep(home, store_url=Secret(url) if url else None))
+    now = FakeClock().now()
+    print("ready", flush=True)
+    sys.stdin.readline()
+    won = []
+    for n in range(LEASES):
+        if store.lease(account(n), name, now, 60):
+            won.append(n)
+        if n % 2:
+            store.set(account(f"{name}-{n // 2}"), Item.TOKEN, Secret(f"{name} {n // 2}"))
+    print(*won, flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

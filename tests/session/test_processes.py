@@ -1,0 +1,54 @@
+"""Several programs at once on one store, from its very first use on."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from broker.mstock.secret import Secret
+from broker.mstock.session.opening import open_store
+from broker.mstock.session.store import Item
+from broker.mstock.upkeep import Upkeep
+from tests.session.racer import LEASES, TEXTS, account
+
+
+@pytest.mark.parametrize("strategy", ["file", "sqlite", "postgresql"])
+def test_three_programs_lose_nothing_and_share_no_lease(
+    strategy: str, home: Path, request: pytest.FixtureRequest
+) -> None:
+    urls = {"file": "", "sqlite": f"sqlite:///{home.parent / 'mstock.db'}"}
+    url = urls[strategy] if strategy in urls else request.getfixturevalue("postgres_url")
+    names = ["one", "two", "three"]
+    racers = [
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.session.racer", str(home), url, name],
+            cwd=Path(__file__).parents[2],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for name in names
+    ]
+    try:
+        for racer in racers:
+            assert racer.stdout is not None
+            assert racer.stdout.readline() == "ready\n"
+        for racer in racers:
+            assert racer.stdin is not None
+            racer.stdin.write("go\n")
+            racer.stdin.flush()
+        won = [racer.communicate(timeout=60)[0].split() for racer in racers]
+    finally:
+        for racer in racers:
+            racer.kill()
+            racer.communicate()
+    assert [racer.returncode for racer in racers] == [0, 0, 0]
+    assert sorted(int(n) for each in won for n in each) == list(range(LEASES))
+    store = open_store(Upkeep(str(home), store_url=Secret(url) if url else None))
+    for name in names:
+        for n in range(TEXTS):
+            assert store.get(account(f"{name}-{n}"), Item.TOKEN) == Secret(f"{name} {n}")
+    assert len(store.accounts()) == len(names) * TEXTS
