@@ -46,10 +46,10 @@ class Joined(NamedTuple):
             stop()
 
 
-def register(app: Flask) -> None:
+def register(app: Flask, clock: Clock = SYSTEM_CLOCK) -> None:
     """Give OpenAlgo the mStock pages, logouts at mStock, and the daily login. Raises nothing."""
     try:
-        app.extensions["mstock"] = _join(app, SYSTEM_CLOCK)
+        app.extensions["mstock"] = _join(app, clock)
     except Exception as error:
         _tell("nothing of it", error)
 

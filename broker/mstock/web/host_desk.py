@@ -128,6 +128,7 @@ class HostDesk:
             get_fund_summary(standing.token.reveal(), config=config)
             response = self._finish(standing.token, config)
         except LogInAgain as error:
+            session[_ANEW] = True  # even if it is still stored: mStock may not have confirmed it
             return self._to_broker_login(str(error))
         except MstockError as error:
             if pages.wants_json():

@@ -1,0 +1,100 @@
+"""A stand-in OpenAlgo with the plugin registered in it, over a fake mStock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from broker.mstock.config import Config
+from broker.mstock.session import login
+from broker.mstock.session.host_store import HostStore
+from broker.mstock.web import host_app, host_desk
+from tests.host.openalgo import OpenAlgo, PatientClock
+from tests.web.helpers import Browser, FakeMstock, settings
+
+
+@pytest.fixture
+def clock() -> PatientClock:
+    return PatientClock()
+
+
+@pytest.fixture
+def config(monkeypatch: pytest.MonkeyPatch) -> Config:
+    for name, value in settings().items():
+        monkeypatch.setenv(name, value)
+    return Config.from_env()
+
+
+@pytest.fixture
+def openalgo(
+    tmp_path: Path, clock: PatientClock, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[OpenAlgo]:
+    host = OpenAlgo(tmp_path, clock)
+    host.install(monkeypatch)
+    yield host
+    host.db_session.remove()
+    host.engine.dispose()
+
+
+@pytest.fixture
+def store(openalgo: OpenAlgo) -> HostStore:
+    return HostStore(may_write=True)
+
+
+@pytest.fixture
+def mstock(monkeypatch: pytest.MonkeyPatch) -> FakeMstock:
+    fake = FakeMstock()
+    for name in ("send_otp", "verify_otp", "login_with_totp", "logout"):
+        monkeypatch.setattr(login, name, getattr(fake, name))
+    monkeypatch.setattr(host_desk, "get_fund_summary", fake.get_fund_summary)
+    return fake
+
+
+class Ticking:
+    """What auto-login was made with, and whether it ticks."""
+
+    def __init__(self) -> None:
+        self.made: dict[str, Any] = {}
+        self.is_on = False
+
+    def make(self, store: Any, config_of: Any, clock: Any, **given: Any) -> Ticking:
+        self.made = given
+        return self
+
+    def start(self, _auto: Any) -> Callable[[], None]:
+        self.is_on = True
+        return self.stop
+
+    def stop(self) -> None:
+        self.is_on = False
+
+
+@pytest.fixture
+def ticking(monkeypatch: pytest.MonkeyPatch) -> Ticking:
+    fake = Ticking()
+    monkeypatch.setattr(host_app, "AutoLogin", fake.make)
+    monkeypatch.setattr(host_app, "start_ticking", fake.start)
+    monkeypatch.setattr(host_app, "teller", lambda *_: lambda notice: None)
+    return fake
+
+
+@pytest.fixture
+def app(
+    openalgo: OpenAlgo, clock: PatientClock, config: Config, mstock: FakeMstock, ticking: Ticking
+) -> Flask:
+    app = openalgo.app()
+    host_app.register(app, clock)
+    return app
+
+
+@pytest.fixture
+def browser(app: Flask) -> Browser:
+    """Somebody who has logged in to OpenAlgo and not yet to mStock."""
+    browser = Browser(app)
+    with browser.client.session_transaction() as inside:
+        inside["user"] = "trader"
+    return browser

@@ -1,0 +1,208 @@
+"""Logging in to mStock inside OpenAlgo: our page, the host's own form, and the ways around both."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from flask import Flask
+
+from broker.mstock.config import Config
+from broker.mstock.errors import TokenException, Unreachable
+from broker.mstock.session.held import How, held
+from broker.mstock.session.host_store import HostStore
+from tests.host.openalgo import OpenAlgo, PatientClock, next_morning
+from tests.web.helpers import CALLBACK, PASSWORD, TOTP, Browser, FakeMstock
+
+
+def test_an_otp_login_ends_in_the_hosts_session_and_row(
+    browser: Browser, openalgo: OpenAlgo, store: HostStore, config: Config, clock: PatientClock
+) -> None:
+    page = browser.log_in()
+    assert page.text == "the dashboard"
+    row = openalgo.row()
+    assert (row.broker, row.user_id, row.feed_token) == ("mstock", config.client_code, None)
+    assert openalgo.calls.count("upsert_auth") == 1
+    kept = held(store, config.account, clock.now())
+    assert kept is not None
+    assert (kept.token.reveal(), kept.how, kept.logged_in_at) == (
+        openalgo.token(),
+        How.OTP,
+        clock.now(),
+    )
+
+
+def test_the_hosts_own_form_gets_json(
+    browser: Browser, store: HostStore, config: Config, clock: PatientClock
+) -> None:
+    answer = browser.multipart(password=PASSWORD, totp=TOTP)
+    assert (answer.status_code, answer.json) == (
+        200,
+        {"status": "success", "message": "Authentication successful", "redirect": "/dashboard"},
+    )
+    kept = held(store, config.account, clock.now())
+    assert kept is not None
+    assert kept.how is How.TOTP
+
+
+def test_a_second_post_of_the_hosts_form_logs_in_no_second_time(
+    app: Flask, browser: Browser, mstock: FakeMstock
+) -> None:
+    token = browser.csrf()
+    fields = {"password": PASSWORD, "totp": TOTP, "csrf_token": token}
+    for _ in range(2):
+        answer = browser.raw(method="POST", data=fields, content_type="multipart/form-data")
+        assert (answer.status_code, answer.json["redirect"]) == (200, "/dashboard")
+    assert mstock.calls == ["login_with_totp"]
+
+
+def test_nobody_from_outside_gets_in(app: Flask, mstock: FakeMstock) -> None:
+    stranger = Browser(app)
+    for path in (CALLBACK, "/mstock/continue", "/mstock/funds"):
+        answer = stranger.raw(path, method="GET")
+        assert (answer.status_code, answer.location) == (302, "/auth/login")
+    answer = stranger.raw(method="GET", headers={"Accept": "application/json"})
+    assert (answer.status_code, answer.json["status"]) == (401, "error")
+    assert mstock.calls == []
+
+
+def test_a_dead_token_does_not_bounce_between_dashboard_and_login(
+    browser: Browser, openalgo: OpenAlgo
+) -> None:
+    """The host's own route sends everyone with a session of its own back to the dashboard."""
+    browser.log_in()
+    openalgo.upsert_auth("trader", "", "mstock", revoke=True)
+    assert browser.get().step == "password"
+    assert browser.log_in().text == "the dashboard"
+
+
+def test_after_midnight_the_page_lets_a_new_login_in(
+    browser: Browser, openalgo: OpenAlgo, clock: PatientClock
+) -> None:
+    browser.log_in()
+    next_morning(clock, 0, 1)
+    assert browser.get().step == "password"
+
+
+def test_after_midnight_the_hosts_pages_learn_that_the_session_is_over(
+    browser: Browser, openalgo: OpenAlgo, clock: PatientClock
+) -> None:
+    browser.log_in()
+    status = "/auth/session-status"
+    assert browser.raw(status).json["broker_session_expired"] is False
+    next_morning(clock, 0, 1)
+    answer = browser.raw(status).json
+    assert answer == {"logged_in": True, "broker_session_expired": True}
+
+
+def test_a_host_that_lacks_its_function_says_so_and_keeps_running(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("utils.auth_utils.handle_auth_success")
+    page = browser.log_in()
+    assert page.status == 500
+    assert "version 2.0.2.1" in page.alert
+    assert "utils.auth_utils.handle_auth_success" in page.alert
+
+
+def test_a_record_that_cannot_be_kept_does_not_undo_the_login(
+    browser: Browser, openalgo: OpenAlgo
+) -> None:
+    openalgo.upsert_auth("trader", "", "mstock", revoke=True)
+    row = openalgo.row()
+    row.aux_param3 = openalgo.encrypt_token("lost")[:-8] + "AAAAAAA="
+    openalgo.db_session.commit()
+    assert browser.log_in().text == "the dashboard"
+    assert openalgo.token().startswith("eyJ")
+
+
+def test_all_figures(browser: Browser, mstock: FakeMstock) -> None:
+    browser.log_in()
+    page = browser.get("/mstock/funds")
+    assert page.heading == "Funds"
+    assert "₹3,64,340.85" in page.text
+    assert "Log out" not in page.text
+    mstock.will_fail("get_fund_summary", Unreachable("mStock is unreachable.", "Try again."))
+    page = browser.get("/mstock/funds")
+    assert (page.status, "mStock is unreachable." in page.alert) == (503, True)
+    mstock.will_fail("get_fund_summary", TokenException("The session is over."))
+    answer = browser.raw("/mstock/funds", method="GET")
+    assert (answer.status_code, answer.location) == (303, CALLBACK)
+
+
+def test_the_funds_page_wants_a_broker_login(browser: Browser, mstock: FakeMstock) -> None:
+    assert browser.get("/mstock/funds").step == "password"
+    assert mstock.calls == []
+
+
+def put_aside(browser: Browser) -> None:
+    """What the host's app login leaves when mStock does not answer: a user, a token, no session."""
+    with browser.client.session_transaction() as inside:
+        inside.clear()
+        inside["user"] = "trader"
+
+
+class TestGoOn:
+    def test_todays_session_is_taken_up_without_an_otp(
+        self, browser: Browser, openalgo: OpenAlgo, mstock: FakeMstock
+    ) -> None:
+        browser.log_in()
+        token = openalgo.token()
+        put_aside(browser)
+        page = browser.get()
+        assert page.heading == "Today's mStock session"
+        assert "at 09:00 IST" in page.text
+        mstock.calls.clear()
+        answer = browser.post(page.forms[0], "/mstock/continue")
+        assert answer.text == "the dashboard"
+        assert mstock.calls == ["get_fund_summary"]
+        assert openalgo.token() == token
+
+    def test_while_mstock_is_down_it_stays_on_offer(
+        self, browser: Browser, openalgo: OpenAlgo, mstock: FakeMstock
+    ) -> None:
+        browser.log_in()
+        put_aside(browser)
+        page = browser.get()
+        mstock.will_fail("get_fund_summary", Unreachable("mStock is unreachable."))
+        page = browser.post(page.forms[0], "/mstock/continue")
+        assert (page.status, "mStock is unreachable." in page.alert) == (503, True)
+        assert openalgo.token()
+        assert browser.post(page.forms[0], "/mstock/continue").text == "the dashboard"
+
+    def test_a_session_that_is_over_leads_to_the_login(
+        self, browser: Browser, mstock: FakeMstock
+    ) -> None:
+        browser.log_in()
+        put_aside(browser)
+        form = browser.get().forms[0]
+        mstock.will_fail("get_fund_summary", TokenException("mStock has ended the session."))
+        page = browser.post(form, "/mstock/continue")
+        assert page.step == "password"
+        assert "mStock has ended the session." in page.alert
+
+    def test_who_wants_a_new_login_is_not_sent_back(
+        self, browser: Browser, mstock: FakeMstock
+    ) -> None:
+        browser.log_in()
+        put_aside(browser)
+        assert browser.get(f"{CALLBACK}?new=1").step == "password"
+        page = browser.ask_for_otp(page=browser.get(f"{CALLBACK}?new=1"))
+        assert page.step == "code"
+        assert browser.enter(page).text == "the dashboard"
+        put_aside(browser)
+        assert browser.get().heading == "Today's mStock session"
+
+    def test_a_script_without_its_csrf_token_changes_nothing(
+        self, browser: Browser, mstock: FakeMstock
+    ) -> None:
+        browser.log_in()
+        put_aside(browser)
+        mstock.calls.clear()
+        assert browser.raw("/mstock/continue", method="POST").status_code == 400
+        assert mstock.calls == []
+
+    def test_nothing_of_it_is_in_the_cookie(self, browser: Browser, openalgo: OpenAlgo) -> None:
+        browser.log_in()
+        with browser.client.session_transaction() as inside:
+            assert openalgo.token() not in json.dumps(dict(inside))
