@@ -38,6 +38,7 @@ class Host:
         self._python = python
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._seen: list[tuple[str, str]] = []
         self._visitors: list[Visitor] = []
         self._addresses = iter(range(2, 250))
         self._process: subprocess.Popen[bytes] | None = None
@@ -89,6 +90,10 @@ class Host:
     def output(self) -> str:
         return (self.folder / "output.txt").read_text(errors="replace")
 
+    def seen(self, where: str, what: str) -> None:
+        """Note what was shown elsewhere than to a visitor, to be searched for secrets too."""
+        self._seen.append((where, what))
+
     def row(self) -> dict[str, Any]:
         """The host's row about the trader's broker session, as it lies in the database."""
         path = self.folder / "db" / "openalgo.db"
@@ -108,6 +113,7 @@ class Host:
         for path in written:
             if not path.name.startswith(".env"):
                 leaks.shown.append((str(path.name), _readable(path.read_bytes())))
+        leaks.shown += self._seen
         for visitor in self._visitors:
             leaks.shown += [
                 (where, _MICROSECONDS.sub(r"\1", what)) for where, what in visitor.shown
