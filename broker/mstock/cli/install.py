@@ -167,7 +167,7 @@ def uninstall(path: Path, dry_run: bool, yes: bool, force: bool, as_json: bool) 
         if wanted.left:
             talk.end("Not everything was taken out; see above.", "left")
             raise SystemExit(1)
-        talk.end("mStock's plugin is taken out. Set REDIRECT_URL in .env if it still names mstock.")
+        talk.end("Taken out. What the installer had changed is put back.")
     except MstockError as error:
         talk.refuse(error)
 

@@ -66,6 +66,13 @@ def copy_files(source: Path, target: Path, names: tuple[str, ...], like: Path) -
         settle(folder)
 
 
+def private_folder(path: Path, like: Path) -> None:
+    """Make a folder that only its owner may open, the owner being that of `like`; or leave it."""
+    if not path.is_dir():
+        path.mkdir(mode=0o700)
+        _give(path, like.stat())
+
+
 def move(source: Path, target: Path) -> None:
     """Rename a folder, on the disk when it returns."""
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -86,7 +86,7 @@ def repair(openalgo: Path, step: Step = unwatched) -> list[str]:
 def at_work(place: Place) -> Iterator[None]:
     """Our folder exists, nobody else works in it, and no interrupted change waits there."""
     with words_for_errors(place):
-        place.home.mkdir(mode=0o700, exist_ok=True)
+        disk.private_folder(place.home, like=place.openalgo)
         # So that neither `git status` nor `git add` in OpenAlgo sees copies of `.env`.
         disk.write(place.home / ".gitignore", b"*\n", like=place.openalgo)
         with disk.alone(place.lock):
@@ -121,8 +121,8 @@ def new_backup(place: Place, clock: Clock) -> str:
     while (place.backups / name).exists():
         count += 1
         name = f"{day}-{count}"
-    place.backups.mkdir(mode=0o700, exist_ok=True)
-    (place.backups / name).mkdir(mode=0o700)
+    for folder in (place.backups, place.backups / name):
+        disk.private_folder(folder, like=place.openalgo)
     return name
 
 
