@@ -55,7 +55,7 @@ class Host:
             self._process = subprocess.Popen(
                 [self._python, "-m", "gunicorn", *command, *quiet, "app:app"],
                 cwd=self.copy,
-                env=self._environment(),
+                env=self.environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -93,6 +93,14 @@ class Host:
     def seen(self, where: str, what: str) -> None:
         """Note what was shown elsewhere than to a visitor, to be searched for secrets too."""
         self._seen.append((where, what))
+
+    def memory(self) -> int:
+        """Kilobytes resident in the process that serves the pages, where /proc tells them."""
+        assert self._process is not None
+        pid = self._process.pid
+        worker = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0]
+        status = Path(f"/proc/{worker}/status").read_text()
+        return int(re.findall(r"(?m)^VmRSS:\s+(\d+) kB", status)[0])
 
     def row(self) -> dict[str, Any]:
         """The host's row about the trader's broker session, as it lies in the database."""
@@ -142,7 +150,7 @@ class Host:
             if self.output() == before:
                 return
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
         """No settings of the person who runs the test, no way out of this machine."""
         nowhere = "http://127.0.0.1:9"
         return {
