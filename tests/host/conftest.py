@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from broker.mstock.config import Config
+from broker.mstock.config import Account, Config
 from broker.mstock.session import login
+from broker.mstock.session.autologin import AutoLoginStatus
 from broker.mstock.session.host_store import HostStore
 from broker.mstock.web import host_app, host_desk
 from tests.host.openalgo import OpenAlgo, PatientClock
@@ -71,6 +72,9 @@ class Ticking:
 
     def stop(self) -> None:
         self.is_on = False
+
+    def status(self, _account: Account) -> AutoLoginStatus:
+        return AutoLoginStatus(False, None, "Auto-login is off.", None, "", "", (), "")
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from flask import Flask
 
 from broker.mstock.config import Config
 from broker.mstock.session import login
-from broker.mstock.web import standalone
+from broker.mstock.web import desk
 from broker.mstock.web.flow import LoginFlow
 from broker.mstock.web.pending import PendingLogins
 from broker.mstock.web.standalone import create_app
@@ -31,7 +31,7 @@ def mstock(monkeypatch: pytest.MonkeyPatch) -> FakeMstock:
     fake = FakeMstock()
     for name in ("send_otp", "verify_otp", "login_with_totp", "logout"):
         monkeypatch.setattr(login, name, getattr(fake, name))
-    monkeypatch.setattr(standalone, "get_fund_summary", fake.get_fund_summary)
+    monkeypatch.setattr(desk, "get_fund_summary", fake.get_fund_summary)
     return fake
 
 

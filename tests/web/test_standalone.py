@@ -23,7 +23,7 @@ from broker.mstock.errors import (
 )
 from broker.mstock.mapping.funds import FundSummary
 from broker.mstock.session.login import Farewell
-from broker.mstock.web import standalone
+from broker.mstock.web import desk
 from broker.mstock.web.flow import LoginFlow
 from broker.mstock.web.standalone import create_app
 from tests.support.clock import FakeClock
@@ -73,9 +73,7 @@ def test_every_figure_is_on_the_page(
         words = "UNHEARD"
     else:
         changed, words = {name: Decimal("7654321.09")}, "₹76,54,321.09"
-    monkeypatch.setattr(
-        standalone, "get_fund_summary", lambda token, config: fund_summary(**changed)
-    )
+    monkeypatch.setattr(desk, "get_fund_summary", lambda token, config: fund_summary(**changed))
     assert words in browser.log_in().text
 
 
@@ -83,7 +81,7 @@ def test_a_shortfall_is_drawn_full_and_said(
     browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     short = fund_summary(available_balance=Decimal("-20"), amount_utilized=Decimal("500"))
-    monkeypatch.setattr(standalone, "get_fund_summary", lambda token, config: short)
+    monkeypatch.setattr(desk, "get_fund_summary", lambda token, config: short)
     page = browser.log_in()
     assert "More margin is in use than there is" in page.html
     assert "−₹20.00" in page.text
@@ -93,7 +91,7 @@ def test_an_account_without_money_has_no_bar(
     browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     empty = fund_summary(available_balance=Decimal(0), amount_utilized=Decimal(0))
-    monkeypatch.setattr(standalone, "get_fund_summary", lambda token, config: empty)
+    monkeypatch.setattr(desk, "get_fund_summary", lambda token, config: empty)
     page = browser.log_in()
     assert "<svg" not in page.html
     assert "Available to trade now ₹0.00" in page.text
@@ -265,7 +263,7 @@ def test_a_renewed_key_takes_effect_in_a_running_session(
         keys.append(config.api_key.reveal())
         return fund_summary()
 
-    monkeypatch.setattr(standalone, "get_fund_summary", look)
+    monkeypatch.setattr(desk, "get_fund_summary", look)
     configs = [Config.from_env(settings())]
     browser = Browser(create_app(lambda: configs[-1], clock, flow=flow))
     browser.log_in()

@@ -11,10 +11,12 @@ from broker.mstock.errors import (
     APIKeyException,
     CertificateError,
     DataException,
+    HostError,
     MstockError,
     OutcomeUnknown,
     RateLimited,
     SettingError,
+    VaultError,
     VersionException,
     WaitAndRetry,
 )
@@ -36,7 +38,8 @@ class Step(Enum):
 class Problem:
     """Something to tell a trader: what happened, what to do, and which field it is about.
 
-    `field` is a form field's name or ""; `is_grave` marks a last chance; `is_news` is no error.
+    `field` is a form field's name or ""; `is_grave` marks a last chance; `is_news` is no error,
+    and with `is_good` it is what was hoped for.
     """
 
     text: str
@@ -45,6 +48,7 @@ class Problem:
     code: str = ""
     is_grave: bool = False
     is_news: bool = False
+    is_good: bool = False
     attempts_left: int | None = None
 
     def __str__(self) -> str:
@@ -73,6 +77,8 @@ STATUS: tuple[tuple[type[MstockError], int], ...] = (
     (RateLimited, 429),
     (WaitAndRetry, 503),
     (SettingError, 500),
+    (VaultError, 500),
+    (HostError, 500),
     (CertificateError, 502),
     (VersionException, 502),
     (APIKeyException, 401),

@@ -12,14 +12,12 @@ from dataclasses import replace
 from flask import (
     Blueprint,
     Response,
-    current_app,
     jsonify,
     render_template,
     request,
     session,
     url_for,
 )
-from flask.blueprints import BlueprintSetupState
 from flask_wtf.csrf import CSRFError, generate_csrf  # type: ignore[import-untyped]
 from werkzeug.exceptions import BadRequest, HTTPException
 
@@ -69,7 +67,7 @@ def create_blueprint(
         static_folder="static",
         static_url_path=pages.STATIC,
     )
-    blueprint.record_once(_require_csrf)
+    blueprint.record_once(pages.require_csrf)
     blueprint.add_url_rule(RULE, "callback", page.answer, methods=["GET", "POST"])
     blueprint.register_error_handler(CSRFError, page.on_stale_page)
     for status in (400, 403, 404, 413, 415, 429):
@@ -107,7 +105,7 @@ class _LoginPage:
             return visit
         if request.method != "POST":
             return self._reply(visit, self._flow.state(visit))
-        outcome = self._flow.act(visit, _entry(_sent()))
+        outcome = self._flow.act(visit, _entry(pages.sent(_FIELDS)))
         if outcome.token is not None:
             session.pop(_BROWSER, None)
             return self._on_success(outcome.token, visit.config)
@@ -127,11 +125,8 @@ class _LoginPage:
     def on_stale_page(self, error: CSRFError) -> Response:
         """The form's CSRF token is missing or old: nothing is sent, a fresh form is shown."""
         if pages.wants_json():
-            return pages.with_status(
-                jsonify(status="error", message=str(answers.CSRF_STALE), code="csrf"), 400
-            )
-        has_cookie = current_app.config["SESSION_COOKIE_NAME"] in request.cookies
-        return self._fresh_form(400, answers.PAGE_STALE if has_cookie else answers.COOKIES_NEEDED)
+            return pages.csrf_json()
+        return self._fresh_form(400, pages.csrf_problem())
 
     def on_http_error(self, error: HTTPException) -> Response:
         """What Flask or an extension of the app refused before the view was reached."""
@@ -209,33 +204,12 @@ def _seconds(error: HTTPException) -> int:
     return int(item.get_expiry()) if item is not None else 60
 
 
-def _require_csrf(state: BlueprintSetupState) -> None:
-    if "csrf" not in state.app.extensions:
-        raise RuntimeError("The mStock login page needs Flask-WTF's CSRFProtect in the app.")
-
-
 def _browser() -> str:
     """The random id that ties a pending login to this browser; it names nothing and nobody."""
     browser = session.get(_BROWSER)
     if not isinstance(browser, str):
         browser = session[_BROWSER] = secrets.token_urlsafe(24)
     return browser
-
-
-def _sent() -> Mapping[str, str]:
-    """The fields of a form or a JSON object, all of them text."""
-    if not request.is_json:
-        return request.form
-    try:
-        body = request.get_json(silent=True)
-    except RecursionError:
-        raise BadRequest from None
-    if not isinstance(body, dict):
-        raise BadRequest
-    known = {name: body[name] for name in _FIELDS if name in body}
-    if not all(isinstance(value, str) for value in known.values()):
-        raise BadRequest
-    return known
 
 
 def _entry(sent: Mapping[str, str]) -> Entry:

@@ -17,16 +17,19 @@ from broker.mstock.config import Config, environment
 from broker.mstock.errors import MstockError, SettingError
 from broker.mstock.session import watching
 from broker.mstock.session.autologin import AutoLogin, start_ticking
+from broker.mstock.session.calendar import Calendar, load_calendar
 from broker.mstock.session.host_store import HostStore
 from broker.mstock.session.line import Line
 from broker.mstock.session.notices import Notice, teller
 from broker.mstock.upkeep import Upkeep
 from broker.mstock.web import pages
+from broker.mstock.web.auto_login import create_auto_login_blueprint
 from broker.mstock.web.callback import create_blueprint
 from broker.mstock.web.flow import LoginFlow
 from broker.mstock.web.headers import harden
-from broker.mstock.web.host_desk import BLUEPRINT, HostDesk
+from broker.mstock.web.host_desk import BLUEPRINT, DASHBOARD, HostDesk
 from broker.mstock.web.host_keeper import Keeper, is_the_server
+from broker.mstock.web.kept import Kept
 from broker.mstock.web.limits import OPENALGO_LIMITS, LoginLimits
 
 log = host.logger(__name__)
@@ -85,6 +88,7 @@ def _add_login(app: Flask, desk: HostDesk, store: HostStore, clock: Clock) -> No
         notice=desk.notice,
         flow=flow,
     )
+    page.context_processor(desk.extras)
     app.register_blueprint(page)
 
 
@@ -102,6 +106,7 @@ def _add_pages(app: Flask, desk: HostDesk) -> None:
     blueprint.add_url_rule("/mstock/funds", "funds", desk.funds)
     blueprint.register_error_handler(Exception, pages.on_fault)
     blueprint.context_processor(desk.frame)
+    blueprint.context_processor(desk.extras)
     blueprint.after_request(harden)
     app.register_blueprint(blueprint)
 
@@ -113,23 +118,32 @@ def _add_midnight(app: Flask, desk: HostDesk) -> None:
 def _add_auto_login(
     app: Flask, desk: HostDesk, store: HostStore, keeper: Keeper, clock: Clock
 ) -> list[Callable[[], None]]:
+    calendar, tell = _upkeep(clock)
     auto = AutoLogin(
-        store,
-        keeper.config_of,
-        clock,
-        tell=_teller(clock),
-        audit=lambda line: log.info(f"mStock auto-login: {line}"),
-        on_login=keeper.renewed,
+        store, keeper.config_of, clock, calendar=calendar, tell=tell, on_login=keeper.renewed
     )
+    desk.kept = kept = Kept(clock, store, auto)
+    page = create_auto_login_blueprint(
+        Config.from_env,
+        kept.auto,
+        may_manage=desk.may_manage,
+        clock=clock,
+        session_of=kept.session,
+        home=lambda: DASHBOARD,
+    )
+    page.before_request(desk.only_users)
+    app.register_blueprint(page)
     return [start_ticking(auto)] if is_the_server(environment()) else []
 
 
-def _teller(clock: Clock) -> Callable[[Notice], None]:
+def _upkeep(clock: Clock) -> tuple[Calendar, Callable[[Notice], None]]:
+    """The trading days, and who is told of a failure; a wrong setting costs only what it is for."""
     try:
-        return teller(Upkeep.from_env(), clock)
+        upkeep = Upkeep.from_env()
+        return load_calendar(upkeep.home), teller(upkeep, clock)
     except SettingError as error:
         log.error(f"mStock: nobody can be told of a failed auto-login. {error}")
-        return lambda notice: log.error(f"mStock auto-login: {notice.words}")
+        return load_calendar(), lambda notice: log.error(f"mStock auto-login: {notice.words}")
 
 
 def _tell(what: str, error: Exception) -> None:

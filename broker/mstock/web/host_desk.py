@@ -17,14 +17,15 @@ from broker.mstock.secret import Secret, masked
 from broker.mstock.session import held
 from broker.mstock.session.held import Held, How, fingerprint
 from broker.mstock.session.host_store import HostStore
-from broker.mstock.web import answers, funds_page, pages
+from broker.mstock.web import answers, auto_login, auto_view, funds_page, pages
 from broker.mstock.web.answers import Problem
 from broker.mstock.web.funds_page import Links
 from broker.mstock.web.host_keeper import Keeper
+from broker.mstock.web.kept import Kept
 from broker.mstock.web.pages import ENDPOINT, ConfigSource, Frame
 
 BLUEPRINT = "mstock_host"
-_DASHBOARD = "/dashboard"
+DASHBOARD = "/dashboard"
 _APP_LOGIN = "/auth/login"
 # Where the host's pages ask whether the broker session still stands.
 _ASKED = frozenset({"/auth/session-status", "/auth/dashboard-data", "/auth/broker"})
@@ -49,6 +50,7 @@ class HostDesk:
         self._config_source = config_source
         self._clock = clock
         self.frame = Frame(config_source)
+        self.kept = Kept(clock, None, None)
         self._how: OrderedDict[str, How] = OrderedDict()
 
     # What the login page asks.
@@ -150,7 +152,7 @@ class HostDesk:
         if standing is None:
             return self._to_broker_login(_OVER)
         links = Links(
-            refresh=url_of(f"{BLUEPRINT}.funds"), back=_DASHBOARD, back_words="OpenAlgo's dashboard"
+            refresh=url_of(f"{BLUEPRINT}.funds"), back=DASHBOARD, back_words="OpenAlgo's dashboard"
         )
         try:
             summary = get_fund_summary(standing.token.reveal(), config=config)
@@ -160,9 +162,24 @@ class HostDesk:
             return funds_page.with_problem(self.frame, config, error, links)
         return funds_page.with_figures(self.frame, config, summary, self._clock, links)
 
+    def only_users(self) -> Response | None:
+        """Turn away who is not in OpenAlgo."""
+        return None if session.get("user") else self._to_app_login()
+
     def may_manage(self) -> bool:
-        """Who may see and change auto-login: the user, logged in to OpenAlgo and its broker."""
+        """Who may change auto-login: the user, logged in to OpenAlgo and its broker."""
         return bool(session.get("user") and session.get("logged_in"))
+
+    def extras(self) -> dict[str, Any]:
+        """What the pages' templates may call: a line on auto-login, where there is one."""
+        return {"auto_line": self._auto_line} if self.kept.has_page else {}
+
+    def _auto_line(self) -> auto_view.Line | None:
+        try:
+            account = self._config_source().account
+        except SettingError:
+            return None
+        return self.kept.banner(account, url_of(auto_login.ENDPOINT))
 
     def before_host(self) -> None:
         """When the host's pages ask whether the broker session stands: end it there at midnight.
@@ -223,5 +240,5 @@ class HostDesk:
 
 def _to_dashboard(words: str) -> Response:
     if pages.wants_json():
-        return jsonify(status="success", message=words, redirect=_DASHBOARD)
-    return pages.see_other(_DASHBOARD)
+        return jsonify(status="success", message=words, redirect=DASHBOARD)
+    return pages.see_other(DASHBOARD)

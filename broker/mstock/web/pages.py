@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from flask import Response, jsonify, make_response, redirect, render_template, request, url_for
-from werkzeug.exceptions import HTTPException
+from flask import (
+    Response,
+    current_app,
+    jsonify,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+from flask.blueprints import BlueprintSetupState
+from werkzeug.exceptions import BadRequest, HTTPException
 
 from broker.mstock.api.guard import whereabouts
 from broker.mstock.config import Config
@@ -34,6 +44,39 @@ def wants_json() -> bool:
         or request.is_json
         or (request.method == "POST" and request.mimetype == "multipart/form-data")
     )
+
+
+def sent(known: tuple[str, ...]) -> Mapping[str, str]:
+    """The fields of a form or a JSON object, all of them text; of an object only the known ones."""
+    if not request.is_json:
+        return request.form
+    try:
+        body = request.get_json(silent=True)
+    except RecursionError:
+        raise BadRequest from None
+    if not isinstance(body, dict):
+        raise BadRequest
+    fields = {name: body[name] for name in known if name in body}
+    if not all(isinstance(value, str) for value in fields.values()):
+        raise BadRequest
+    return fields
+
+
+def require_csrf(state: BlueprintSetupState) -> None:
+    """Refuse to be registered in an app that does not protect its forms."""
+    if "csrf" not in state.app.extensions:
+        raise RuntimeError("The mStock login page needs Flask-WTF's CSRFProtect in the app.")
+
+
+def csrf_problem() -> Problem:
+    """Why a page's form came without a valid CSRF token."""
+    has_cookie = current_app.config["SESSION_COOKIE_NAME"] in request.cookies
+    return answers.PAGE_STALE if has_cookie else answers.COOKIES_NEEDED
+
+
+def csrf_json() -> Response:
+    """The same for a script."""
+    return with_status(jsonify(status="error", message=str(answers.CSRF_STALE), code="csrf"), 400)
 
 
 class Frame:
