@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import secrets
@@ -69,7 +70,7 @@ class Host:
         process, self._process = self._process, None
         if process is None:
             return
-        for sign, patience in ((signal.SIGTERM, 8), (signal.SIGKILL, 5)):
+        for sign, patience in ((signal.SIGTERM, 3), (signal.SIGKILL, 5)):
             try:
                 os.killpg(process.pid, sign)
                 process.wait(patience)
@@ -112,21 +113,21 @@ class Host:
 
     def show_all(self, leaks: Leaks) -> None:
         """Everything that the host wrote anywhere, and everything that its visitors saw."""
-        written = [path for path in self.folder.rglob("*") if path.is_file()]
-        written += [
-            path
-            for path in self.copy.rglob("*")
-            if path.is_file() and path.suffix != ".pyc" and path.stat().st_mtime >= self._began
-        ]
-        for path in written:
-            if not path.name.startswith(".env"):
-                leaks.shown.append((str(path.name), _readable(path.read_bytes())))
+        for path in (*self.folder.rglob("*"), *self.copy.rglob("*")):
+            # A database's side files come and go while the host runs.
+            with contextlib.suppress(FileNotFoundError):
+                if self._was_written(path):
+                    text = path.read_bytes().decode("utf-8", "replace")
+                    leaks.shown.append((path.name, _plain(text)))
         leaks.shown += self._seen
         for visitor in self._visitors:
-            leaks.shown += [
-                (where, _MICROSECONDS.sub(r"\1", what)) for where, what in visitor.shown
-            ]
+            leaks.shown += [(where, _plain(what)) for where, what in visitor.shown]
             leaks.shown += [("a cookie", str(cookie.value)) for cookie in visitor.http.cookies]
+
+    def _was_written(self, path: Path) -> bool:
+        if not path.is_file() or path.suffix == ".pyc" or path.name.startswith(".env"):
+            return False  # .env holds the API key as its user has put it there
+        return path.stat().st_mtime >= self._began
 
     def _wait(self) -> None:
         until = time.monotonic() + _START_SECONDS
@@ -218,5 +219,5 @@ def _free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def _readable(data: bytes) -> str:
-    return _MICROSECONDS.sub(r"\1", data.decode("utf-8", "replace"))
+def _plain(text: str) -> str:
+    return _MICROSECONDS.sub(r"\1", text)
