@@ -8,7 +8,13 @@ from types import TracebackType
 from typing import Self
 
 from broker.mstock.clock import SYSTEM_CLOCK
-from broker.mstock.config import Config
+from broker.mstock.config import Account, Config
+from broker.mstock.secret import Secret
+from broker.mstock.session import held
+from broker.mstock.session.autologin import AutoLogin, start_ticking
+from broker.mstock.session.line import Line
+from broker.mstock.session.store import MemoryStore
+from broker.mstock.session.watching import when_dead
 from broker.mstock.web.flow import LoginFlow
 from broker.mstock.web.limits import LoginLimits
 from broker.mstock.web.server import LoopbackServer
@@ -30,6 +36,10 @@ class _SimulatedTime:
 
     def sleep(self, seconds: float) -> None:
         SYSTEM_CLOCK.sleep(seconds)
+
+
+# Seconds between two looks at the clock: a visitor who moves it waits for what follows.
+_LOOK_EVERY = 2.0
 
 
 class Demo:
@@ -68,9 +78,23 @@ class Demo:
             self.phone_url = f"{self.simulator.rest_url}/phone"
             config = self._config()
             clock = _SimulatedTime(self.simulator)
-            flow = LoginFlow(clock, limits=LoginLimits())
-            app = create_app(lambda: config, clock, phone_url=self.phone_url, flow=flow)
+            store = MemoryStore()
+            auto = AutoLogin(store, lambda account: config, clock)
+            app = create_app(
+                lambda: config,
+                clock,
+                phone_url=self.phone_url,
+                flow=LoginFlow(clock, limits=LoginLimits(), line=Line(store, clock)),
+                store=store,
+                auto=auto,
+            )
+
+            def mark(account: Account, token: Secret) -> None:
+                held.mark_dead(store, account, token)
+
+            when_dead(mark)
             self._server.start(app)
+            stack.callback(start_ticking(auto, _LOOK_EVERY))
             self._stack = stack.pop_all()
         return self
 

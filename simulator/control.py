@@ -52,6 +52,8 @@ ACCOUNT_ACTIONS: Final[Mapping[str, Callable[[Account], None]]] = {
     "ip_allow": _switch("ip_refused", False),
 }
 
+FRIDAY: Final = 4
+
 # What the clock's buttons add.
 YEARS: Final = range(2000, 2100)  # dates beyond cannot be shown everywhere
 STEPS: Final[Mapping[str, timedelta]] = {
@@ -96,6 +98,8 @@ def create_control(sim: Simulator) -> Flask:
     @app.context_processor
     def _common() -> dict[str, object]:
         return {
+            "sim": sim,
+            "token": token,
             "now": sim.clock.now(),
             "otps": [(m, sim.world.otp_is_open(m)) for m in sim.phone.messages],
             "authenticators": [
@@ -110,8 +114,6 @@ def create_control(sim: Simulator) -> Flask:
         now = sim.clock.now()
         return render_template(
             "control.html",
-            sim=sim,
-            token=token,
             sessions=[(session, session.alive(now)) for session in sim.sessions],
             kinds=KINDS.values(),
             when=WHEN,
@@ -156,9 +158,11 @@ def create_control(sim: Simulator) -> Flask:
         form = request.form
         if form.get("action") == "follow":
             sim.clock.follow()
+        elif form.get("action") == "morning":
+            _in_range(next_morning(sim.clock.now()))
+            sim.clock.set(next_morning(sim.clock.now()))
         elif form.get("step") in STEPS:
-            if (sim.clock.now() + STEPS[form["step"]]).year not in YEARS:
-                abort(400, f"The clock goes from {YEARS[0]} to {YEARS[-1]}.")
+            _in_range(sim.clock.now() + STEPS[form["step"]])
             sim.clock.advance(STEPS[form["step"]])
         else:
             try:
@@ -177,6 +181,19 @@ def create_control(sim: Simulator) -> Flask:
         return _back("journal")
 
     return app
+
+
+def next_morning(now: datetime) -> datetime:
+    """Ten seconds before 08:35 on the next weekday: when auto-login is about to log in."""
+    morning = now.replace(hour=8, minute=34, second=50, microsecond=0)
+    while morning <= now or morning.weekday() > FRIDAY:
+        morning += timedelta(days=1)
+    return morning
+
+
+def _in_range(when: datetime) -> None:
+    if when.year not in YEARS:
+        abort(400, f"The clock goes from {YEARS[0]} to {YEARS[-1]}.")
 
 
 def _back(section: str) -> BaseResponse:

@@ -13,7 +13,7 @@ from broker.mstock.config import Account, Config
 from broker.mstock.session import login
 from broker.mstock.session.autologin import AutoLoginStatus
 from broker.mstock.session.host_store import HostStore
-from broker.mstock.web import host_app, host_desk
+from broker.mstock.web import host_app, host_desk, host_join
 from tests.host.openalgo import OpenAlgo, PatientClock
 from tests.web.helpers import Browser, FakeMstock, settings
 
@@ -80,19 +80,20 @@ class Ticking:
 @pytest.fixture
 def ticking(monkeypatch: pytest.MonkeyPatch) -> Ticking:
     fake = Ticking()
-    monkeypatch.setattr(host_app, "AutoLogin", fake.make)
-    monkeypatch.setattr(host_app, "start_ticking", fake.start)
-    monkeypatch.setattr(host_app, "teller", lambda *_: lambda notice: None)
+    monkeypatch.setattr(host_join, "AutoLogin", fake.make)
+    monkeypatch.setattr(host_join, "start_ticking", fake.start)
+    monkeypatch.setattr(host_join, "teller", lambda *_: lambda notice: None)
     return fake
 
 
 @pytest.fixture
 def app(
     openalgo: OpenAlgo, clock: PatientClock, config: Config, mstock: FakeMstock, ticking: Ticking
-) -> Flask:
+) -> Iterator[Flask]:
     app = openalgo.app()
     host_app.register(app, clock)
-    return app
+    yield app
+    app.extensions["mstock"].stop()
 
 
 @pytest.fixture

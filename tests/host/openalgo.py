@@ -271,7 +271,9 @@ class OpenAlgo:
         app.before_request(self.expire)
         app.teardown_appcontext(lambda _error: self.db_session.remove())
 
-        @app.route("/<broker>/callback", methods=["GET", "POST"])
+        @app.route(
+            "/<broker>/callback", endpoint="brlogin.broker_callback", methods=["GET", "POST"]
+        )
         def generic(broker: str) -> str:
             return f"generic page of {broker}"
 

@@ -13,7 +13,7 @@ from broker.mstock.errors import TokenException, Unreachable
 from broker.mstock.session.autologin import AutoLogin
 from broker.mstock.session.host_store import HostStore
 from broker.mstock.session.store import Item
-from broker.mstock.web import host_app
+from broker.mstock.web import host_app, host_join
 from simulator import Simulator
 from tests.conftest import settings_for
 from tests.host.openalgo import OpenAlgo, PatientClock, next_morning, until
@@ -46,15 +46,18 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[AutoLogin]:
         autos.append(auto)
         return lambda: None
 
-    monkeypatch.setattr(host_app, "start_ticking", start)
+    monkeypatch.setattr(host_join, "start_ticking", start)
     return autos
 
 
 @pytest.fixture
-def app(openalgo: OpenAlgo, live: Config, made: list[AutoLogin], clock: PatientClock) -> Flask:
+def app(
+    openalgo: OpenAlgo, live: Config, made: list[AutoLogin], clock: PatientClock
+) -> Iterator[Flask]:
     app = openalgo.app()
     host_app.register(app, clock)
-    return app
+    yield app
+    app.extensions["mstock"].stop()
 
 
 def set_clocks(clock: PatientClock, simulator: Simulator, hour: int, minute: int) -> None:

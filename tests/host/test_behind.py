@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -14,8 +16,10 @@ from broker.mstock.secret import Secret
 from broker.mstock.session import watching
 from broker.mstock.session.held import How, held
 from broker.mstock.session.host_store import HostStore
-from broker.mstock.web import host_app
-from broker.mstock.web.host_app import Joined
+from broker.mstock.session.store import Item
+from broker.mstock.web import doors, host_app, host_join
+from broker.mstock.web.host_app import Room
+from broker.mstock.web.host_join import Joined
 from broker.mstock.web.host_keeper import is_the_server
 from tests.host.conftest import Ticking
 from tests.host.openalgo import OpenAlgo, PatientClock, next_morning, until
@@ -26,9 +30,9 @@ NEW = Secret("eyJ.renewed.c2lnbmF0dXJl")
 
 @pytest.fixture
 def joined(app: Flask) -> Joined:
-    found = app.extensions["mstock"]
-    assert isinstance(found, Joined)
-    return found
+    room = app.extensions["mstock"]
+    assert isinstance(room, Room)
+    return room.joined()
 
 
 def no_logout(mstock: FakeMstock) -> None:
@@ -242,47 +246,118 @@ class TestWhere:
 
 
 class TestARegisterThatFails:
+    def broken(self, *_: object, **__: object) -> None:
+        raise RuntimeError("secret-in-a-text")
+
     @pytest.mark.parametrize(
-        "part", ["create_blueprint", "HostDesk", "AutoLogin", "LoginFlow", "teller"]
+        ("where", "name", "what"),
+        [
+            (doors, "login_door", "the login page"),
+            (doors, "auto_login_door", "the auto-login page"),
+            (doors, "finished", "the funds page"),
+            (host, "on_revoked", "the logout at mStock"),
+            (host, "when_session_ends", "the end of a session that mStock refuses"),
+            (threading.Thread, "start", "auto-login"),
+        ],
     )
     def test_it_never_stops_the_host(
         self,
-        part: str,
+        where: object,
+        name: str,
+        what: str,
         openalgo: OpenAlgo,
         config: Config,
-        ticking: Ticking,
         monkeypatch: pytest.MonkeyPatch,
         caplog: pytest.LogCaptureFixture,
     ) -> None:
-        def broken(*_: object, **__: object) -> None:
-            raise RuntimeError("secret-in-a-text")
-
-        monkeypatch.setattr(host_app, part, broken)
+        monkeypatch.setattr(where, name, self.broken)
         app = openalgo.app()
         host_app.register(app)
-        assert "OpenAlgo runs without" in caplog.text
+        app.extensions["mstock"].stop()
+        assert f"OpenAlgo runs without {what}" in caplog.text
         assert "secret-in-a-text" not in caplog.text
         assert Browser(app).raw("/zerodha/callback", method="GET").status_code == 200
 
-    def test_without_a_login_page_the_hosts_own_route_serves(
+    def test_without_a_rule_of_ours_the_hosts_own_serves(
         self, openalgo: OpenAlgo, config: Config, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(host_app, "create_blueprint", lambda *_, **__: 1 / 0)
+        monkeypatch.setattr(doors, "login_door", self.broken)
         app = openalgo.app()
         host_app.register(app)
-        page = Browser(app).raw(method="GET")
-        assert page.text == "generic page of mstock"
+        app.extensions["mstock"].stop()
+        assert Browser(app).raw(method="GET").text == "generic page of mstock"
 
-    def test_a_host_without_its_table(
+    @pytest.mark.parametrize("part", ["HostDesk", "LoginPage", "HostStore", "Kept"])
+    def test_a_page_that_cannot_be_made_leaves_the_hosts_own(
         self,
-        openalgo: OpenAlgo,
-        config: Config,
+        part: str,
+        browser: Browser,
         monkeypatch: pytest.MonkeyPatch,
         caplog: pytest.LogCaptureFixture,
-        ticking: Ticking,
+    ) -> None:
+        with monkeypatch.context() as torn:
+            torn.setattr(host_join, part, self.broken)
+            assert browser.raw(method="GET").text == "generic page of mstock"
+            assert browser.raw("/mstock/funds", method="GET").status_code == 500
+            assert browser.raw("/auth/session-status").status_code == 200
+        assert "OpenAlgo runs without the login page" in caplog.text
+        assert "secret-in-a-text" not in caplog.text
+        assert browser.get().step == "password"  # it is tried again
+
+    def test_logins_by_hand_work_without_auto_login(
+        self, browser: Browser, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(host_join, "AutoLogin", self.broken)
+        assert browser.log_in().text == "the dashboard"
+        page = browser.get("/mstock/auto-login")
+        assert "Auto-login could not be made ready" in page.alert
+
+    def test_a_host_without_its_table(
+        self, openalgo: OpenAlgo, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         monkeypatch.delattr("database.auth_db.Auth")
         app = openalgo.app()
         host_app.register(app)
+        app.extensions["mstock"].stop()
         assert "without the logout at mStock" in caplog.text
         assert "version 2.0.2.1) has no usable database.auth_db.Auth" in caplog.text
+
+
+class TestTheStart:
+    def test_it_loads_next_to_nothing(self) -> None:
+        """Nine modules, as many as the plugin that OpenAlgo ships."""
+        code = (
+            "import flask, sys\n"
+            "import broker.mstock.streaming.mstock_adapter as adapter, broker.mstock.web.host_app\n"
+            "adapter.MstockWebSocketAdapter\n"
+            "app = flask.Flask('host')\n"
+            "app.extensions['csrf'] = object()\n"
+            "broker.mstock.web.host_app.register(app)\n"
+            "print(len([name for name in sys.modules if name.startswith('broker.mstock')]))"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        )
+        assert int(done.stdout) <= 9
+
+    def test_auto_login_is_loaded_when_somebody_has_switched_it_on(
+        self,
+        openalgo: OpenAlgo,
+        config: Config,
+        ticking: Ticking,
+        store: HostStore,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(host_app, "_LOOK_AFTER", 0.01)
+        room = Room(None)
+        room.start()
+        openalgo.upsert_auth("trader", NEW.reveal(), "mstock")
+        for thread in threading.enumerate():
+            if thread.name == "mstock-start":
+                thread.join(5)
+        assert not ticking.is_on
+        store.set(config.account, Item.RENEWAL, Secret("{}"))
+        room.start()
+        until(lambda: ticking.is_on)
+        room.stop()
+        assert not ticking.is_on

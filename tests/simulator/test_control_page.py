@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 
 import pytest
 import requests
+
+from simulator import IST
 
 PAGES = ("/", "/phone")
 
@@ -103,6 +106,37 @@ def test_the_authenticator_shows_the_code_and_the_seconds(sim, press):
     text = page(sim)
     assert sim.totp_now("MA0000001") in text
     assert "18 seconds left" in text
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_the_demos_totp_secret_is_shown_once_totp_is_set_up(sim, press, path):
+    text = requests.get(sim.rest_url + path, timeout=5).text
+    assert "Set up TOTP" in text
+    for account in sim.accounts.values():
+        assert account.totp_secret not in text
+    press("account", client_code="MA0000001", action="totp_on")
+    text = requests.get(sim.rest_url + path, timeout=5).text
+    assert "Set up TOTP" not in text
+    assert [sim.accounts[code].totp_secret in text for code in sorted(sim.accounts)] == [
+        True,
+        False,
+        False,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("now", "then"),
+    [
+        ("2026-11-23T08:34:49", "2026-11-23T08:34:5"),
+        ("2026-11-23T08:34:50", "2026-11-24T08:34:5"),
+        ("2026-11-27T23:00:00", "2026-11-30T08:34:5"),
+        ("2026-11-28T03:00:00", "2026-11-30T08:34:5"),
+    ],
+)
+def test_the_clock_goes_to_the_next_weekdays_morning(sim, press, now, then):
+    sim.clock.set(datetime.fromisoformat(now).replace(tzinfo=IST), frozen=True)
+    press("clock", action="morning")
+    assert sim.clock.now().isoformat().startswith(then)
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ class FakeAuto:
     def disable(self, account: Account) -> list[str]:
         self._called("disable")
         was, self.enabled = self.enabled, False
-        return ["password of MA••••67, API type B", "TOTP secret of MA••••67"] if was else []
+        return ["password of MA••••67: removed", "TOTP secret of MA••••67: removed"] if was else []
 
     def test(self, config: Config) -> Attempt:
         self._called("test")

@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import pytest
-from flask import Flask
+from flask import Flask, Response, session
+from flask_wtf.csrf import CSRFProtect
 
 from broker.mstock.clock import IST
 from broker.mstock.config import Config
@@ -25,7 +26,8 @@ from broker.mstock.session.held import How
 from broker.mstock.session.line import Line
 from broker.mstock.session.store import MemoryStore
 from broker.mstock.session.terms import TERMS
-from broker.mstock.web.auto_login import RULE
+from broker.mstock.web.auto_login import RULE, create_auto_login_blueprint
+from broker.mstock.web.callback import create_blueprint
 from broker.mstock.web.flow import LoginFlow
 from broker.mstock.web.headers import HEADERS
 from broker.mstock.web.pending import PendingLogins
@@ -110,7 +112,7 @@ def test_switched_on_it_says_so_and_sends_nothing(
     assert page.status == 200
     assert "Auto-login is on. Nothing has been sent" in page.alert
     assert page.role == "status"
-    assert f"ON You are logged in by itself {NEXT_WORDS}" in page.text
+    assert f"ON This program logs you in each trading day {NEXT_WORDS}" in page.text
     assert mstock.calls == []
     # A reload says it no more and does nothing again.
     assert owner.get(RULE).alert == ""
@@ -176,7 +178,7 @@ def test_no_secret_comes_back_in_a_page_or_a_cookie(owner: Browser, auto: FakeAu
 def test_switching_off_says_what_was_removed(owner: Browser, auto: FakeAuto) -> None:
     auto.enabled = True
     page = press(owner, "disable")
-    assert "Auto-login is off. Removed: password of MA••••67" in page.alert
+    assert "Auto-login is off. Password of MA••••67: removed; TOTP secret of" in page.alert
     assert "OFF" in page.text
     assert not auto.enabled
 
@@ -399,7 +401,7 @@ def test_without_a_vault_the_page_says_what_is_wrong(
     config: Config, clock: FakeClock, flow: LoginFlow, mstock: FakeMstock
 ) -> None:
     trouble = VaultError("The vault cannot be read.", "Give it back its rights.")
-    browser = Browser(create_app(lambda: config, clock, flow=flow, no_store=trouble))
+    browser = Browser(create_app(lambda: config, clock, flow=flow, no_auto=trouble))
     page = browser.get(RULE)
     assert page.status == 500
     assert "The vault cannot be read. Give it back its rights." in page.alert
@@ -424,6 +426,46 @@ def test_without_auto_login_there_is_no_page(config: Config, clock: FakeClock) -
     browser = Browser(create_app(lambda: config, clock))
     assert browser.get(RULE).status == 404
     assert "uto-login" not in browser.get().text
+
+
+def test_in_an_app_that_is_not_ours(
+    config: Config, clock: FakeClock, flow: LoginFlow, auto: FakeAuto
+) -> None:
+    host = Flask(__name__)
+    host.config.update(SECRET_KEY="host", SESSION_COOKIE_NAME="mstock_session")
+    CSRFProtect(host)
+    host.register_blueprint(
+        create_blueprint(lambda: config, lambda token, config: Response(), clock, flow=flow)
+    )
+    host.register_blueprint(
+        create_auto_login_blueprint(
+            lambda: config,
+            lambda: auto,  # type: ignore[arg-type, return-value]
+            may_manage=lambda: "user" in session,
+            clock=clock,
+            home=lambda: "/dashboard",
+        )
+    )
+    browser = Browser(host)
+    assert browser.get(RULE).forms == []
+    with browser.client.session_transaction() as inside:
+        inside["user"] = "trader"
+    assert "Auto-login is on." in switch_on(browser).alert
+    page = browser.get(RULE)
+    assert 'href="/dashboard"' in page.html
+    assert "default-src 'none'" in page.response.headers["Content-Security-Policy"]
+    with browser.client.session_transaction() as inside:
+        assert dict(inside)["user"] == "trader"
+
+
+def test_an_app_without_csrf_is_refused(config: Config, auto: FakeAuto) -> None:
+    page = create_auto_login_blueprint(
+        lambda: config,
+        lambda: auto,  # type: ignore[arg-type, return-value]
+        may_manage=lambda: True,
+    )
+    with pytest.raises(RuntimeError, match="CSRFProtect"):
+        Flask(__name__).register_blueprint(page)
 
 
 @pytest.mark.parametrize("where", [CALLBACK, "/funds"])

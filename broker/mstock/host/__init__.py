@@ -8,38 +8,45 @@ What goes wrong inside one of the host's functions comes out as it is.
 
 from __future__ import annotations
 
-from broker.mstock.host.logins import (
-    DEVICE,
-    finish_login,
-    login_limits,
-    prepare_contract,
-    register_device,
-    tell_browsers,
-)
-from broker.mstock.host.markets import (
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from broker.mstock.host.start import (
     adapter_base,
-    broker_symbol,
-    instrument_token,
-    openalgo_symbol,
-)
-from broker.mstock.host.rows import (
-    AUX_COLUMNS,
-    AuthRow,
-    auth_rows,
-    current_token,
-    decrypt,
-    encrypt,
     on_revoked,
-    revoke,
-    store_token,
-    write_aux,
+    session_ended,
+    when_session_ends,
 )
 from broker.mstock.host.way import BROKER, is_present, logger, version
+
+if TYPE_CHECKING:
+    from broker.mstock.host.logins import (
+        DEVICE,
+        finish_login,
+        login_limits,
+        prepare_contract,
+        register_device,
+        tell_browsers,
+    )
+    from broker.mstock.host.markets import broker_symbol, instrument_token, openalgo_symbol
+    from broker.mstock.host.rows import (
+        AUX_COLUMNS,
+        RENEWAL_COLUMN,
+        AuthRow,
+        auth_rows,
+        current_token,
+        decrypt,
+        encrypt,
+        revoke,
+        store_token,
+        write_aux,
+    )
 
 __all__ = [
     "AUX_COLUMNS",
     "BROKER",
     "DEVICE",
+    "RENEWAL_COLUMN",
     "AuthRow",
     "adapter_base",
     "auth_rows",
@@ -57,8 +64,23 @@ __all__ = [
     "prepare_contract",
     "register_device",
     "revoke",
+    "session_ended",
     "store_token",
     "tell_browsers",
     "version",
+    "when_session_ends",
     "write_aux",
 ]
+
+_ROOMS = ("rows", "logins", "markets")
+
+
+def __getattr__(name: str) -> Any:
+    """Load the rest when it is first asked for: OpenAlgo's start needs none of it."""
+    if name in __all__:
+        for room in _ROOMS:
+            module = import_module(f"{__name__}.{room}")
+            if hasattr(module, name):
+                value = globals()[name] = getattr(module, name)
+                return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

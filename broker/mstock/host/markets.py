@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from importlib import import_module
-
 from broker.mstock.host.way import call, is_present
-
-log = logging.getLogger(__name__)
 
 _SYMBOLS = "database.token_db"
 
@@ -30,17 +25,3 @@ def openalgo_symbol(token: str, exchange: str) -> str | None:
 def _look_up(function: str, what: str, exchange: str) -> str | None:
     found = call(_SYMBOLS, function, what, exchange) if is_present() else None
     return str(found) if found else None
-
-
-def adapter_base() -> type:
-    """The class that streaming adapters are made from; a plain one without it, and no error.
-
-    The host imports the adapter when it starts: nothing here may stop that.
-    """
-    try:
-        found = import_module("websocket_proxy.base_adapter").BaseBrokerWebSocketAdapter
-    except Exception as error:
-        if is_present():
-            log.warning("mStock: OpenAlgo's streaming has changed (%s)", type(error).__name__)
-        return object
-    return found if isinstance(found, type) else object

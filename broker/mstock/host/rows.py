@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from broker.mstock.errors import HostError
 from broker.mstock.host.way import (
@@ -20,6 +20,8 @@ from broker.mstock.host.way import (
 from broker.mstock.secret import Secret
 
 AUX_COLUMNS = ("aux_param1", "aux_param2", "aux_param3", "aux_param4")
+# Where, among these, it stands whether an account logs in by itself.
+RENEWAL_COLUMN = 3
 
 log = logging.getLogger(__name__)
 
@@ -106,38 +108,3 @@ def revoke(user: str) -> None:
     """Take the user's broker token away, so that the host says that the broker session expired."""
     with borrowed():
         call(AUTH, "upsert_auth", user, "", BROKER, revoke=True)
-
-
-def on_revoked(told: Callable[[str, str], None]) -> None:
-    """Have `told(user, encrypted token)` called whenever the host takes an mStock token away.
-
-    It is called while the host writes its row, before the write is certain, so it must be quick;
-    what it raises is swallowed. Does nothing without a host. Raises `HostError`.
-    """
-    if not is_present():
-        return
-    model = name_of(AUTH, "Auth")
-    from sqlalchemy import event
-    from sqlalchemy import inspect as state_of
-
-    def before(target: Any, column: str) -> Any:
-        past = state_of(target).attrs[column].history.deleted
-        return past[0] if past else getattr(target, column)
-
-    def look(_mapper: Any, _connection: Any, target: Any) -> None:
-        try:
-            token = before(target, "auth")
-            is_ours = before(target, "broker") == BROKER
-            if is_ours and token and target.is_revoked and not before(target, "is_revoked"):
-                told(target.name, token)
-        except Exception as error:
-            log.warning("mStock: a logout in OpenAlgo was not noticed: %s", type(error).__name__)
-
-    for column in ("auth", "broker", "is_revoked"):
-        # Without a listener SQLAlchemy need not load the value that is being replaced.
-        event.listen(column_of(model, column), "set", _keep_the_past, active_history=True)
-    event.listen(model, "before_update", look)
-
-
-def _keep_the_past(*_: Any) -> None:
-    """Being there is enough."""

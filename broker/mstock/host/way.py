@@ -9,9 +9,11 @@ import logging
 import sys
 from collections.abc import Iterator
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from broker.mstock.errors import HostError
+if TYPE_CHECKING:
+    from broker.mstock.errors import HostError
+
 
 BROKER = "mstock"
 AUTH = "database.auth_db"
@@ -101,6 +103,9 @@ def borrowed() -> Iterator[None]:
 
 
 def unfit(what: str) -> HostError:
+    """The error that says what is amiss with the host."""
+    from broker.mstock.errors import HostError  # not before: OpenAlgo's start has no use for it
+
     if not is_present():
         return HostError("This needs OpenAlgo, which is not here.", "Run it inside OpenAlgo.")
     return HostError(f"This OpenAlgo (version {version() or 'unknown'}) {what}.", _TRY)

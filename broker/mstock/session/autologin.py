@@ -117,6 +117,7 @@ class AutoLogin:
             self._store.set(account, Item.PASSWORD, password)
             self._store.set(account, Item.TOTP_SECRET, key)
             self._ledger.save(account, renewal.switched_on(state, self._clock.now()))
+        self._troubles.pop(account, None)
 
     def disable(self, account: Account) -> list[str]:
         """Switch off and remove password and TOTP secret; says what was removed.

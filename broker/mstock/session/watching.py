@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from broker.mstock import host
 from broker.mstock.config import Account
 from broker.mstock.secret import Secret
-from broker.mstock.session.watch import TokenWatch, nothing
+from broker.mstock.session.watch import TokenWatch
 
-_watch = TokenWatch()
+_watch = TokenWatch(on_dead=host.session_ended)
 
 
 def the_watch() -> TokenWatch:
@@ -27,4 +28,5 @@ def when_dead(follow: Callable[[Account, Secret], None]) -> None:
 def start_anew() -> None:
     """Forget all that is known of tokens, and what follows on their end."""
     global _watch
-    _watch = TokenWatch(on_dead=nothing)
+    _watch = TokenWatch(on_dead=host.session_ended)
+    host.when_session_ends(None)

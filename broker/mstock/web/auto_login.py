@@ -18,19 +18,17 @@ from broker.mstock.errors import InputException, MstockError, SettingError
 from broker.mstock.secret import Secret, masked
 from broker.mstock.session.held import Held
 from broker.mstock.session.terms import TERMS
-from broker.mstock.web import answers, auto_view, pages, present
+from broker.mstock.web import answers, auto_view, doors, pages, present
 from broker.mstock.web.answers import Problem
 from broker.mstock.web.entries import password_misfit
-from broker.mstock.web.headers import harden
 from broker.mstock.web.once import AlreadySent, SendOnce
 from broker.mstock.web.pages import ConfigSource, Frame
 
 if TYPE_CHECKING:
     from broker.mstock.session.autologin import AutoLogin
 
-RULE = "/mstock/auto-login"
-BLUEPRINT = "mstock_auto_login"
-ENDPOINT = f"{BLUEPRINT}.page"
+RULE = doors.AUTO_LOGIN_RULE
+ENDPOINT = f"{doors.AUTO_LOGIN}.page"
 _SAID = "mstock_auto_said"  # what came of a form, for the page that is fetched after it
 _FIELDS = ("action", "password", "totp_secret", "accepted", "form")
 _LONGEST_FORM_ID = 64
@@ -57,17 +55,16 @@ def create_auto_login_blueprint(
     sees the forms, others the status. `session_of` gives the kept session (it may raise
     `VaultError`), `home` the address that a link leads back to, "" for none.
     """
-    page = _AutoLoginPage(config_source, auto, may_manage, clock, phone_url, session_of, home)
-    blueprint = Blueprint(BLUEPRINT, __name__, template_folder="templates")
-    blueprint.record_once(pages.require_csrf)
-    blueprint.add_url_rule(RULE, "page", page.answer, methods=["GET", "POST"])
-    blueprint.register_error_handler(CSRFError, page.on_stale_page)
-    for status in (400, 403, 413, 415, 429):
-        blueprint.register_error_handler(status, page.on_http_error)
-    blueprint.register_error_handler(Exception, pages.on_fault)
-    blueprint.context_processor(page.frame)
-    blueprint.after_request(harden)
-    return blueprint
+    page = AutoLoginPage(
+        config_source,
+        auto,
+        may_manage=may_manage,
+        clock=clock,
+        phone_url=phone_url,
+        session_of=session_of,
+        home=home,
+    )
+    return doors.auto_login_door(lambda: page)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +80,19 @@ class _Answer:
     more: dict[str, Any] | None = None
 
 
-class _AutoLoginPage:
+class AutoLoginPage:
     """The view and its error handlers."""
 
     def __init__(
         self,
         config_source: ConfigSource,
         auto: Callable[[], AutoLogin],
+        *,
         may_manage: Callable[[], bool],
-        clock: Clock,
-        phone_url: str,
-        session_of: Callable[[Config], Held | None],
-        home: Callable[[], str],
+        clock: Clock = SYSTEM_CLOCK,
+        phone_url: str = "",
+        session_of: Callable[[Config], Held | None] = lambda config: None,
+        home: Callable[[], str] = lambda: "",
     ) -> None:
         self._config_source = config_source
         self._auto = auto
@@ -114,9 +112,10 @@ class _AutoLoginPage:
         """GET shows how things stand; POST carries out one of the three actions."""
         try:
             config = self._config_source()
-            auto = self._auto()
         except SettingError as error:
             return pages.setting_page(error)
+        try:
+            auto = self._auto()
         except MstockError as error:
             return _not_there(error)
         if request.method == "POST":
@@ -194,7 +193,8 @@ class _AutoLoginPage:
 
     def _disable(self, auto: AutoLogin, config: Config) -> _Answer:
         removed = auto.disable(config.account)
-        words = f"Removed: {'; '.join(removed)}." if removed else "Nothing was kept."
+        words = f"{'; '.join(removed)}." if removed else "nothing was kept."
+        words = words[0].upper() + words[1:]
         return _Answer(200, Problem("Auto-login is off.", words, is_news=True, is_good=True))
 
     def _test(self, auto: AutoLogin, config: Config) -> _Answer:
@@ -281,7 +281,7 @@ _SWITCHED_ON = Problem(
 _LOG_IN_FIRST = Problem("Log in to mStock first.", "Nothing was changed.")
 _NOT_ACCEPTED = Problem(
     "Auto-login was not switched on: you have not agreed to the points above.",
-    "Tick the box if you do. For your safety, enter the password and the secret again.",
+    "Tick the box if you do.",
     field="accepted",
 )
 _SECRET_MISSING = Problem(

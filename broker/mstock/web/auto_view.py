@@ -80,7 +80,8 @@ def rows(history: tuple[Attempt, ...]) -> list[Row]:
 
 def _row(attempt: Attempt) -> Row:
     result, tone = RESULTS.get(str(attempt.result), (str(attempt.result), ""))
-    return Row(present.date_time(attempt.at), result, tone, attempt.words, attempt.code)
+    words = "" if attempt.words.rstrip(".") == result else attempt.words
+    return Row(present.date_time(attempt.at), result, tone, words, attempt.code)
 
 
 def session_lines(kept: Held | None, now: datetime) -> list[tuple[str, str]]:
@@ -96,9 +97,8 @@ def session_lines(kept: Held | None, now: datetime) -> list[tuple[str, str]]:
     lines.append(("Valid until", f"{present.date_time(ends_at)} (midnight) at the latest"))
     expected = kept.life.expected_until
     if expected is not None and expected < ends_at:
-        lines.append(
-            ("Expected until", f"{present.date_time(expected)}: mStock also speaks of 12 hours")
-        )
+        # mStock's newer wording: twelve hours or midnight, whichever comes first.
+        lines.append(("Expected until", f"{present.date_time(expected)}, 12 hours after login"))
     return lines
 
 

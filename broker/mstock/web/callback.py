@@ -25,15 +25,13 @@ from broker.mstock.clock import SYSTEM_CLOCK, Clock
 from broker.mstock.config import Config
 from broker.mstock.errors import SettingError
 from broker.mstock.secret import Secret, masked
-from broker.mstock.web import answers, pages, present
+from broker.mstock.web import answers, doors, pages, present
 from broker.mstock.web.answers import Outcome, Problem
 from broker.mstock.web.flow import Entry, LoginFlow, Visit
-from broker.mstock.web.headers import harden
-from broker.mstock.web.pages import BLUEPRINT, ENDPOINT, ConfigSource, Frame
+from broker.mstock.web.pages import ENDPOINT, ConfigSource, Frame
 
 OnSuccess = Callable[[Secret, Config], Response]
 
-RULE = "/mstock/callback"
 _BROWSER = "mstock_browser"
 _ACTIONS = ("login", "verify", "resend", "restart")
 _METHODS = ("otp", "totp")
@@ -59,37 +57,31 @@ def create_blueprint(
     away before anything happens, `notice` gives a sentence to show above a fresh login form, and
     `phone_url` is the simulated phone's page. Headers are set only where the app has not set them.
     """
-    page = _LoginPage(config_source, on_success, clock, on_entry, notice, phone_url, flow)
-    blueprint = Blueprint(
-        BLUEPRINT,
-        __name__,
-        template_folder="templates",
-        static_folder="static",
-        static_url_path=pages.STATIC,
+    page = LoginPage(
+        config_source,
+        on_success,
+        clock,
+        on_entry=on_entry,
+        notice=notice,
+        phone_url=phone_url,
+        flow=flow,
     )
-    blueprint.record_once(pages.require_csrf)
-    blueprint.add_url_rule(RULE, "callback", page.answer, methods=["GET", "POST"])
-    blueprint.register_error_handler(CSRFError, page.on_stale_page)
-    for status in (400, 403, 404, 413, 415, 429):
-        blueprint.register_error_handler(status, page.on_http_error)
-    blueprint.register_error_handler(Exception, pages.on_fault)
-    blueprint.context_processor(page.frame)
-    blueprint.after_request(harden)
-    return blueprint
+    return doors.login_door(lambda: page)
 
 
-class _LoginPage:
+class LoginPage:
     """The view and its error handlers, around one `LoginFlow`."""
 
     def __init__(
         self,
         config_source: ConfigSource,
         on_success: OnSuccess,
-        clock: Clock,
-        on_entry: Callable[[], Response | None],
-        notice: Callable[[], str],
-        phone_url: str,
-        flow: LoginFlow | None,
+        clock: Clock = SYSTEM_CLOCK,
+        *,
+        on_entry: Callable[[], Response | None] = lambda: None,
+        notice: Callable[[], str] = lambda: "",
+        phone_url: str = "",
+        flow: LoginFlow | None = None,
     ) -> None:
         self._config_source = config_source
         self._on_success = on_success

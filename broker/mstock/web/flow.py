@@ -180,8 +180,7 @@ class LoginFlow:
             return self._gone(visit, end.why)
         except Busy:
             return replace(self.state(visit), problem=answers.BEING_CHECKED)
-        work = partial(self._send_code, visit, attempt, entry)
-        return self._carry_out(visit, attempt, work)
+        return self._carry_out(visit, attempt, partial(self._send_code, visit, attempt, entry))
 
     def _send_code(self, visit: Visit, attempt: Attempt, entry: Entry, keep: Keep) -> Outcome:
         token = login.verify_otp(visit.config, bare(entry.otp), attempt.secret)

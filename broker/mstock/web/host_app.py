@@ -1,151 +1,178 @@
-"""Joins this plugin to a running OpenAlgo: `register(app)`, the one line in its `app.py`.
+"""Joins this plugin to OpenAlgo: `register(app)`, the one line in its `app.py`.
 
 Each part stands alone: what cannot be joined is logged, and OpenAlgo starts and runs without it.
+At the start only rules and hooks are added; what they need is loaded when it is first needed, so
+that a start costs next to nothing, and a user of another broker nothing.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, Flask
+from flask import Blueprint, Flask, Response, current_app, make_response, request, session
 
 from broker.mstock import host
-from broker.mstock.api.guard import whereabouts
-from broker.mstock.clock import SYSTEM_CLOCK, Clock
-from broker.mstock.config import Config, environment
-from broker.mstock.errors import MstockError, SettingError
-from broker.mstock.session import watching
-from broker.mstock.session.autologin import AutoLogin, start_ticking
-from broker.mstock.session.calendar import Calendar, load_calendar
-from broker.mstock.session.host_store import HostStore
-from broker.mstock.session.line import Line
-from broker.mstock.session.notices import Notice, teller
-from broker.mstock.upkeep import Upkeep
-from broker.mstock.web import pages
-from broker.mstock.web.auto_login import create_auto_login_blueprint
-from broker.mstock.web.callback import create_blueprint
-from broker.mstock.web.flow import LoginFlow
-from broker.mstock.web.headers import harden
-from broker.mstock.web.host_desk import BLUEPRINT, DASHBOARD, HostDesk
-from broker.mstock.web.host_keeper import Keeper, is_the_server
-from broker.mstock.web.kept import Kept
-from broker.mstock.web.limits import OPENALGO_LIMITS, LoginLimits
+from broker.mstock.web import doors
+
+if TYPE_CHECKING:
+    from broker.mstock.clock import Clock
+    from broker.mstock.web.host_join import Joined
+
+BLUEPRINT = "mstock_host"
+# The host's own page for every broker's login; ours stands before it.
+_HOSTS_LOGIN = "brlogin.broker_callback"
+# Where the host's pages ask whether the broker session still stands.
+_ASKED = frozenset({"/auth/session-status", "/auth/dashboard-data", "/auth/broker"})
+# Seconds until it is looked whether anyone has auto-login; the host's tables are there by then.
+_LOOK_AFTER = 20.0
 
 log = host.logger(__name__)
 
 
-class Joined(NamedTuple):
-    """What `register` has made; in `app.extensions["mstock"]`."""
-
-    store: HostStore
-    keeper: Keeper
-    desk: HostDesk
-    ticking: list[Callable[[], None]]
-
-    def stop(self) -> None:
-        """End what goes on by itself."""
-        for stop in self.ticking:
-            stop()
-
-
-def register(app: Flask, clock: Clock = SYSTEM_CLOCK) -> None:
+def register(app: Flask, clock: Clock | None = None) -> None:
     """Give OpenAlgo the mStock pages, logouts at mStock, and the daily login. Raises nothing."""
-    try:
-        app.extensions["mstock"] = _join(app, clock)
-    except Exception as error:
-        _tell("nothing of it", error)
-
-
-def _join(app: Flask, clock: Clock) -> Joined:
-    store = HostStore(may_write=True)
-    keeper = Keeper(store, Config.from_env, clock)
-    desk = HostDesk(store, keeper, Config.from_env, clock)
-    ticking: list[Callable[[], None]] = []
-    parts: tuple[tuple[str, Callable[[], None]], ...] = (
-        ("the login page", lambda: _add_login(app, desk, store, clock)),
-        ("the funds page", lambda: _add_pages(app, desk)),
-        ("the end of a session at midnight", lambda: _add_midnight(app, desk)),
-        ("the end of a session that mStock refuses", lambda: watching.when_dead(keeper.on_dead)),
-        ("the logout at mStock", lambda: host.on_revoked(keeper.on_revoked)),
-        ("auto-login", lambda: ticking.extend(_add_auto_login(app, desk, store, keeper, clock))),
+    room = Room(clock)
+    parts: tuple[tuple[str, Callable[[], object]], ...] = (
+        ("the login page", lambda: app.register_blueprint(_login(room))),
+        ("the funds page", lambda: app.register_blueprint(_pages(room))),
+        ("the auto-login page", lambda: app.register_blueprint(_auto_login(room))),
+        ("the end of a session at midnight", lambda: app.before_request(room.before_host)),
+        ("the end of a session that mStock refuses", lambda: host.when_session_ends(room.on_dead)),
+        ("the logout at mStock", lambda: host.on_revoked(room.on_revoked)),
+        ("auto-login", room.start),
     )
     for name, add in parts:
         try:
             add()
         except Exception as error:
             _tell(name, error)
-    return Joined(store, keeper, desk, ticking)
+    app.extensions["mstock"] = room
 
 
-def _add_login(app: Flask, desk: HostDesk, store: HostStore, clock: Clock) -> None:
-    flow = LoginFlow(clock, limits=_limits(clock), line=Line(store, clock, desk.remember))
-    page = create_blueprint(
-        Config.from_env,
-        desk.on_success,
-        clock,
-        on_entry=desk.on_entry,
-        notice=desk.notice,
-        flow=flow,
-    )
-    page.context_processor(desk.extras)
-    app.register_blueprint(page)
+class Room:
+    """What stands behind the rules: made when somebody first asks for it, and kept."""
+
+    def __init__(self, clock: Clock | None) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._joined: Joined | None = None
+        self._over = threading.Event()
+
+    def joined(self) -> Joined:
+        """All of it; raises what its making raises, and is tried again the next time."""
+        with self._lock:
+            if self._joined is None:
+                from broker.mstock.web.host_join import join
+
+                self._joined = join(self._clock)
+            return self._joined
+
+    def stop(self) -> None:
+        """End what goes on by itself."""
+        self._over.set()
+        if self._joined is not None:
+            self._joined.stop()
+
+    def login_page(self) -> doors.Page:
+        """Our login page, or the host's own when ours cannot be had."""
+        try:
+            return self.joined().login_page
+        except Exception as error:
+            _tell("the login page", error)
+            return _HostsOwn()
+
+    def extras(self) -> dict[str, Any]:
+        """What the templates may call."""
+        return {} if self._joined is None else self._joined.desk.extras()
+
+    def before_host(self) -> None:
+        """When the host's pages ask whether the broker session stands: end it there at midnight."""
+        if request.path in _ASKED and session.get("logged_in"):
+            try:
+                self.joined().desk.end_if_over()
+            except Exception as error:
+                log.debug(f"mStock: the session's end was not looked at: {type(error).__name__}")
+
+    def on_dead(self, account: Any, token: Any) -> None:
+        """mStock has ended a session."""
+        self.joined().keeper.on_dead(account, token)
+
+    def on_revoked(self, user: str, sealed: str) -> None:
+        """The host takes a token away; called in the midst of its writing, so: elsewhere."""
+        threading.Thread(
+            target=self._log_out, args=(user, sealed), name="mstock-logout", daemon=True
+        ).start()
+
+    def _log_out(self, user: str, sealed: str) -> None:
+        try:
+            self.joined().keeper.log_out(user, sealed)
+        except Exception as error:
+            _tell("a logout at mStock", error)
+
+    def start(self) -> None:
+        """Load auto-login a while after the start, if anyone has switched it on."""
+        threading.Thread(target=self._look, name="mstock-start", daemon=True).start()
+
+    def _look(self) -> None:
+        while not self._over.wait(_LOOK_AFTER):
+            try:
+                if any(row.aux[host.RENEWAL_COLUMN] for row in host.auth_rows()):
+                    self.joined()
+            except Exception as error:
+                log.debug(f"mStock: auto-login could not be looked for: {type(error).__name__}")
+            else:
+                return
 
 
-def _limits(clock: Clock) -> LoginLimits:
-    """The tries that the host allows for its own login pages; OpenAlgo's own figures otherwise."""
-    try:
-        return LoginLimits(clock, host.login_limits() or OPENALGO_LIMITS)
-    except ValueError:
-        return LoginLimits(clock)
+class _HostsOwn:
+    """The host's own login page in the place of ours."""
+
+    def frame(self) -> dict[str, str]:
+        """It brings its own."""
+        return {}
+
+    def answer(self) -> Response:
+        """What it answers."""
+        return make_response(current_app.view_functions[_HOSTS_LOGIN](broker=host.BROKER))
+
+    def on_stale_page(self, error: Any) -> Response:
+        """Flask's words."""
+        return make_response(error.get_response())
+
+    on_http_error = on_stale_page
 
 
-def _add_pages(app: Flask, desk: HostDesk) -> None:
+def _login(room: Room) -> Blueprint:
+    blueprint = doors.login_door(room.login_page)
+    blueprint.context_processor(room.extras)
+    return blueprint
+
+
+def _auto_login(room: Room) -> Blueprint:
+    blueprint = doors.auto_login_door(lambda: room.joined().auto_page)
+    blueprint.before_request(lambda: room.joined().desk.only_users())
+    return blueprint
+
+
+def _pages(room: Room) -> Blueprint:
     blueprint = Blueprint(BLUEPRINT, __name__, template_folder="templates")
-    blueprint.add_url_rule("/mstock/continue", "resume", desk.resume, methods=["GET", "POST"])
-    blueprint.add_url_rule("/mstock/funds", "funds", desk.funds)
-    blueprint.register_error_handler(Exception, pages.on_fault)
-    blueprint.context_processor(desk.frame)
-    blueprint.context_processor(desk.extras)
-    blueprint.after_request(harden)
-    app.register_blueprint(blueprint)
-
-
-def _add_midnight(app: Flask, desk: HostDesk) -> None:
-    app.before_request(desk.before_host)
-
-
-def _add_auto_login(
-    app: Flask, desk: HostDesk, store: HostStore, keeper: Keeper, clock: Clock
-) -> list[Callable[[], None]]:
-    calendar, tell = _upkeep(clock)
-    auto = AutoLogin(
-        store, keeper.config_of, clock, calendar=calendar, tell=tell, on_login=keeper.renewed
+    blueprint.add_url_rule(
+        "/mstock/continue", "resume", lambda: room.joined().desk.resume(), methods=["GET", "POST"]
     )
-    desk.kept = kept = Kept(clock, store, auto)
-    page = create_auto_login_blueprint(
-        Config.from_env,
-        kept.auto,
-        may_manage=desk.may_manage,
-        clock=clock,
-        session_of=kept.session,
-        home=lambda: DASHBOARD,
-    )
-    page.before_request(desk.only_users)
-    app.register_blueprint(page)
-    return [start_ticking(auto)] if is_the_server(environment()) else []
-
-
-def _upkeep(clock: Clock) -> tuple[Calendar, Callable[[Notice], None]]:
-    """The trading days, and who is told of a failure; a wrong setting costs only what it is for."""
-    try:
-        upkeep = Upkeep.from_env()
-        return load_calendar(upkeep.home), teller(upkeep, clock)
-    except SettingError as error:
-        log.error(f"mStock: nobody can be told of a failed auto-login. {error}")
-        return load_calendar(), lambda notice: log.error(f"mStock auto-login: {notice.words}")
+    blueprint.add_url_rule("/mstock/funds", "funds", lambda: room.joined().desk.funds())
+    blueprint.context_processor(lambda: doors.framed(lambda: room.joined().desk.frame()))
+    blueprint.context_processor(room.extras)
+    return doors.finished(blueprint)
 
 
 def _tell(what: str, error: Exception) -> None:
-    words = str(error) if isinstance(error, MstockError) else whereabouts(error)
+    try:
+        from broker.mstock.api.guard import whereabouts
+        from broker.mstock.errors import MstockError
+
+        words = str(error) if isinstance(error, MstockError) else whereabouts(error)
+    except Exception:  # a plugin copied in halves
+        words = type(error).__name__
     log.error(f"mStock: OpenAlgo runs without {what}. {words}")

@@ -24,11 +24,9 @@ from broker.mstock.web.host_keeper import Keeper
 from broker.mstock.web.kept import Kept
 from broker.mstock.web.pages import ENDPOINT, ConfigSource, Frame
 
-BLUEPRINT = "mstock_host"
+_RESUME, _FUNDS = "mstock_host.resume", "mstock_host.funds"
 DASHBOARD = "/dashboard"
 _APP_LOGIN = "/auth/login"
-# Where the host's pages ask whether the broker session still stands.
-_ASKED = frozenset({"/auth/session-status", "/auth/dashboard-data", "/auth/broker"})
 # Keys of the host's browser session, which anyone can read who has the cookie: nothing secret.
 _NOTICE, _ANEW = "mstock_notice", "mstock_anew"
 _REMEMBERED = 16
@@ -43,14 +41,19 @@ class HostDesk:
     """The views and what the login page asks of them."""
 
     def __init__(
-        self, store: HostStore, keeper: Keeper, config_source: ConfigSource, clock: Clock
+        self,
+        store: HostStore,
+        keeper: Keeper,
+        kept: Kept,
+        config_source: ConfigSource,
+        clock: Clock,
     ) -> None:
         self._store = store
         self._keeper = keeper
         self._config_source = config_source
         self._clock = clock
         self.frame = Frame(config_source)
-        self.kept = Kept(clock, None, None)
+        self._kept = kept
         self._how: OrderedDict[str, How] = OrderedDict()
 
     # What the login page asks.
@@ -76,7 +79,7 @@ class HostDesk:
             session[_ANEW] = True
         if session.get(_ANEW):
             return None
-        return pages.see_other(url_of(f"{BLUEPRINT}.resume"))
+        return pages.see_other(url_of(_RESUME))
 
     def notice(self) -> str:
         """What to say above a fresh login form."""
@@ -151,9 +154,7 @@ class HostDesk:
         standing = self._standing(user)
         if standing is None:
             return self._to_broker_login(_OVER)
-        links = Links(
-            refresh=url_of(f"{BLUEPRINT}.funds"), back=DASHBOARD, back_words="OpenAlgo's dashboard"
-        )
+        links = Links(refresh=url_of(_FUNDS), back=DASHBOARD, back_words="OpenAlgo's dashboard")
         try:
             summary = get_fund_summary(standing.token.reveal(), config=config)
         except LogInAgain as error:
@@ -172,27 +173,22 @@ class HostDesk:
 
     def extras(self) -> dict[str, Any]:
         """What the pages' templates may call: a line on auto-login, where there is one."""
-        return {"auto_line": self._auto_line} if self.kept.has_page else {}
+        return {"auto_line": self._auto_line} if self._kept.has_page else {}
 
     def _auto_line(self) -> auto_view.Line | None:
         try:
             account = self._config_source().account
         except SettingError:
             return None
-        return self.kept.banner(account, url_of(auto_login.ENDPOINT))
+        return self._kept.banner(account, url_of(auto_login.ENDPOINT))
 
-    def before_host(self) -> None:
-        """When the host's pages ask whether the broker session stands: end it there at midnight.
+    def end_if_over(self) -> None:
+        """After midnight, when the host's pages ask whether the broker session stands: end it.
 
         Not earlier and not by a timer: a strategy that calls with the dead token is told that the
-        session is over, and would be told that its key is wrong.
+        session is over, and would be told that its key is wrong. Raises `MstockError`.
         """
-        if request.path not in _ASKED or not session.get("logged_in"):
-            return
-        try:
-            self._keeper.end_if_over(self._config_source())
-        except Exception as error:
-            log.debug(f"mStock: the session's end was not looked at: {type(error).__name__}")
+        self._keeper.end_if_over(self._config_source())
 
     def _standing(self, user: str) -> Held | None:
         """The user's stored session, unless it is over for certain; mStock is not asked."""

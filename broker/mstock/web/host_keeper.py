@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os.path
 import sys
-import threading
 from collections import deque
 from collections.abc import Mapping
 
@@ -66,13 +64,8 @@ class Keeper:
             if kept is not None and kept.is_over:
                 held.forget(self._store, config.account, kept.token)
 
-    def on_revoked(self, user: str, sealed: str) -> None:
-        """The host takes a token away; called in the midst of its writing, so: later, elsewhere."""
-        threading.Thread(
-            target=self._log_out, args=(user, sealed), name="mstock-logout", daemon=True
-        ).start()
-
-    def _log_out(self, user: str, sealed: str) -> None:
+    def log_out(self, user: str, sealed: str) -> None:
+        """The host has taken this token away, or is about to: log it out at mStock."""
         try:
             token = host.decrypt(sealed)
             if not token or fingerprint(token) in self._ended_by_mstock:
@@ -120,6 +113,8 @@ def is_the_server(env: Mapping[str, str]) -> bool:
     Not in a child that another Python started for a piece of work, and not in the process that only
     watches the files of a development server.
     """
+    import multiprocessing
+
     if multiprocessing.parent_process() is not None:
         return False
     main = getattr(sys.modules.get("__main__"), "__file__", None) or ""

@@ -16,18 +16,17 @@ from flask import (
     request,
     url_for,
 )
-from flask.blueprints import BlueprintSetupState
 from werkzeug.exceptions import BadRequest, HTTPException
 
 from broker.mstock.api.guard import whereabouts
 from broker.mstock.config import Config
 from broker.mstock.errors import SettingError
-from broker.mstock.web import answers
+from broker.mstock.web import answers, doors
 from broker.mstock.web.answers import Problem
 
-BLUEPRINT = "mstock_login"
+BLUEPRINT = doors.LOGIN
 ENDPOINT = f"{BLUEPRINT}.callback"
-STATIC = "/mstock/static"
+STATIC = doors.STATIC
 
 REFUSED = Problem("The request was refused.", "Nothing was sent.")
 
@@ -60,12 +59,6 @@ def sent(known: tuple[str, ...]) -> Mapping[str, str]:
     if not all(isinstance(value, str) for value in fields.values()):
         raise BadRequest
     return fields
-
-
-def require_csrf(state: BlueprintSetupState) -> None:
-    """Refuse to be registered in an app that does not protect its forms."""
-    if "csrf" not in state.app.extensions:
-        raise RuntimeError("The mStock login page needs Flask-WTF's CSRFProtect in the app.")
 
 
 def csrf_problem() -> Problem:

@@ -40,14 +40,14 @@ def create_app(
     flow: LoginFlow | None = None,
     store: Store | None = None,
     auto: AutoLogin | None = None,
-    no_store: MstockError | None = None,
+    no_auto: MstockError | None = None,
 ) -> Flask:
     """The app: `/mstock/callback` to log in, `/funds`, `/logout`, `/mstock/auto-login`.
 
     For loopback only (see `server.py`). `config_source` is asked at each request and may raise
     `SettingError`. With a `store` a login is kept in it, and a `flow` that is given should share
-    its line (`session/line.py`); `auto` is what the auto-login page shows; `no_store` says why
-    there is neither.
+    its line (`session/line.py`); `auto` is what the auto-login page shows; `no_auto` says why
+    there is no auto-login.
     """
     app = Flask(__name__, static_folder=None, template_folder=None)
     app.config.update(
@@ -65,7 +65,7 @@ def create_app(
     CSRFProtect(app)
     frame = Frame(config_source, phone_url)
     app.context_processor(frame)
-    kept = Kept(clock, store, auto, no_store)
+    kept = Kept(clock, store, auto, no_auto)
     desk = Desk(clock, TokenShelf(clock, newer=kept.newer), frame, kept)
     app.context_processor(lambda: {"auto_line": desk.auto_line})
     login_page = create_blueprint(

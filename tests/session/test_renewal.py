@@ -1,0 +1,366 @@
+"""The decision what auto-login does next: by example, and over random days with broken clocks."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from datetime import date, datetime, time, timedelta
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from broker.mstock.clock import IST
+from broker.mstock.errors import (
+    APIKeyException,
+    CertificateError,
+    DataException,
+    GeneralException,
+    HostError,
+    InputException,
+    LogInAgain,
+    LoginUnfinished,
+    MiraeException,
+    MstockError,
+    OutcomeUnknown,
+    PluginFault,
+    RateLimited,
+    SettingError,
+    Unreachable,
+    VaultError,
+)
+from broker.mstock.secret import Secret
+from broker.mstock.session import renewal
+from broker.mstock.session.calendar import load_calendar
+from broker.mstock.session.held import Held, How
+from broker.mstock.session.outcome import attempt_of
+from broker.mstock.session.record import from_json, to_json
+from broker.mstock.session.renewal import Attempt, Do, RenewalState, Result, next_step
+from broker.mstock.session.token import life_from
+from tests.support.auto import FRIDAY, MONDAY, at
+
+CALENDAR = load_calendar()
+TUESDAY, WEDNESDAY, MUHURAT = date(2026, 11, 24), date(2026, 11, 25), date(2026, 11, 8)
+ON = RenewalState(enabled=True)
+
+
+def session_from(moment: datetime, *, is_over: bool = False) -> Held:
+    return Held(Secret("a.b.c"), life_from(moment), moment, How.OTP, is_over)
+
+
+def ended(result: Result, begun: datetime, state: RenewalState = ON) -> RenewalState:
+    attempt = Attempt(begun, result.value, "Words.")
+    return renewal.concluded(renewal.begun(state, begun), attempt, begun)
+
+
+class TestNextStep:
+    @pytest.mark.parametrize(
+        ("clock", "day", "do", "then"),
+        [
+            ("00:00", MONDAY, Do.WAIT, at("08:35")),
+            ("08:34:59", MONDAY, Do.WAIT, at("08:35")),
+            ("08:35", MONDAY, Do.LOG_IN, None),
+            ("09:10", MONDAY, Do.LOG_IN, None),
+            ("15:29:59", MONDAY, Do.LOG_IN, None),
+            ("15:30", MONDAY, Do.WAIT, at("08:35", WEDNESDAY)),
+            ("08:35", TUESDAY, Do.WAIT, at("08:35", WEDNESDAY)),
+            ("16:00", FRIDAY, Do.WAIT, at("08:35")),
+            ("08:35", MUHURAT, Do.LOG_IN, None),
+            ("17:00", MUHURAT, Do.LOG_IN, None),  # the session is held in the evening
+            ("20:00", MUHURAT, Do.WAIT, at("08:35", date(2026, 11, 9))),
+        ],
+    )
+    def test_by_the_clock(self, clock: str, day: date, do: Do, then: datetime | None) -> None:
+        step = next_step(ON, at(clock, day), CALENDAR, None)
+        assert (step.do, step.at) == (do, then or at(clock, day))
+        assert step.words.endswith(".")
+
+    def test_the_computers_own_zone_does_not_matter(self) -> None:
+        elsewhere = at("08:35").astimezone(tz=None)
+        assert next_step(ON, elsewhere, CALENDAR, None).do is Do.LOG_IN
+
+    @pytest.mark.parametrize("state", [RenewalState(), ON._replace(blocked="Refused.")])
+    def test_off_and_blocked_wait_for_the_user(self, state: RenewalState) -> None:
+        step = next_step(state, at("08:35"), CALENDAR, None)
+        assert (step.do, step.at) == (Do.WAIT, None)
+
+    @pytest.mark.parametrize(
+        ("login", "do"),
+        [
+            (at("00:10"), Do.LOG_IN),  # over after twelve hours
+            (at("03:29:59"), Do.LOG_IN),
+            (at("03:30"), Do.SETTLE),
+            (at("08:00"), Do.SETTLE),
+            (at("20:00", FRIDAY), Do.LOG_IN),
+        ],
+    )
+    def test_a_session_counts_when_it_lasts_until_the_close(self, login: datetime, do: Do) -> None:
+        now = at("08:40")
+        session = session_from(login, is_over=life_from(login).is_over(now))
+        assert next_step(ON, now, CALENDAR, session).do is do
+
+    def test_a_session_that_mstock_has_ended_does_not_count(self) -> None:
+        session = session_from(at("08:00"), is_over=True)
+        assert next_step(ON, at("08:40"), CALENDAR, session).do is Do.LOG_IN
+
+    def test_pauses_grow_and_end_with_the_fourth_try(self) -> None:
+        state, begun, moments = ON, at("08:35"), []
+        for _ in range(4):
+            moments.append(f"{begun:%H:%M}")
+            state = ended(Result.RETRY, begun, state)
+            step = next_step(state, begun, CALENDAR, None)
+            assert step.do is Do.WAIT
+            begun = step.at or begun
+        assert moments == ["08:35", "08:37", "08:43", "08:57"]
+        assert begun == at("08:35", WEDNESDAY)
+        assert state.notice
+
+    def test_no_try_after_ten_past_nine_but_the_first(self) -> None:
+        state = ended(Result.RETRY, at("09:09"))
+        assert state.notice
+        assert next_step(state, at("09:11"), CALENDAR, None).at == at("08:35", WEDNESDAY)
+        slept = ended(Result.RETRY, at("09:01"))
+        assert slept.notice == ""
+        assert next_step(slept, at("10:00"), CALENDAR, None).do is Do.GIVE_UP
+        given_up = renewal.given_up(slept, at("10:00"))
+        assert "Words." in given_up.notice
+        assert next_step(given_up, at("10:00"), CALENDAR, None).do is Do.WAIT
+
+    def test_a_login_by_hand_between_two_tries_settles_the_day(self) -> None:
+        state = ended(Result.RETRY, at("08:35"))
+        assert next_step(state, at("09:30"), CALENDAR, session_from(at("08:50"))).do is Do.SETTLE
+
+    @pytest.mark.parametrize("result", [Result.REFUSED, Result.UNKNOWN, Result.FAILED])
+    def test_other_ends_close_the_day_with_a_notice(self, result: Result) -> None:
+        state = ended(result, at("08:35"))
+        assert next_step(state, at("08:50"), CALENDAR, None).do is Do.WAIT
+        assert "Words." in state.notice
+        on_wednesday = next_step(state, at("08:35", WEDNESDAY), CALENDAR, None).do
+        assert on_wednesday is (Do.WAIT if result is Result.REFUSED else Do.LOG_IN)
+
+    def test_a_login_under_a_clock_that_was_days_ahead_does_not_cost_that_day(self) -> None:
+        """On Monday the clock said Wednesday; on Wednesday the token is long over."""
+        state = ended(Result.DONE, at("08:35", WEDNESDAY))
+        mondays = session_from(at("08:35"), is_over=True)
+        assert next_step(state, at("08:35", WEDNESDAY), CALENDAR, mondays).do is Do.LOG_IN
+        todays = session_from(at("08:35", WEDNESDAY))
+        assert next_step(state, at("08:36", WEDNESDAY), CALENDAR, todays).do is Do.WAIT
+        logged_out = next_step(state, at("08:36", WEDNESDAY), CALENDAR, None)
+        assert logged_out.do is Do.WAIT
+
+
+OUTCOMES = [
+    (Unreachable("x"), Result.RETRY),
+    (LoginUnfinished("x"), Result.RETRY),
+    (OutcomeUnknown("x"), Result.RETRY),
+    (OutcomeUnknown("x", http_status=502), Result.RETRY),
+    (OutcomeUnknown("x", http_status=503), Result.RETRY),
+    (OutcomeUnknown("x", http_status=504), Result.RETRY),
+    (OutcomeUnknown("x", is_silence=True), Result.UNKNOWN),
+    (OutcomeUnknown("x", http_status=200), Result.UNKNOWN),
+    (OutcomeUnknown("x", http_status=302), Result.UNKNOWN),
+    (OutcomeUnknown("x", http_status=500), Result.UNKNOWN),
+    (InputException("x"), Result.REFUSED),
+    (APIKeyException("x"), Result.REFUSED),
+    (SettingError("x"), Result.REFUSED),
+    (MiraeException("x"), Result.REFUSED),
+    (RateLimited("x"), Result.FAILED),
+    (GeneralException("x"), Result.FAILED),
+    (DataException("x"), Result.FAILED),
+    (CertificateError("x"), Result.FAILED),
+    (VaultError("x"), Result.FAILED),
+    (HostError("x"), Result.FAILED),
+    (PluginFault("x"), Result.FAILED),
+    (LogInAgain("x"), Result.FAILED),
+]
+
+
+@pytest.mark.parametrize(("error", "result"), OUTCOMES, ids=lambda each: str(type(each).__name__))
+def test_what_a_failure_means(error: MstockError, result: Result) -> None:
+    assert attempt_of(error, at("08:35")).result == result
+
+
+class TestRecord:
+    FULL = RenewalState(
+        enabled=True,
+        accepted_at=at("07:00"),
+        at=time(8, 40),
+        blocked="Refused.",
+        notice="Read this.",
+        begun_at=at("08:40"),
+        steps=(1, 2),
+        tallies=(renewal.Tally(MONDAY, 2, at("08:43"), True, True),),
+        history=(Attempt(at("08:40"), "refused", "Words.", "MA500"),),
+    )
+
+    @pytest.mark.parametrize("state", [RenewalState(), ON, FULL])
+    def test_comes_back_as_it_was_written(self, state: RenewalState) -> None:
+        assert from_json(to_json(state)) == state
+
+    def test_newer_versions_may_add_names_and_older_ones_lack_some(self) -> None:
+        record = json.loads(to_json(self.FULL)) | {"from a newer version": [1]}
+        assert from_json(json.dumps(record)) == self.FULL
+        assert from_json("{}") == RenewalState()
+        assert from_json('{"enabled": true}') == ON
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            *("", "null", "[]", "1", '"on"', "{", "[" * 100_000),
+            *('{"enabled": 1}', '{"enabled": "yes"}', '{"blocked": null}', '{"notice": {}}'),
+            *('{"at": "25:00"}', '{"at": 835}', '{"at": "08:35+05:30"}', '{"begun_at": 5}'),
+            *('{"begun_at": "2026-11-23T08:35:00"}', '{"steps": [true]}', '{"steps": [-1]}'),
+            *('{"steps": 5}', '{"tallies": [{}]}', '{"tallies": {"day": "2026-11-23"}}'),
+            '{"tallies": [{"day": "2026-11-23", "tries": "0", "is_closed": false}]}',
+            '{"history": [{"at": "2026-11-23T08:35:00+05:30", "result": 1, "words": ""}]}',
+            '{"begun_at": "0001-01-01T00:00:00+14:00"}',
+        ],
+    )
+    def test_what_makes_no_sense_is_refused(self, text: str) -> None:
+        with pytest.raises(VaultError) as caught:
+            from_json(text)
+        assert caught.value.next_step
+
+    def test_does_not_grow_without_end(self) -> None:
+        state, day = ON, date(2026, 1, 1)
+        for n in range(400):
+            moment = at("08:35", day + timedelta(days=n))
+            state = renewal.stepped(ended(Result.DONE, moment, state), n)
+        assert len(to_json(state)) < 8000
+
+
+class Try(NamedTuple):
+    at: datetime
+    real: float  # hours that have really passed
+
+
+class World:
+    """Days with a clock that may jump; every state goes through JSON, as between two processes."""
+
+    def __init__(self) -> None:
+        self.now = at("08:00")
+        self.real = 0.0
+        self.state = renewal.switched_on(RenewalState(), self.now)
+        self.session: Held | None = None
+        self.tries: list[Try] = []
+        self.blocked = False
+        self.closed: set[date] = set()
+
+    def pass_time(self, hours: float) -> None:
+        self.now += timedelta(hours=hours)
+        self.real += hours
+
+    def jump(self, hours: float) -> None:
+        self.now += timedelta(hours=hours)
+
+    def switch_on(self) -> None:
+        self.blocked = False
+        self.state = from_json(to_json(renewal.switched_on(self.state, self.now)))
+
+    def log_in_by_hand(self) -> None:
+        self.session = session_from(self.now)
+
+    def tick(self, end: str) -> Do:
+        step = next_step(self.state, self.now, CALENDAR, self._held())
+        if step.do is Do.LOG_IN:
+            self._try(end)
+        elif step.do is Do.SETTLE:
+            self.state = renewal.settled(self.state, self.now)
+        elif step.do is Do.GIVE_UP:
+            self.state = renewal.given_up(self.state, self.now)
+            assert self.state.notice
+        elif step.do is Do.CLEAR_UP:
+            self.state = renewal.cleared_up(self.state, self._held(), self.now)
+        else:
+            assert step.at is None or step.at > self.now
+        self.state = from_json(to_json(self.state))
+        return step.do
+
+    def _held(self) -> Held | None:
+        if self.session is None:
+            return None
+        return self.session._replace(is_over=self.session.life.is_over(self.now))
+
+    def _try(self, end: str) -> None:
+        day = self.now.date()
+        assert not self.blocked
+        assert day not in self.closed
+        assert CALENDAR.is_trading_day(day)
+        assert time(8, 35) <= self.now.time() < time(20)
+        self.tries.append(Try(self.now, self.real))
+        self.state = renewal.begun(self.state, self.now)
+        if end == "crash":
+            self.closed.add(day)
+            return
+        if end == Result.DONE:
+            self.session = session_from(self.now)
+        elif end != Result.RETRY:
+            self.closed.add(day)
+        self.blocked = end == Result.REFUSED
+        attempt = Attempt(self.now, end, "Words.")
+        self.state = renewal.concluded(self.state, attempt, self.now)
+
+    def check(self) -> None:
+        per_day = Counter(each.at.date() for each in self.tries)
+        assert max(per_day.values(), default=0) <= 4
+        for one, other in zip(self.tries, self.tries[1:], strict=False):
+            if one.at.date() == other.at.date() and other.at >= one.at:
+                assert other.at - one.at >= timedelta(minutes=2)
+
+
+_ENDS = [*(result.value for result in Result), "crash", "retry", "retry", "retry"]
+_MOVES = st.one_of(
+    st.tuples(st.just("tick"), st.sampled_from(_ENDS)),
+    st.tuples(st.just("tick"), st.sampled_from(_ENDS)),
+    st.tuples(st.just("pass"), st.floats(0.005, 0.3) | st.floats(0.3, 30)),
+    st.tuples(st.just("morning"), st.none()),
+    st.tuples(st.just("jump"), st.floats(-100, 100) | st.floats(-1, 1)),
+    st.tuples(st.just("switch on"), st.none()),
+    st.tuples(st.just("by hand"), st.none()),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(_MOVES, max_size=60))
+def test_whatever_happens_no_rule_is_broken_and_nothing_gets_stuck(
+    moves: list[tuple[str, object]],
+) -> None:
+    world = World()
+    last_day = world.now.date()
+    for move, value in moves:
+        if move == "tick":
+            world.tick(str(value))
+        elif move == "pass":
+            world.pass_time(float(value))  # type: ignore[arg-type]
+        elif move == "morning":
+            tomorrow = world.now.date() + timedelta(days=1)
+            world.pass_time((at("08:35", tomorrow) - world.now).total_seconds() / 3600)
+        elif move == "jump":
+            world.jump(float(value))  # type: ignore[arg-type]
+        elif move == "switch on":
+            world.switch_on()
+        else:
+            world.log_in_by_hand()
+        last_day = max(last_day, world.now.date())
+        world.check()
+    # With the clock right and the user there, the next new trading day begins with a login.
+    next_day = last_day + timedelta(days=1)
+    while not CALENDAR.is_trading_day(next_day):
+        next_day += timedelta(days=1)
+    world.now = at("06:00", next_day)
+    world.switch_on()
+    world.tick("done")  # clears up, where something was left
+    world.now = at("08:35", next_day)
+    assert world.tick("done") in (Do.LOG_IN, Do.SETTLE)
+    assert world.session is not None
+    assert world.session.life.expected_until is not None
+    assert world.session.life.expected_until >= at("15:30", next_day)
+
+
+def test_the_world_above_can_fail() -> None:
+    world = World()
+    world.tries = [Try(at("08:35"), 0.0), Try(at("08:36"), 0.1)]
+    with pytest.raises(AssertionError):
+        world.check()
+    assert at("08:35").tzinfo is IST
