@@ -86,7 +86,7 @@ def test_swapped_keys_are_asked_for_again(run: Run, openalgo: Path) -> None:
 def test_no_answer_or_a_no_changes_nothing(run: Run, openalgo: Path, typed: str) -> None:
     before = snapshot(openalgo)
     result = run("install", "--preview", typed=typed)
-    assert result.exit_code == 1
+    assert result.exit_code != 0  # refused, or stopped by the user
     assert snapshot(openalgo) == before
 
 
@@ -161,7 +161,7 @@ class TestARunningOpenAlgo:
         before = snapshot(openalgo)
         for typed in (None, "n\n"):
             result = run("install", "--preview", *([] if typed else ["--yes"]), typed=typed)
-            assert result.exit_code == 1
+            assert result.exit_code != 0
             assert "Stop it first" in result.output
         assert snapshot(openalgo) == before
         assert run("install", "--preview", "--yes", "--force").exit_code == 0

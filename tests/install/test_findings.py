@@ -69,7 +69,7 @@ def readable(openalgo: Path) -> None:
 
 
 def readable_copy(openalgo: Path) -> None:
-    next((openalgo / ".mstock-openalgo/backups").glob("*/env")).chmod(0o755)
+    next((openalgo / ".env.mstock").glob("2*")).chmod(0o755)
 
 
 def no_plugin(openalgo: Path) -> None:

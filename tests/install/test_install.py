@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -87,7 +88,9 @@ def test_no_secret_is_kept_but_in_env_and_its_copies(openalgo: Path, package: Pa
     installed_twice = {**ENV, "BROKER_API_SECRET": Secret("another")}
     apply(plan(openalgo, package=package, changes=installed_twice))
     holders = [name for name, (_, data) in snapshot(openalgo).items() if KEY.encode() in data]
-    assert all(name.endswith("/env") for name in holders)
+    # Where neither git nor an image that is built of this folder takes them from.
+    assert all(name == ".env" or name.startswith(".env.mstock/") for name in holders)
+    assert len(holders) == 1  # in .env itself it is replaced by now
     if sys.platform != "win32":
         assert {snapshot(openalgo)[name][0] for name in holders} == {0o600}
 
@@ -137,6 +140,19 @@ def test_a_key_that_was_changed_since_is_left_and_named(openalgo: Path, package:
     assert values(path.read_bytes())["BROKER_API_SECRET"] == "YOUR_BROKER_API_SECRET"
 
 
+def test_without_the_copies_of_env_the_rest_is_still_put_back(
+    openalgo: Path, package: Package
+) -> None:
+    before = snapshot(openalgo)
+    installed(openalgo, package)
+    shutil.rmtree(openalgo / ".env.mstock")
+    env = (openalgo / ".env").read_bytes()
+    assert any("copy" in word for word in plan_undo(openalgo).words)
+    assert take_out(openalgo) == ()
+    assert (openalgo / ".env").read_bytes() == env
+    assert {**snapshot(openalgo), ".env": before[".env"]} == before
+
+
 def test_an_edited_plugin_is_left_unless_forced_and_a_copy_is_kept(
     openalgo: Path, package: Package
 ) -> None:
@@ -184,7 +200,9 @@ class TestUpdatesOfOpenAlgo:
         git(openalgo, "add", "-A")
         git(openalgo, "commit", "-qm", "as shipped")
         installed(openalgo, package)
-        assert ".mstock-openalgo" not in git(openalgo, "status", "--porcelain")
+        status = git(openalgo, "status", "--porcelain")
+        assert ".mstock-openalgo" not in status
+        assert ".env" not in status
         git(openalgo, "stash")
         (openalgo / "broker/mstock/api/data.py").write_text("# their news\n")
         git(openalgo, "commit", "-qam", "an update")
@@ -200,6 +218,7 @@ class TestUpdatesOfOpenAlgo:
         assert take_out(updated) == ()
         assert git(updated, "status", "--porcelain") == ""
         assert not (updated / ".mstock-openalgo").exists()
+        assert not (updated / ".env.mstock").exists()
 
     def test_a_new_install_mends_it_and_the_way_back_leads_to_the_update(
         self, updated: Path, package: Package

@@ -63,7 +63,8 @@ def cut_at(wanted: str) -> Step:
 def ours_apart(folder: Path) -> dict[str, tuple[int, bytes]]:
     """All but our own folder, whose copies may stay after a repair."""
     found = snapshot(folder)
-    return {name: what for name, what in found.items() if not name.startswith(".mstock-openalgo")}
+    ours = (".mstock-openalgo", ".env.mstock")
+    return {name: what for name, what in found.items() if name.split("/")[0] not in ours}
 
 
 def do(kind: str, openalgo: Path, package: Package, step: Step) -> None:
@@ -114,7 +115,8 @@ def test_a_power_cut(
         assert ours_apart(openalgo) == before
         do(kind, openalgo, package, lambda _step: None)
     assert ours_apart(openalgo) != before
-    assert (openalgo / ".mstock-openalgo").exists() is (kind == "install")
+    for ours in (".mstock-openalgo", ".env.mstock"):
+        assert (openalgo / ours).exists() is (kind == "install")
     wrong = [one for one in findings(openalgo) if not one.ok and one.name in ("plugin", "app.py")]
     assert wrong == []
 

@@ -24,6 +24,12 @@ _YES = click.option("--yes", is_flag=True, help="Ask nothing.")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Answer in JSON; asks nothing.")
 
 
+_IN_THE_DATABASE = (
+    "If auto-login is on, switch it off on its page in OpenAlgo first: that removes your password "
+    "and TOTP secret from OpenAlgo's database, which this command leaves alone."
+)
+
+
 class _Talk:
     """Says things to a person, or keeps them for one JSON object at the end."""
 
@@ -129,9 +135,9 @@ def install(
             return
         if not quiet:
             click.confirm("Do this?", abort=True)
-        record = apply(wanted)
+        apply(wanted)
         talk.findings(findings(path))
-        talk.text("backup", f"What was there before is in {wanted.host.place.backups / record.id}.")
+        talk.text("backup", f"What was there before is kept in {wanted.host.place.home}.")
         talk.end("Installed. Start OpenAlgo, and log in.")
     except MstockError as error:
         talk.refuse(error)
@@ -157,6 +163,7 @@ def uninstall(path: Path, dry_run: bool, yes: bool, force: bool, as_json: bool) 
         talk.listing("steps", "This will", list(wanted.words))
         talk.listing("left", "This is left alone:", list(wanted.left))
         talk.text("diff", wanted.diff)
+        talk.text("database", _IN_THE_DATABASE)
         if dry_run:
             talk.end("Nothing was changed: this was a dry run.")
             return

@@ -38,6 +38,14 @@ class Place(NamedTuple):
         return self.home / "backups"
 
     @property
+    def env_copies(self) -> Path:
+        """The dated copies of `.env`, under a name that OpenAlgo's `.dockerignore` shuts out.
+
+        An image that is built of this OpenAlgo must not hold anybody's keys.
+        """
+        return self.openalgo / ".env.mstock"
+
+    @property
     def staging(self) -> Path:
         """Where the new plugin is put together before it takes its place."""
         return self.home / "staging"

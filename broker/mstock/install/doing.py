@@ -10,7 +10,7 @@ from secrets import token_hex
 from broker.mstock.clock import SYSTEM_CLOCK, Clock
 from broker.mstock.errors import HostError
 from broker.mstock.install import disk, env_file
-from broker.mstock.install.checkout import Place
+from broker.mstock.install.checkout import Checkout, Place
 from broker.mstock.install.journal import (
     Change,
     Journal,
@@ -23,6 +23,9 @@ from broker.mstock.install.journal import (
 from broker.mstock.install.package import Match, compared, leftovers, prune
 from broker.mstock.install.planning import Plan
 from broker.mstock.install.record import EnvKey, Record, fingerprint
+
+# So that neither `git status` nor `git add` in OpenAlgo sees what is ours.
+_UNSEEN = b"*\n"
 
 
 def unwatched(_step: str) -> None:
@@ -39,18 +42,7 @@ def apply(plan: Plan, clock: Clock = SYSTEM_CLOCK, step: Step = unwatched) -> Re
     with at_work(place):
         _check_unchanged(plan)
         day = new_backup(place, clock)
-        backup = place.backups / day
-        contents = {}
-        changes = {}
-        for name, was, now in (
-            ("app.py", plan.host.app, plan.app),
-            (".env", plan.host.env or b"", plan.env),
-        ):
-            if now is not None:
-                saved = backup / name.lstrip(".")
-                disk.write(saved, was, mode=0o600, like=place.openalgo)
-                changes[name] = Change(f"backups/{day}/{saved.name}", disk.sha256(now))
-                contents[name] = now
+        contents, changes = put_aside(plan.host, day, plan.app, plan.env)
         swap = None
         if plan.replaces_plugin:
             disk.remove(place.staging)
@@ -87,16 +79,16 @@ def at_work(place: Place) -> Iterator[None]:
     """Our folder exists, nobody else works in it, and no interrupted change waits there."""
     with words_for_errors(place):
         disk.private_folder(place.home, like=place.openalgo)
-        # So that neither `git status` nor `git add` in OpenAlgo sees copies of `.env`.
-        disk.write(place.home / ".gitignore", b"*\n", like=place.openalgo)
+        disk.write(place.home / ".gitignore", _UNSEEN, like=place.openalgo)
         with disk.alone(place.lock):
             refuse_interrupted(place)
             yield
 
 
 def clear_home(place: Place) -> None:
-    """Take our folder in OpenAlgo away."""
+    """Take our folders in OpenAlgo away."""
     with words_for_errors(place):
+        disk.remove(place.env_copies)
         disk.remove(place.home)
 
 
@@ -114,6 +106,29 @@ def words_for_errors(place: Place) -> Iterator[None]:
         ) from None
 
 
+def put_aside(
+    host: Checkout, day: str, app: bytes | None, env: bytes | None
+) -> tuple[dict[str, bytes], dict[str, Change]]:
+    """Copy what is about to change; the new bytes and the journal's entries, by the files' names.
+
+    `app` and `env` are the new bytes, None where nothing changes.
+    """
+    place = host.place
+    contents: dict[str, bytes] = {}
+    changes: dict[str, Change] = {}
+    if app is not None:
+        saved = f"backups/{day}/app.py"
+        disk.write(place.home / saved, host.app, mode=0o600, like=place.openalgo)
+        contents["app.py"], changes["app.py"] = app, Change(saved, disk.sha256(app))
+    if env is not None:
+        saved = _env_copy(day)
+        disk.private_folder(place.env_copies, like=place.openalgo)
+        disk.write(place.env_copies / ".gitignore", _UNSEEN, like=place.openalgo)
+        disk.write(place.home / saved, host.env or b"", mode=0o600, like=place.openalgo)
+        contents[".env"], changes[".env"] = env, Change(saved, disk.sha256(env))
+    return contents, changes
+
+
 def new_backup(place: Place, clock: Clock) -> str:
     """A new dated folder for copies, open to its owner only; its name."""
     day = clock.now().strftime("%Y-%m-%dT%H%M%S")
@@ -124,6 +139,11 @@ def new_backup(place: Place, clock: Clock) -> str:
     for folder in (place.backups, place.backups / name):
         disk.private_folder(folder, like=place.openalgo)
     return name
+
+
+def _env_copy(day: str) -> str:
+    """Where a copy of `.env` is, relative to our folder."""
+    return f"../.env.mstock/{day}"
 
 
 def _check_unchanged(plan: Plan) -> None:
@@ -150,7 +170,7 @@ def _record(plan: Plan, day: str, swap: Swap | None) -> Record:
     if plan.app is not None:
         record = record._replace(app=disk.sha256(plan.app))
     if plan.env is not None and plan.host.env is not None:
-        saved = f"backups/{day}/env"
+        saved = _env_copy(day)
         unbroken = bool(old.env) and old.env == disk.sha256(plan.host.env)
         record = record._replace(
             env=disk.sha256(plan.env),

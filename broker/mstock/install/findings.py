@@ -144,7 +144,8 @@ def _copies(host: Checkout, _record: Record | None) -> Iterator[Finding]:
     if sys.platform == "win32":
         return
     env = host.place.openalgo / ".env"
-    kept = sorted(host.place.backups.glob("*/env")) if host.place.backups.is_dir() else []
+    copies = host.place.env_copies
+    kept = sorted(copies.glob("[0-9]*")) if copies.is_dir() else []
     loose = [path for path in (env, *kept) if path.is_file() and path.stat().st_mode & 0o077]
     if loose:
         names = " ".join(str(path.relative_to(host.place.openalgo)) for path in loose)

@@ -101,7 +101,8 @@ def pending(place: Place) -> Journal | None:
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise HostError(
             f"The journal of an interrupted install, {place.journal}, cannot be read.",
-            f"What was there before is in {place.backups}; put it back by hand.",
+            f"What was there before is in {place.backups} and {place.env_copies}; put it back by "
+            "hand.",
         ) from None
 
 
@@ -133,6 +134,7 @@ def settle_pending(place: Place, step: Step) -> list[str]:
 def take_back(place: Place, journal: Journal, step: Step) -> list[str]:
     """Put everything back as it was before the change; says what was done."""
     done = []
+    is_clean = True
     if journal.swap and _swap_back(place, journal.swap, step):
         done.append("broker/mstock is again what it was before the interrupted change.")
     for name, change in journal.changes.items():
@@ -145,12 +147,16 @@ def take_back(place: Place, journal: Journal, step: Step) -> list[str]:
             disk.write(path, saved)
             done.append(f"{name} is again what it was before the interrupted change.")
         elif now != disk.sha256(saved):
+            is_clean = False
             done.append(
                 f"{name} was changed by somebody else meanwhile, and is left as it is; the copy "
                 f"from before is {place.home / change.saved}."
             )
     step("end the journal")
     end(place, journal._replace(leaves_nothing=False))
+    if is_clean:
+        for change in journal.changes.values():
+            disk.remove(place.home / change.saved)
     return done or ["The interrupted change had not changed anything yet."]
 
 
@@ -204,6 +210,7 @@ def end(place: Place, journal: Journal) -> None:
     with suppress(OSError):
         disk.remove(place.staging)  # what remains of it does no harm
     if journal.leaves_nothing:
+        disk.remove(place.env_copies)
         disk.remove(place.backups)
     disk.remove(place.journal)
     disk.settle(place.home)

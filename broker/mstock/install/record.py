@@ -80,5 +80,5 @@ def fingerprint(salt: str, raw: str | None) -> str:
 def _damaged(place: Place) -> HostError:
     return HostError(
         f"The record of the install, {place.record}, cannot be read.",
-        f"What was there before is in {place.backups}; put it back by hand.",
+        f"What was there before is in {place.backups} and {place.env_copies}; put it back by hand.",
     )

@@ -11,9 +11,8 @@ from broker.mstock.clock import SYSTEM_CLOCK, Clock
 from broker.mstock.errors import HostError
 from broker.mstock.install import app_patch, disk, env_file
 from broker.mstock.install.checkout import Checkout, Place, look
-from broker.mstock.install.doing import at_work, clear_home, new_backup, unwatched
+from broker.mstock.install.doing import at_work, clear_home, new_backup, put_aside, unwatched
 from broker.mstock.install.journal import (
-    Change,
     Journal,
     Step,
     Swap,
@@ -90,17 +89,7 @@ def undo(plan: Undo, clock: Clock = SYSTEM_CLOCK, step: Step = unwatched) -> lis
         if look(place.openalgo) != plan.host:
             raise HostError("app.py or .env has changed in the meantime.", "Start again.")
         day = new_backup(place, clock)
-        contents = {}
-        changes = {}
-        for name, was, now in (
-            ("app.py", plan.host.app, plan.app),
-            (".env", plan.host.env or b"", plan.env),
-        ):
-            if now is not None:
-                saved = place.backups / day / name.lstrip(".")
-                disk.write(saved, was, mode=0o600, like=place.openalgo)
-                changes[name] = Change(f"backups/{day}/{saved.name}", disk.sha256(now))
-                contents[name] = now
+        contents, changes = put_aside(plan.host, day, plan.app, plan.env)
         swap = None
         if plan.plugin is not Folder.STAYS:
             incoming = _incoming(plan, before=place.home / (plan.record.before or ""))
@@ -110,7 +99,10 @@ def undo(plan: Undo, clock: Clock = SYSTEM_CLOCK, step: Step = unwatched) -> lis
         journal = Journal(day, rest is not None, leaves_nothing, swap, changes)
         carry_out(place, journal, contents, rest, step)
     if not leaves_nothing:
-        return [f"The copies in {place.backups} stay there (those of .env hold your keys)."]
+        return [
+            f"The copies in {place.backups} and {place.env_copies} stay there; those of .env hold "
+            "your keys."
+        ]
     clear_home(place)
     return []
 
@@ -191,6 +183,10 @@ def _env(
 ) -> tuple[bytes | None, dict[str, EnvKey]]:
     """The new `.env`, and the lines that stay ours."""
     if not record.keys or host.env is None:
+        return None, {}
+    if not all((host.place.home / key.before).is_file() for key in record.keys.values()):
+        names = ", ".join(record.keys)
+        notes.words.append(f"leave {names} in .env: the copy of what they were is gone")
         return None, {}
     if record.env_before and disk.sha256(host.env) == record.env:
         notes.words.append("put .env back")
