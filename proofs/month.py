@@ -223,18 +223,18 @@ def _free_port() -> int:
 @contextmanager
 def _new_york() -> Iterator[None]:
     """This computer's own time zone is one with daylight saving, where the system lets us."""
-    before = os.environ.get("TZ")  # noqa: TID251
+    before = os.environ.get("TZ")
     if not hasattr(system_time, "tzset"):
         yield
         return
     try:
-        os.environ["TZ"] = "America/New_York"  # noqa: TID251
+        os.environ["TZ"] = "America/New_York"
         system_time.tzset()
         yield
     finally:
-        os.environ.pop("TZ")  # noqa: TID251
+        os.environ.pop("TZ")
         if before is not None:
-            os.environ["TZ"] = before  # noqa: TID251
+            os.environ["TZ"] = before
         system_time.tzset()
 
 

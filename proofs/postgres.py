@@ -39,7 +39,7 @@ def postgresql(env: Mapping[str, str] = os.environ) -> Iterator[str]:
         yield url
         return
     with tempfile.TemporaryDirectory(prefix="pg", ignore_cleanup_errors=True) as folder:
-        os.chmod(folder, 0o755)  # noqa: S103 - the server's user has to get in
+        os.chmod(folder, 0o755)  # the server's user has to get in
         data = Path(folder) / "data"
         data.mkdir(0o700)
         if _is_root():

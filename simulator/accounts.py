@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass, field
 
 from .funds import DOC_SAMPLE, MOCK_SAMPLE, RETAIL_DAY, FundRow, balanced
@@ -103,4 +104,24 @@ def demo_accounts() -> list[Account]:
             funds=dict(MOCK_SAMPLE),
             totp_enabled=True,
         ),
+    ]
+
+
+def many_accounts(count: int) -> list[Account]:
+    """Return so many customers with TOTP, each with a password, keys and a secret of its own."""
+    return [
+        Account(
+            client_code=f"MB{n:07}",
+            name=f"TRADER {n}",
+            user_id=str(1000 + n),
+            password=f"Simulated-{n:07}",
+            api_key_a=f"SIMULATOR/typeA+many/{n:07}@@",
+            api_key_b=f"SIMULATOR/typeB+many/{n:07}@@",
+            totp_secret=base64.b32encode(f"simulated secret {n:07}"[-20:].encode()).decode(),
+            mobile=f"8{n:09}",
+            mail=f"many{n}@example.com",
+            funds=balanced(RETAIL_DAY),
+            totp_enabled=True,
+        )
+        for n in range(1, count + 1)
     ]

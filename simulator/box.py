@@ -26,7 +26,8 @@ class Simulator:
     """mStock in a box. Use it as a context manager, or with start() and stop().
 
     `profile`: "strict" or "tolerant"; `revision`: "older" or "newer" (see Settings); `port`: 0
-    for a free one. Several may run at once: they share nothing.
+    for a free one; `accounts`: the customers, the demo's own three unless they are given. Several
+    may run at once: they share nothing.
     """
 
     def __init__(
@@ -35,11 +36,12 @@ class Simulator:
         revision: str = "older",
         port: int = 0,
         gzip: bool = True,
+        accounts: list[Account] | None = None,
     ) -> None:
         self.settings = Settings(profile, revision, gzip)
         self.clock = Clock()
         self.phone = Phone()
-        accounts = demo_accounts()
+        accounts = accounts or demo_accounts()
         self.world = World(self.clock, self.phone, accounts)
         self.demo: Account = accounts[0]
         self.faults = FaultBoard(f"{d.letter}/{path}" for d in DIALECTS for path in d.routes)

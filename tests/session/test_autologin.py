@@ -26,7 +26,7 @@ from broker.mstock.session.held import How, held, keep
 from broker.mstock.session.record import to_json
 from broker.mstock.session.renewal import RenewalState
 from broker.mstock.session.store import Item, MemoryStore
-from broker.mstock.session.unattended import LONGEST_LOGIN
+from broker.mstock.session.unattended import longest_login
 from proofs import month
 from tests.support.auto import FRIDAY, MONDAY, Stage, at, staged
 from tests.support.leaks import Leaks
@@ -298,7 +298,9 @@ class TestCrashes:
     def test_a_killed_process_leaves_a_lease_that_ends_by_itself(self, stage: Stage) -> None:
         stage.enable()
         stage.time.until(at("08:35"))
-        assert stage.store.lease(stage.account, "killed", stage.time.now(), LONGEST_LOGIN)
+        assert stage.store.lease(
+            stage.account, "killed", stage.time.now(), longest_login(stage.config)
+        )
         record = to_json(renewal.begun(RenewalState(enabled=True), stage.time.now()))
         stage.store.set(stage.account, Item.RENEWAL, Secret(record))
         assert stage.tick_until("08:37") == []

@@ -10,6 +10,7 @@ import pytest
 
 from broker.mstock.secret import Secret
 from broker.mstock.session.opening import open_store
+from broker.mstock.session.sql_store import SqlStore
 from broker.mstock.session.store import Item
 from broker.mstock.upkeep import Upkeep
 from tests.session.racer import LEASES, TEXTS, account
@@ -52,3 +53,5 @@ def test_three_programs_lose_nothing_and_share_no_lease(
         for n in range(TEXTS):
             assert store.get(account(f"{name}-{n}"), Item.TOKEN) == Secret(f"{name} {n}")
     assert len(store.accounts()) == len(names) * TEXTS
+    if isinstance(store, SqlStore):
+        store.close()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
-import inspect
 import logging
 import sys
 from collections.abc import Iterator
@@ -24,10 +22,10 @@ _TRY = "Update the mStock plugin, or ask for an update that fits this version of
 
 def is_present() -> bool:
     """True when OpenAlgo's modules are there to be imported, which need not mean that it runs."""
+    from importlib.util import find_spec
+
     try:
-        return all(
-            name in sys.modules or importlib.util.find_spec(name) is not None for name in _LANDMARKS
-        )
+        return all(name in sys.modules or find_spec(name) is not None for name in _LANDMARKS)
     except (ImportError, AttributeError, ValueError):
         return False
 
@@ -60,6 +58,8 @@ def name_of(module: str, name: str) -> Any:
 
 def call(module: str, name: str, *values: Any, **named: Any) -> Any:
     """A host function's answer; `HostError` when it is missing or takes other arguments now."""
+    import inspect  # slow to load, and this module is on the way of every login
+
     function = name_of(module, name)
     try:
         inspect.signature(function).bind(*values, **named)

@@ -108,7 +108,7 @@ class AutoLogin:
             raise InputException("The password is empty.", "Enter your mStock trading password.")
         key = unattended.totp_key(totp_secret)
         account = config.account
-        with self._ledger.lease(account):
+        with self._ledger.lease(config):
             try:
                 state = self._ledger.state(account)
             except MstockError:
@@ -146,7 +146,7 @@ class AutoLogin:
         `InputException` when auto-login is off, `VaultError`.
         """
         account = config.account
-        with self._ledger.lease(account):
+        with self._ledger.lease(config):
             state = self._ledger.state(account)
             if not state.enabled:
                 raise InputException(
@@ -203,7 +203,7 @@ class AutoLogin:
         if config is None or config.account != account:
             return []
         try:
-            with self._ledger.lease(account):
+            with self._ledger.lease(config):
                 # Looked at again: another process may have done it a moment ago.
                 state = self._ledger.state(account)
                 return self._act(config, state, self._step(account, state).do)

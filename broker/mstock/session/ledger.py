@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from broker.mstock.clock import Clock
-from broker.mstock.config import Account
+from broker.mstock.config import Account, Config
 from broker.mstock.errors import LoginUnderway
 from broker.mstock.secret import Secret
 from broker.mstock.session.record import from_json, to_json
 from broker.mstock.session.renewal import RenewalState
 from broker.mstock.session.store import Item, Store
-from broker.mstock.session.unattended import LONGEST_LOGIN
+from broker.mstock.session.unattended import longest_login
 
 
 class Ledger:
@@ -42,13 +42,14 @@ class Ledger:
         return state
 
     @contextmanager
-    def lease(self, account: Account) -> Iterator[None]:
+    def lease(self, config: Config) -> Iterator[None]:
         """The sole right to log this account in, among threads too. Raises `LoginUnderway`."""
         holder = f"{self._holder}-{secrets.token_hex(4)}"
-        if not self._store.lease(account, holder, self._clock.now(), LONGEST_LOGIN):
+        account, seconds = config.account, longest_login(config)
+        if not self._store.lease(account, holder, self._clock.now(), seconds):
             raise LoginUnderway(
                 "Another program or page is logging this account in at this moment.",
-                "Wait for up to three minutes, then look again.",
+                "Wait for a few minutes, then look again.",
             )
         try:
             yield

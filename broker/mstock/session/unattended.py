@@ -23,8 +23,10 @@ _MARGIN = 3.0
 _LONGEST_WAIT = STEP + _MARGIN
 _FEWEST_BYTES = 10  # a shorter secret is a typing error; RFC 4226 wants 16
 
-# The longest that a login takes: both calls to their deadlines, a wait before each, and some air.
-LONGEST_LOGIN = 180.0
+
+def longest_login(config: Config) -> float:
+    """Seconds that a login may take: a wait before each call, both to their deadlines, some air."""
+    return 2 * (_LONGEST_WAIT + config.timeouts.deadline + config.timeouts.connect) + 60
 
 
 class Choice(NamedTuple):
@@ -97,6 +99,8 @@ def choose_step(time: float, used: frozenset[int]) -> Choice:
     now = math.floor(time / STEP)
     step = max([now, *(each + 1 for each in used if each <= now + 1)])
     if step == now and (now + 1) * STEP - time <= _MARGIN:
+        step += 1
+    while step in used:
         step += 1
     return Choice(step, max(0.0, step * STEP - time))
 

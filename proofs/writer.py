@@ -1,0 +1,54 @@
+"""Writes in a vault until it is killed: `python -m proofs.writer HOME FIRST`.
+
+Write number n puts n under the name that `slot(n)` says; it is printed when it is done.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from itertools import count
+
+from broker.mstock.config import Account
+from broker.mstock.secret import Secret
+from broker.mstock.session.opening import open_store
+from broker.mstock.session.store import Item
+from broker.mstock.upkeep import Upkeep
+
+_ITEMS = (Item.TOKEN, Item.PASSWORD, Item.TOTP_SECRET, Item.RENEWAL)
+SLOTS = 12
+_LENGTH = 1199  # a token's
+
+
+def slot(n: int) -> tuple[Account, Item]:
+    """Where the n-th text lies: three accounts with four texts each."""
+    return Account("http://127.0.0.1:9", "B", f"MA{n % 3}"), _ITEMS[n % 4]
+
+
+def text(n: int) -> Secret:
+    """The n-th text."""
+    return Secret(f"{n} ".ljust(_LENGTH, "."))
+
+
+def number(kept: Secret | None) -> int | None:
+    """Which text this is, None for none; ValueError for one that no writer wrote whole."""
+    if kept is None:
+        return None
+    n = int(kept.reveal().split()[0])
+    if kept != text(n):
+        raise ValueError("a text is not as it was written")
+    return n
+
+
+def main(home: str, first: int) -> None:
+    """Write until killed; a write that fails ends the program with its error."""
+    store = open_store(Upkeep(home))
+    os.write(1, b"ready\n")
+    sys.stdin.readline()
+    for n in count(first):
+        store.set(*slot(n), text(n))
+        os.write(1, b"%d\n" % n)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))

@@ -1,0 +1,19 @@
+"""Tokens that claim what a test wants."""
+
+from __future__ import annotations
+
+import base64
+import json
+from datetime import datetime
+from typing import Any
+
+from broker.mstock.secret import Secret
+
+
+def jwt(claims: Any) -> Secret:
+    body = claims if isinstance(claims, bytes) else json.dumps(claims).encode()
+    return Secret(f"h.{base64.urlsafe_b64encode(body).rstrip(b'=').decode()}.s")
+
+
+def made(moment: datetime, **more: Any) -> Secret:
+    return jwt({"iat": int(moment.timestamp()), **more})
