@@ -25,11 +25,13 @@ from tests.support.openalgo.hours import Hours
 
 Figures = dict[str, float]
 
+# Shown, not judged: it is the start that must not cost more.
+_LATER: Final = "and to the funds"
 # What the host imports of a plugin: before it serves anything, and then up to the figures on its
 # dashboard, the last two by its keep-warm service.
 _PHASES: Final = {
     "at start": ["streaming.mstock_adapter"],
-    "and to the funds": [
+    _LATER: [
         *("api.auth_api", "api.funds", "database.master_contract_db"),
         *("api.order_api", "mapping.transform_data"),
     ],
@@ -108,7 +110,11 @@ def started(host: Host) -> Figures:
     """A real start of the host, and the memory of its process once it is quiet."""
     host.start()
     try:
-        return {"memory, the host after its start": host.memory() / 1024}
+        resident = host.memory()
+        return {
+            "memory, the serving process after its start": resident[0] / 1024,
+            "memory, all of the host's processes": sum(resident) / 1024,
+        }
     finally:
         host.stop()
 
@@ -164,6 +170,7 @@ def main(rounds: int) -> None:
     for what in found["ours"][0]:
         ours, theirs = ([each[what] for each in found[which]] for which in ("ours", "shipped"))
         ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True) if b)
+        verdict = "yes" if round(ratio, 2) <= 1.0 else "NO"
         unit = _UNITS[what.partition(",")[0]]
         digits = 1 if unit == " ms" else 0
         table.add_row(
@@ -171,13 +178,14 @@ def main(rounds: int) -> None:
             f"{statistics.median(ours):.{digits}f}{unit}",
             f"{statistics.median(theirs):.{digits}f}{unit}",
             f"{ratio:.2f}",
-            "yes" if round(ratio, 2) <= 1.0 else "NO",
+            "" if _LATER in what or what.startswith("memory added") else verdict,
         )
     console = Console(width=100)
     console.print(table)
     console.print(
         f"{rounds} interleaved starts of each, medians; -X importtime, after all that OpenAlgo "
-        "imports anyway; byte code kept."
+        "imports anyway; byte code kept. Not judged: what is loaded after the start, and the memory "
+        "added by the plugin alone, which one start tells no closer than to 200 KB."
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import requests
 
+from benchmarks import host as benchmark
 from simulator import Simulator
 from tests.host_real.conftest import hide_all
 from tests.support.leaks import Leaks
@@ -43,6 +44,16 @@ def test_the_host_goes_by_the_clock_of_the_simulator(host: Host, trader: Visitor
     host.hours.go_on_to("12:00")
     shown = parsedate_to_datetime(trader.get("/auth/check-setup").headers["Date"])
     assert abs((shown - host.hours.now()).total_seconds()) < 5
+
+
+def test_the_comparison_measures_both_plugins(checkout: Checkout) -> None:
+    found = benchmark.measure(checkout, 1, lambda said: None)
+    (ours,), (shipped,) = found["ours"], found["shipped"]
+    assert list(ours) == list(shipped)
+    for what in ("modules, at start", "import, at start", f"modules, {benchmark._LATER}"):
+        assert ours[what] > 0 < shipped[what]
+    assert all(value > 1 for what, value in ours.items() if what.startswith("memory, "))
+    assert ours["modules, at start"] <= shipped["modules, at start"]
 
 
 def test_a_change_in_a_checkout_is_noticed(checkout: Checkout, tmp_path: Path) -> None:

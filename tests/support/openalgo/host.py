@@ -95,13 +95,18 @@ class Host:
         """Note what was shown elsewhere than to a visitor, to be searched for secrets too."""
         self._seen.append((where, what))
 
-    def memory(self) -> int:
-        """Kilobytes resident in the process that serves the pages, where /proc tells them."""
+    def memory(self) -> list[int]:
+        """Kilobytes resident in each of the host's processes, the largest, which serves the pages,
+        first. Linux tells them."""
         assert self._process is not None
-        pid = self._process.pid
-        worker = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0]
-        status = Path(f"/proc/{worker}/status").read_text()
-        return int(re.findall(r"(?m)^VmRSS:\s+(\d+) kB", status)[0])
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                stat = (folder / "stat").read_text().rpartition(")")[2].split()
+                if int(stat[2]) == self._process.pid:  # its process group
+                    status = (folder / "status").read_text()
+                    found += map(int, re.findall(r"(?m)^VmRSS:\s+(\d+) kB", status))
+        return sorted(found, reverse=True)
 
     def row(self) -> dict[str, Any]:
         """The host's row about the trader's broker session, as it lies in the database."""
