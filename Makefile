@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := demo
-.PHONY: demo app test check bench proofs screenshots
+.PHONY: demo app test test-host check bench bench-host proofs screenshots
 
 .venv/ready-%: pyproject.toml
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
@@ -20,6 +20,17 @@ app: .venv/ready-demo
 test: .venv/ready-test check
 	$(BIN)/python -m pytest $(ARGS)
 
+# The same plugin in a copy of a real OpenAlgo, against the simulator. OPENALGO_HOME is its folder,
+# OPENALGO_PYTHON a Python that has what it needs, and gunicorn and eventlet. libfaketime moves the
+# copy's clock over a night; without it the tests of the night are skipped.
+test-host: .venv/ready-test
+ifneq ($(OPENALGO_HOME),)
+ifeq ($(OPENALGO_FAKETIME),)
+	-@$(BIN)/python -m pip install --quiet --disable-pip-version-check libfaketime
+endif
+endif
+	$(BIN)/python -m pytest tests/host_real $(ARGS)
+
 check: .venv/ready-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -32,6 +43,9 @@ bench: .venv/ready-test
 # The long proofs, all three; docs/reliability.md has their tables.
 proofs: .venv/ready-test
 	$(BIN)/python -m proofs $(ARGS)
+# What the plugin costs a real OpenAlgo, against the one that it ships with.
+bench-host: .venv/ready-test
+	@$(BIN)/python -m benchmarks.host $(ARGS)
 
 # Renews the pictures in docs/ from a browser's walk through the demo.
 screenshots: .venv/ready-test

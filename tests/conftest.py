@@ -10,10 +10,20 @@ import pytest
 from broker.mstock.config import Config
 from broker.mstock.session import watching
 from simulator import Simulator
+from tests.support.chromium import chromium, new_context, page, shoot
 from tests.support.stage import morning_box
+
+# One browser for every folder's tests: two of Playwright's drivers do not bear each other.
+__all__ = ["chromium", "new_context", "page", "shoot"]
 
 _OURS = ("BROKER_", "MSTOCK_", "REDIRECT_URL")
 _NETWORK = ("PROXY", "CA_BUNDLE", "SSL_CERT_FILE", "NETRC")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--screenshots", metavar="DIR", help="keep the browser tests' screenshots in this folder"
+    )
 
 
 @pytest.fixture(autouse=True)

@@ -45,7 +45,8 @@ class Leaks:
                 for name, secret in self.secrets.items()
                 for form in _forms(secret)
                 for where, text in self.shown
-                if re.search(rf"(?<![0-9A-Za-z]){re.escape(form)}(?![0-9A-Za-z])", text)
+                if form in text
+                and re.search(rf"(?<![0-9A-Za-z]){re.escape(form)}(?![0-9A-Za-z])", text)
             }
         )
 

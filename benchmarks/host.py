@@ -1,0 +1,193 @@
+"""`make bench-host`: what our plugin costs a real OpenAlgo, against the plugin it ships with."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from simulator import Simulator
+from tests.support.openalgo.checkout import Checkout, place_by_installer
+from tests.support.openalgo.host import Host
+from tests.support.openalgo.hours import Hours
+
+Figures = dict[str, float]
+
+# Shown, not judged: it is the start that must not cost more.
+_LATER: Final = "and to the funds"
+# What the host imports of a plugin: before it serves anything, and then up to the figures on its
+# dashboard, the last two by its keep-warm service.
+_PHASES: Final = {
+    "at start": ["streaming.mstock_adapter"],
+    _LATER: [
+        *("api.auth_api", "api.funds", "database.master_contract_db"),
+        *("api.order_api", "mapping.transform_data"),
+    ],
+}
+_UNITS: Final = {"modules": "", "import": " ms", "memory added": " KB", "memory": " MB"}
+
+# A fresh interpreter: first the host with an empty plugin, so that what it needs anyway is there
+# and charged to nobody, then the real one.
+_PROBE: Final = """
+import importlib, json, os, sys, types
+
+NAMES = ("", ".streaming", ".streaming.mstock_adapter", ".web", ".web.host_app")
+for name in NAMES:
+    empty = types.ModuleType("broker.mstock" + name)
+    empty.__path__ = []
+    empty.MstockWebSocketAdapter = type("MstockWebSocketAdapter", (), {})
+    empty.register = lambda app: None
+    sys.modules[empty.__name__] = empty
+import app as host
+for name in [name for name in sys.modules if name.startswith("broker.mstock")]:
+    del sys.modules[name]
+
+def resident():
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1024
+
+found = {}
+for phase, names in json.loads(sys.argv[1]).items():
+    before, kilobytes = set(sys.modules), resident()
+    print("\\nBEGIN", phase, file=sys.stderr, flush=True)
+    for name in names:
+        importlib.import_module("broker.mstock." + name)
+    if phase == "at start" and os.path.exists("broker/mstock/web/host_app.py"):
+        importlib.import_module("broker.mstock.web.host_app").register(host.app)
+    print("\\nEND", phase, file=sys.stderr, flush=True)
+    found[phase] = [len(set(sys.modules) - before), resident() - kilobytes]
+print("\\nFOUND" + json.dumps(found), flush=True)
+os._exit(0)
+"""
+
+
+def probe(host: Host, python: str) -> Figures:
+    """One fresh interpreter's figures; a phase counts what came before it too."""
+    done = subprocess.run(
+        [python, "-X", "importtime", "-c", _PROBE, json.dumps(_PHASES)],
+        cwd=host.copy,
+        env=host.environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = re.findall(r"^FOUND(.*)$", done.stdout, re.M)
+    if not said:
+        raise SystemExit(f"OpenAlgo could not be imported:\n{done.stderr[-2000:]}")
+    figures: Figures = {}
+    modules = added = milliseconds = 0.0
+    for phase, (new, kilobytes) in json.loads(said[0]).items():
+        modules += new
+        added += kilobytes
+        milliseconds += _imported(done.stderr, phase)
+        figures[f"modules, {phase}"] = modules
+        figures[f"import, {phase}"] = milliseconds
+        figures[f"memory added, {phase}"] = added
+    return figures
+
+
+def _imported(stderr: str, phase: str) -> float:
+    """Milliseconds of all imports of a phase: of the outermost ones, which hold the others."""
+    part = stderr.partition(f"BEGIN {phase}\n")[2].partition(f"END {phase}\n")[0]
+    outermost = re.findall(r"(?m)^import time:\s+\d+ \|\s+(\d+) \| \S", part)
+    return sum(map(int, outermost)) / 1000
+
+
+def started(host: Host) -> Figures:
+    """A real start of the host, and the memory of its process once it is quiet."""
+    host.start()
+    try:
+        resident = host.memory()
+        return {
+            "memory, the serving process after its start": resident[0] / 1024,
+            "memory, all of the host's processes": sum(resident) / 1024,
+        }
+    finally:
+        host.stop()
+
+
+@contextmanager
+def _hosts(checkout: Checkout) -> Iterator[dict[str, Host]]:
+    """Two copies of the checkout, the same but for the plugin, started and imported once."""
+    if (checkout.home / "broker/mstock/errors.py").exists():
+        raise SystemExit("The checkout holds our plugin; the comparison needs the shipped one.")
+    with tempfile.TemporaryDirectory() as name, Simulator() as box:
+        hosts = {}
+        for which in ("ours", "shipped"):
+            folder = Path(name, which)
+            copy = checkout.copy_to(folder / "copy")
+            if which == "ours":
+                place_by_installer(copy, checkout.python)
+            hosts[which] = Host(copy, checkout.python, folder, box, Hours(box, folder))
+            started(hosts[which])
+            probe(hosts[which], checkout.python)  # writes the byte code
+        yield hosts
+        for host in hosts.values():
+            host.close()
+        shutil.rmtree(name, ignore_errors=True)
+
+
+def measure(
+    checkout: Checkout, rounds: int, tell: Callable[[str], None]
+) -> dict[str, list[Figures]]:
+    """Every round starts each of the two, in an order that turns from round to round."""
+    found: dict[str, list[Figures]] = {"ours": [], "shipped": []}
+    with _hosts(checkout) as hosts:
+        for n in range(rounds):
+            for which in ("ours", "shipped")[:: 1 if n % 2 else -1]:
+                found[which].append(
+                    {**probe(hosts[which], checkout.python), **started(hosts[which])}
+                )
+            tell(f"round {n + 1} of {rounds}")
+    return found
+
+
+@click.command()
+@click.option("--rounds", default=10, help="How many starts of each.")
+def main(rounds: int) -> None:
+    """Print the table; exit 0 whatever the figures are."""
+    checkout = Checkout.from_env()
+    if checkout is None:
+        raise SystemExit("Set OPENALGO_HOME and OPENALGO_PYTHON.")
+    errors = Console(stderr=True)
+    found = measure(checkout, rounds, errors.print)
+    table = Table(title="Our plugin in OpenAlgo against the shipped one, smaller is better")
+    for heading in ("what", "ours", "shipped", "ratio", "not higher"):
+        table.add_column(heading, justify="left" if heading == "what" else "right")
+    for what in found["ours"][0]:
+        ours, theirs = ([each[what] for each in found[which]] for which in ("ours", "shipped"))
+        ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True) if b)
+        verdict = "yes" if round(ratio, 2) <= 1.0 else "NO"
+        unit = _UNITS[what.partition(",")[0]]
+        digits = 1 if unit == " ms" else 0
+        table.add_row(
+            what,
+            f"{statistics.median(ours):.{digits}f}{unit}",
+            f"{statistics.median(theirs):.{digits}f}{unit}",
+            f"{ratio:.2f}",
+            "" if _LATER in what or what.startswith("memory added") else verdict,
+        )
+    console = Console(width=100)
+    console.print(table)
+    console.print(
+        f"{rounds} interleaved starts of each, medians; -X importtime, after all that OpenAlgo "
+        "imports anyway; byte code kept. Not judged: what is loaded after the start, and the memory "
+        "added by the plugin alone, which one start tells no closer than to 200 KB."
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,187 @@
+"""A copy of the checkout that OPENALGO_HOME names, with our plugin in it, against the simulator."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import parse_qsl
+
+import pytest
+import requests
+
+from simulator import Simulator
+from simulator.journal import OPEN_FIELDS
+from tests.support.leaks import Leaks
+from tests.support.openalgo.checkout import (
+    OURS,
+    Checkout,
+    patch_by_hand,
+    place_by_hand,
+    place_by_installer,
+)
+from tests.support.openalgo.host import Host
+from tests.support.openalgo.hours import Hours, until
+from tests.support.openalgo.visitor import Visitor
+
+_CHECKOUT = Checkout.from_env()
+
+
+def pytest_runtest_setup() -> None:
+    if _CHECKOUT is None:
+        pytest.skip("needs a real OpenAlgo: make test-host OPENALGO_HOME=... OPENALGO_PYTHON=...")
+
+
+@pytest.fixture(scope="session")
+def checkout() -> Iterator[Checkout]:
+    """The checkout; at the end it must be, file for file, what it was."""
+    assert _CHECKOUT is not None
+    before = _CHECKOUT.digest()
+    yield _CHECKOUT
+    after = _CHECKOUT.digest()
+    changed = {path for path in before | after if before.get(path) != after.get(path)}
+    assert not changed, f"the checkout itself was written to: {sorted(changed)[:20]}"
+
+
+@pytest.fixture(scope="session")
+def installed(checkout: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy with our plugin, as the installer leaves it."""
+    copy = checkout.copy_to(tmp_path_factory.mktemp("openalgo") / "copy")
+    if (OURS / "install").is_dir():
+        place_by_installer(copy, checkout.python)
+    else:
+        place_by_hand(copy)
+        patch_by_hand(copy)
+    return copy
+
+
+@pytest.fixture(scope="session")
+def copied_by_hand(checkout: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy with our folder in the other's place, and nothing else touched."""
+    copy = checkout.copy_to(tmp_path_factory.mktemp("by-hand") / "copy")
+    place_by_hand(copy)
+    return copy
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulator]:
+    with Simulator() as box:
+        box.demo.totp_enabled = True
+        yield box
+
+
+@pytest.fixture(scope="module")
+def copy(installed: Path) -> Path:
+    """Which copy a file's host runs from; a file may choose another."""
+    return installed
+
+
+@pytest.fixture(scope="module")
+def settings() -> dict[str, str]:
+    """Settings that a file of tests has of its own."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def set_up(
+    checkout: Checkout, copied_by_hand: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The databases of a host with its first user, and the keys that belong to them."""
+    folder = tmp_path_factory.mktemp("set-up")
+    with Simulator() as box:
+        first = Host(copied_by_hand, checkout.python, folder, box, Hours(box, folder))
+        try:
+            first.start()
+            visitor = first.visitor()
+            assert visitor.json("/auth/check-setup")["needs_setup"] is True
+            assert visitor.set_up().headers["Location"] == "/auth/login"
+            assert visitor.json("/auth/check-setup")["needs_setup"] is False
+        finally:
+            first.close()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def host(
+    checkout: Checkout,
+    set_up: Path,
+    copy: Path,
+    simulator: Simulator,
+    settings: dict[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Host]:
+    """A running host, new for each file of tests; at the end nothing secret stands in anything
+    that it wrote or showed."""
+    folder = tmp_path_factory.mktemp("host")
+    shutil.copytree(set_up / "db", folder / "db")
+    shutil.copy(set_up / ".env.keys", folder)
+    running = Host(copy, checkout.python, folder, simulator, Hours(simulator, folder))
+    try:
+        running.start(**settings)
+        yield running
+    finally:
+        running.close()
+    leaks = Leaks()
+    hide_all(leaks, simulator)
+    running.show_all(leaks)
+    assert leaks.found() == []
+
+
+def hide_all(leaks: Leaks, simulator: Simulator) -> None:
+    """Every secret of the simulated mStock, and all that was sent to it."""
+    account = simulator.demo
+    leaks.hide("password", account.password)
+    leaks.hide("TOTP secret", account.totp_secret)
+    leaks.hide("API key", account.api_key_b)
+    for session in simulator.sessions:
+        leaks.hide("token", session.token)
+    for message in simulator.phone.messages:
+        leaks.hide("OTP", message.code)
+    sent = {pair for entry in simulator.journal for pair in parse_qsl(entry.body.decode())}
+    sent |= {pair for entry in simulator.journal for pair in _json_fields(entry.body)}
+    for name, value in sent:
+        if name.lower() not in OPEN_FIELDS and len(value) >= 6:
+            leaks.hide(name, value)
+
+
+def _json_fields(body: bytes) -> list[tuple[str, str]]:
+    try:
+        parsed = json.loads(body)
+    except ValueError:
+        return []
+    return [(name, str(value)) for name, value in parsed.items()]
+
+
+@pytest.fixture
+def trader(host: Host, simulator: Simulator) -> Iterator[Visitor]:
+    """A device that is logged in to the app and not to mStock; logged out afterwards."""
+    visitor = host.visitor()
+    assert visitor.app_login().json()["status"] == "success"
+    yield visitor
+    simulator.faults.clear()
+    simulator.demo.unlock()
+    simulator.demo.totp_enabled = True
+    if visitor.status().get("logged_in"):
+        visitor.logout()
+    alive = [session for session in simulator.sessions if session.alive(simulator.clock.now())]
+    # The host's farewell to mStock comes after its answer; the next test counts its own calls.
+    until(lambda: not any(session.alive(simulator.clock.now()) for session in alive), 3)
+    simulator.world.end_sessions()
+
+
+@pytest.fixture
+def totp(simulator: Simulator) -> Callable[[], str]:
+    """The code that the authenticator shows; it may be used again at once, unlike mStock's."""
+
+    def now() -> str:
+        simulator.demo.used_totp_steps.clear()
+        return simulator.totp_now(simulator.demo.client_code)
+
+    return now
+
+
+@pytest.fixture
+def log_in(simulator: Simulator, totp: Callable[[], str]) -> Callable[[Visitor], requests.Response]:
+    """Log a device in to mStock by the React page's request."""
+    return lambda visitor: visitor.broker_login(simulator.demo.password, totp())
