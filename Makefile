@@ -43,6 +43,7 @@ bench: .venv/ready-test
 # The long proofs, all three; docs/reliability.md has their tables.
 proofs: .venv/ready-test
 	$(BIN)/python -m proofs $(ARGS)
+
 # What the plugin costs a real OpenAlgo, against the one that it ships with.
 bench-host: .venv/ready-test
 	@$(BIN)/python -m benchmarks.host $(ARGS)

@@ -54,7 +54,7 @@ def test_an_unusable_setting_is_named_and_nothing_is_served(
     write_env(tmp_path, settings)
     with started(tmp_path) as page:
         _, errors = page.communicate(timeout=20)
-        assert page.returncode == 1
+        assert page.returncode == 5
         assert errors.startswith("Error: MSTOCK_REST_URL must be")
         assert settings["BROKER_API_SECRET"] not in errors
 
@@ -67,14 +67,14 @@ def test_a_file_that_is_no_plain_text_is_told_in_words(
     (tmp_path / ".env").write_bytes(text.encode(encoding))
     with started(tmp_path) as page:
         _, errors = page.communicate(timeout=20)
-        assert page.returncode == 1
+        assert page.returncode == 5
         assert errors.startswith("Error: The .env file is not plain text.")
 
 
 def test_a_missing_file_is_told_with_the_folder(simulator: Simulator, tmp_path: Path) -> None:
     with started(tmp_path) as page:
         _, errors = page.communicate(timeout=20)
-        assert page.returncode == 1
+        assert page.returncode == 5
         assert errors.startswith(f"Error: There is no .env file in {tmp_path} or above it.")
 
 

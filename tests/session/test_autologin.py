@@ -23,6 +23,8 @@ from broker.mstock.secret import Secret
 from broker.mstock.session import renewal
 from broker.mstock.session.autologin import start_ticking
 from broker.mstock.session.held import How, held, keep
+from broker.mstock.session.ledger import Ledger
+from broker.mstock.session.login import login_with_totp
 from broker.mstock.session.record import to_json
 from broker.mstock.session.renewal import RenewalState
 from broker.mstock.session.store import Item, MemoryStore
@@ -352,6 +354,17 @@ class TestTesting:
             stage.auto.test(stage.config)
         assert stage.tick_until("09:30") == ["done"]
 
+    def test_does_not_send_the_code_again_that_the_user_has_just_entered(
+        self, stage: Stage
+    ) -> None:
+        stage.enable()
+        demo = stage.box.demo
+        code = Secret(stage.box.totp_now(demo.client_code))
+        token = login_with_totp(stage.config, Secret(demo.password), code)
+        keep(stage.store, stage.account, token, stage.time.now(), How.TOTP)
+        assert stage.auto.test(stage.config).result == "done"
+        assert stage.calls(TOTP) == 2
+
     def test_is_refused_while_off_and_while_another_login_is_under_way(self, stage: Stage) -> None:
         with pytest.raises(InputException, match="off"):
             stage.auto.test(stage.config)
@@ -404,6 +417,19 @@ class TestTogether:
         status = stage.auto.status(stage.account)
         assert not status.enabled
         assert status.last is not None
+
+    def test_another_process_switches_off_between_a_reading_and_its_writing(
+        self, stage: Stage
+    ) -> None:
+        stage.enable()
+        ledger = Ledger(stage.store, stage.time)
+
+        def change(state: RenewalState) -> RenewalState:
+            stage.started().disable(stage.account)
+            return state._replace(notice="A login ended.")
+
+        ledger.change(stage.account, change)
+        assert not stage.auto.status(stage.account).enabled
 
     def test_an_account_without_settings_here_is_left_alone(self, stage: Stage) -> None:
         stage.enable()

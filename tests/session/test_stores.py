@@ -117,6 +117,11 @@ class TestLeases:
         assert store.lease(ALICE, "you", NOW + timedelta(seconds=60), 60)
         assert not store.lease(ALICE, "me", NOW + timedelta(seconds=60), 60)
 
+    def test_a_lease_of_a_clock_that_ran_ahead_holds_nobody_up(self, store: Store) -> None:
+        assert store.lease(ALICE, "me", NOW + timedelta(days=1), 60)
+        assert store.lease(ALICE, "you", NOW, 60)
+        assert not store.lease(ALICE, "me", NOW, 60)
+
     def test_a_lease_is_renewed_from_the_time_of_asking(self, store: Store) -> None:
         assert store.lease(ALICE, "me", NOW, 60)
         assert store.lease(ALICE, "me", NOW + timedelta(seconds=30), 60)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from broker.mstock.clock import Clock
 from broker.mstock.config import Account, Config
 from broker.mstock.errors import InputException, MstockError, PluginFault
 from broker.mstock.secret import Secret, masked
 from broker.mstock.session import renewal, unattended
-from broker.mstock.session.held import How, keep
+from broker.mstock.session.held import How, held, keep
 from broker.mstock.session.ledger import Ledger
 from broker.mstock.session.outcome import attempt_of
 from broker.mstock.session.renewal import Attempt, RenewalState, Result
@@ -92,9 +92,16 @@ class Attempts:
         def note(step: int) -> None:
             self._ledger.change(account, lambda state: renewal.stepped(state, step))
 
+        used = (*state.steps, *self._entered_by_hand(account))
         return unattended.log_in(
-            config, password, totp_secret, used=state.steps, note=note, clock=self._clock
+            config, password, totp_secret, used=used, note=note, clock=self._clock
         )
+
+    def _entered_by_hand(self, account: Account) -> Iterator[int]:
+        """The step whose code the user may have entered: mStock takes no code twice."""
+        session = held(self._store, account, self._clock.now())
+        if session is not None and session.how is How.TOTP and session.logged_in_at is not None:
+            yield int(session.logged_in_at.timestamp() // unattended.STEP)
 
     def _keep(self, config: Config, token: Secret) -> None:
         keep(self._store, config.account, token, self._clock.now(), How.AUTO)

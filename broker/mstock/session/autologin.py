@@ -131,12 +131,10 @@ class AutoLogin:
         ]
         try:
             state = self._ledger.state(account)
+            if state.enabled or state.blocked or state.notice:
+                self._ledger.change(account, renewal.switched_off)
         except MstockError:
             self._store.delete(account, Item.RENEWAL)
-            return removed
-        if state.enabled or state.blocked or state.notice:
-            state = state._replace(enabled=False, blocked="", notice="")
-            self._ledger.save(account, state)
         return removed
 
     def test(self, config: Config) -> Attempt:

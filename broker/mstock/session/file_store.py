@@ -19,7 +19,7 @@ from broker.mstock.config import Account
 from broker.mstock.errors import VaultError
 from broker.mstock.secret import Secret
 from broker.mstock.session import disk
-from broker.mstock.session.store import Item, described
+from broker.mstock.session.store import Item, described, is_over
 from broker.mstock.session.vault import ERASE, Key, Seal, key_is_another, key_is_lost
 
 # The first line of the file; it is bound to what follows.
@@ -81,7 +81,7 @@ class FileStore:
     def lease(self, account: Account, holder: str, now: datetime, seconds: float) -> bool:
         with self._change() as contents:
             held = contents.leases.get(account)
-            if held is not None and held[0] != holder and now < held[1]:
+            if held is not None and held[0] != holder and not is_over(held[1], now):
                 return False
             contents.leases[account] = (holder, now + timedelta(seconds=seconds))
             return True

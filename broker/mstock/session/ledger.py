@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -23,6 +24,7 @@ class Ledger:
         self._store = store
         self._clock = clock
         self._holder = holder or secrets.token_hex(8)
+        self._changing = threading.Lock()
 
     def state(self, account: Account) -> RenewalState:
         """What is kept; the state of an account that never switched on when there is nothing."""
@@ -36,9 +38,16 @@ class Ledger:
     def change(
         self, account: Account, change: Callable[[RenewalState], RenewalState]
     ) -> RenewalState:
-        """Read, change, write: what the user switched meanwhile stays as it is."""
-        state = change(self.state(account))
-        self.save(account, state)
+        """Read, change, write: what the user switched meanwhile stays as it is.
+
+        Without a password auto-login is off: another process may have switched it off between the
+        reading and the writing.
+        """
+        with self._changing:
+            state = change(self.state(account))
+            if state.enabled and self._store.get(account, Item.PASSWORD) is None:
+                state = state._replace(enabled=False)
+            self.save(account, state)
         return state
 
     @contextmanager

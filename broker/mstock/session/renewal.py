@@ -209,6 +209,11 @@ def given_up(state: RenewalState, now: datetime) -> RenewalState:
     return _closed(state, now)._replace(notice=words)
 
 
+def switched_off(state: RenewalState) -> RenewalState:
+    """The user has switched off; what was done is not forgotten."""
+    return state._replace(enabled=False, blocked="", notice="")
+
+
 def switched_on(state: RenewalState, now: datetime) -> RenewalState:
     """The user has accepted the terms and switched on; nothing that was done is forgotten.
 

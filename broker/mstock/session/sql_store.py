@@ -32,7 +32,7 @@ from broker.mstock.session.database import (
     sqlite_path,
     vault,
 )
-from broker.mstock.session.store import Item, described
+from broker.mstock.session.store import LONGEST_LEASE, Item, described
 from broker.mstock.session.vault import ERASE, Key, Seal, key_is_another, key_is_lost
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -110,7 +110,9 @@ class SqlStore:
 
     def lease(self, account: Account, holder: str, now: datetime, seconds: float) -> bool:
         until = _micros(now + timedelta(seconds=seconds))
-        is_mine_or_over = (leases.c.holder == holder) | (leases.c.until <= _micros(now))
+        longest = _micros(now + timedelta(seconds=LONGEST_LEASE))
+        is_over = (leases.c.until <= _micros(now)) | (leases.c.until > longest)
+        is_mine_or_over = (leases.c.holder == holder) | is_over
         with self._talk(writes=True) as talk:
             # The database lets one of many do this; the others then find a lease that is not over.
             taken = talk.execute(

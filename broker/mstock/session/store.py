@@ -22,6 +22,16 @@ class Item(StrEnum):
     RENEWAL = "renewal"  # JSON: whether and when to log in by itself; see renewal.py
 
 
+# Seconds; no login takes as long. A lease that ends later was taken by a clock that ran ahead, and
+# holds nobody up.
+LONGEST_LEASE = 3600.0
+
+
+def is_over(until: datetime, now: datetime) -> bool:
+    """Whether a lease that ends then holds nobody up now."""
+    return not now < until <= now + timedelta(seconds=LONGEST_LEASE)
+
+
 class Store(Protocol):
     """Texts by account and name, safe to use from several threads, and processes where it says so.
 
@@ -45,7 +55,10 @@ class Store(Protocol):
         """Remove everything, the key too; one line for each thing that was removed."""
 
     def lease(self, account: Account, holder: str, now: datetime, seconds: float) -> bool:
-        """Take, or renew, the sole right to log this account in; False while another holds it."""
+        """Take, or renew, the sole right to log this account in; False while another holds it.
+
+        For an hour at most, `LONGEST_LEASE`.
+        """
 
     def release(self, account: Account, holder: str) -> None:
         """Give the right back before its time; nothing happens when another holds it."""
@@ -89,7 +102,7 @@ class MemoryStore:
     def lease(self, account: Account, holder: str, now: datetime, seconds: float) -> bool:
         with self._lock:
             held = self._leases.get(account)
-            if held is not None and held[0] != holder and now < held[1]:
+            if held is not None and held[0] != holder and not is_over(held[1], now):
                 return False
             self._leases[account] = (holder, now + timedelta(seconds=seconds))
             return True
