@@ -42,7 +42,9 @@ bench: .venv/ready-test
 
 # The long proofs, all three; docs/reliability.md has their tables.
 proofs: .venv/ready-test
-	$(BIN)/python -m proofs $(ARGS)
+	$(BIN)/python -m proofs month $(ARGS)
+	$(BIN)/python -m proofs kills $(ARGS)
+	$(BIN)/python -m proofs accounts $(ARGS)
 
 # What the plugin costs a real OpenAlgo, against the one that it ships with.
 bench-host: .venv/ready-test
