@@ -184,8 +184,8 @@ def main(rounds: int) -> None:
     console.print(table)
     console.print(
         f"{rounds} interleaved starts of each, medians; -X importtime, after all that OpenAlgo "
-        "imports anyway; byte code kept. Not judged: what is loaded after the start, and the memory "
-        "added by the plugin alone, which one start tells no closer than to 200 KB."
+        "imports anyway; byte code kept. Not judged: what is loaded after the start, and the "
+        "memory added by the plugin alone, which one start tells no closer than to 200 KB."
     )
 
 
