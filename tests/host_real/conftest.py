@@ -14,13 +14,7 @@ import requests
 from simulator import Simulator
 from simulator.journal import OPEN_FIELDS
 from tests.support.leaks import Leaks
-from tests.support.openalgo.checkout import (
-    OURS,
-    Checkout,
-    patch_by_hand,
-    place_by_hand,
-    place_by_installer,
-)
+from tests.support.openalgo.checkout import Checkout, place_by_hand, place_by_installer
 from tests.support.openalgo.host import Host
 from tests.support.openalgo.hours import Hours, until
 from tests.support.openalgo.visitor import Visitor
@@ -41,18 +35,16 @@ def checkout() -> Iterator[Checkout]:
     yield _CHECKOUT
     after = _CHECKOUT.digest()
     changed = {path for path in before | after if before.get(path) != after.get(path)}
-    assert not changed, f"the checkout itself was written to: {sorted(changed)[:20]}"
+    assert not changed, (
+        f"written to, by these tests or by an OpenAlgo that runs there: {sorted(changed)[:20]}"
+    )
 
 
 @pytest.fixture(scope="session")
 def installed(checkout: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy with our plugin, as the installer leaves it."""
     copy = checkout.copy_to(tmp_path_factory.mktemp("openalgo") / "copy")
-    if (OURS / "install").is_dir():
-        place_by_installer(copy, checkout.python)
-    else:
-        place_by_hand(copy)
-        patch_by_hand(copy)
+    place_by_installer(copy, checkout.python)
     return copy
 
 

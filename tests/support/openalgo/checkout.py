@@ -64,16 +64,6 @@ def place_by_hand(copy: Path) -> None:
     shutil.copytree(OURS, target, ignore=shutil.ignore_patterns("__pycache__"))
 
 
-def patch_by_hand(copy: Path) -> None:
-    """The one line in app.py that the installer would add."""
-    app = copy / "app.py"
-    text = app.read_text(encoding="utf-8")
-    mark = "    app.register_blueprint(brlogin_bp)\n"
-    assert text.count(mark) == 1
-    line = "    __import__('broker.mstock.web.host_app').mstock.web.host_app.register(app)\n"
-    app.write_text(text.replace(mark, mark + line), encoding="utf-8")
-
-
 def place_by_installer(copy: Path, python: str) -> str:
     """`python -m broker.mstock install`; returns what it said."""
     done = subprocess.run(
