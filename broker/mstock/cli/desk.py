@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import secrets
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,8 +14,9 @@ import click
 from broker.mstock.cli import openalgo
 from broker.mstock.clock import SYSTEM_CLOCK, Clock
 from broker.mstock.config import Account, Config, environment, file_environment
-from broker.mstock.errors import InputException, LoginUnderway, OutcomeUnknown, VaultError
+from broker.mstock.errors import InputException, OutcomeUnknown, VaultError
 from broker.mstock.session.held import Held, held
+from broker.mstock.session.line import alone
 from broker.mstock.session.opening import open_store
 from broker.mstock.session.store import Store
 from broker.mstock.upkeep import Upkeep
@@ -130,21 +129,11 @@ class Desk:
 
         Raises `LoginUnderway` when another is at it, `OutcomeUnknown` when the user stops it.
         """
-        account, holder = self.config.account, f"command line {secrets.token_hex(8)}"
-        seconds = 2 * self.config.timeouts.deadline + 15
-        if not self.store.lease(account, holder, self.clock.now(), seconds):
-            raise LoginUnderway(
-                "This account is being logged in at this moment, by auto-login or another "
-                "program; nothing was sent.",
-                "Wait a minute, then try again.",
-            )
-        try:
-            yield
-        except KeyboardInterrupt:
-            raise stopped_short() from None
-        finally:
-            with contextlib.suppress(VaultError):
-                self.store.release(account, holder)
+        with alone(self.store, self.clock, self.config):
+            try:
+                yield
+            except KeyboardInterrupt:
+                raise stopped_short() from None
 
     @contextmanager
     def trial_line(self) -> Iterator[None]:

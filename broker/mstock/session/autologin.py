@@ -79,14 +79,13 @@ class AutoLogin:
         tell: Callable[[Notice], None] = nothing,
         audit: Callable[[str], None] = nothing,
         on_login: Callable[[Config, Secret], None] | None = None,
-        holder: str | None = None,
     ) -> None:
         self._store = store
         self._config_of = config_of
         self._clock = clock
         self._calendar = calendar or load_calendar()
         self._tell = tell
-        self._ledger = Ledger(store, clock, holder)
+        self._ledger = Ledger(store, clock)
         self._attempts = Attempts(store, self._ledger, clock, audit, on_login)
         self._seen: list[Account] = []
         self._troubles: dict[Account | None, str] = {}

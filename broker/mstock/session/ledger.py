@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import secrets
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from broker.mstock.clock import Clock
 from broker.mstock.config import Account, Config
-from broker.mstock.errors import LoginUnderway
 from broker.mstock.secret import Secret
+from broker.mstock.session.line import alone
 from broker.mstock.session.record import from_json, to_json
 from broker.mstock.session.renewal import RenewalState
 from broker.mstock.session.store import Item, Store
@@ -20,10 +19,9 @@ from broker.mstock.session.unattended import longest_login
 class Ledger:
     """Reads and writes `RenewalState`s. Every method raises `VaultError`."""
 
-    def __init__(self, store: Store, clock: Clock, holder: str | None = None) -> None:
+    def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._holder = holder or secrets.token_hex(8)
         self._changing = threading.Lock()
 
     def state(self, account: Account) -> RenewalState:
@@ -53,14 +51,5 @@ class Ledger:
     @contextmanager
     def lease(self, config: Config) -> Iterator[None]:
         """The sole right to log this account in, among threads too. Raises `LoginUnderway`."""
-        holder = f"{self._holder}-{secrets.token_hex(4)}"
-        account, seconds = config.account, longest_login(config.timeouts)
-        if not self._store.lease(account, holder, self._clock.now(), seconds):
-            raise LoginUnderway(
-                "Another program or page is logging this account in at this moment.",
-                "Wait for a few minutes, then look again.",
-            )
-        try:
+        with alone(self._store, self._clock, config, longest_login(config.timeouts)):
             yield
-        finally:
-            self._store.release(account, holder)

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from broker.mstock.clock import SYSTEM_CLOCK, Clock
 from broker.mstock.config import Config
@@ -21,12 +21,34 @@ Keep = Callable[[Secret, How], None]
 log = logging.getLogger(__name__)
 
 
+@contextmanager
+def alone(store: Store, clock: Clock, config: Config, seconds: float = 0.0) -> Iterator[None]:
+    """Be the only one who logs this account in, among threads and processes.
+
+    For `seconds`, or for as long as one step of a login by hand may take. Raises `LoginUnderway`
+    while another is at it, `VaultError`.
+    """
+    holder = secrets.token_hex(8)
+    seconds = seconds or 2 * config.timeouts.deadline + 15
+    if not store.lease(config.account, holder, clock.now(), seconds):
+        raise LoginUnderway(
+            "This account is being logged in at this moment, by auto-login or another program; "
+            "nothing was sent.",
+            "Wait a minute, then try again.",
+        )
+    try:
+        yield
+    finally:
+        # What cannot be given back ends by itself.
+        with contextlib.suppress(VaultError):
+            store.release(config.account, holder)
+
+
 class Line:
     """Holds the store's lease while a login is sent, and keeps the session that it earns.
 
-    The session is kept before the lease is given back: whoever gets the lease next sees it. Each
-    `hold` is a holder of its own, so that two threads exclude each other as two processes do.
-    `keep` is what is done with a new token instead of keeping it in the store.
+    The session is kept before the lease is given back: whoever gets the lease next sees it. `keep`
+    is what is done with a new token instead of keeping it in the store.
     """
 
     def __init__(
@@ -46,23 +68,10 @@ class Line:
         What cannot be kept must not keep a trader from logging in by hand: a store that cannot be
         read or written is no hindrance, and auto-login needs the same store.
         """
-        holder = f"page {secrets.token_hex(8)}"
-        seconds = 2 * config.timeouts.deadline + 15
-        try:
-            is_ours = self._store.lease(config.account, holder, self._clock.now(), seconds)
-        except VaultError:
-            is_ours = True
-        if not is_ours:
-            raise LoginUnderway(
-                "This account is being logged in at this moment, by auto-login or another "
-                "program; nothing was sent.",
-                "Wait a minute, then try again.",
-            )
-        try:
-            yield lambda token, how: self._try_to_keep(config, token, how)
-        finally:
+        with ExitStack() as stack:
             with contextlib.suppress(VaultError):
-                self._store.release(config.account, holder)
+                stack.enter_context(alone(self._store, self._clock, config))
+            yield lambda token, how: self._try_to_keep(config, token, how)
 
     def _try_to_keep(self, config: Config, token: Secret, how: How) -> None:
         try:
