@@ -66,6 +66,23 @@ def test_nobody_from_outside_gets_in(app: Flask, mstock: FakeMstock) -> None:
     assert mstock.calls == []
 
 
+@pytest.mark.parametrize("policy", ["default-src 'self'; connect-src 'self' wss:", ""])
+def test_the_content_security_policy_is_the_hosts(
+    browser: Browser, openalgo: OpenAlgo, policy: str
+) -> None:
+    """What its owner has set, switched off or only wants to be told of, holds for our pages too."""
+    openalgo.policy = policy
+    browser.log_in()
+    pages = ("/mstock/funds", "/mstock/auto-login", "/mstock/static/mstock.css", "/dashboard")
+    answers = [browser.raw(path, method="GET") for path in pages]
+    put_aside(browser)
+    answers += [browser.raw(path, method="GET") for path in ("/mstock/continue", "/mstock/funds")]
+    answers.append(browser.raw(f"{CALLBACK}?new=1", method="GET"))
+    for answer in answers:
+        assert answer.headers.get("Content-Security-Policy", "") == policy
+    assert answers[0].headers["Cache-Control"] == "no-store"
+
+
 def test_a_dead_token_does_not_bounce_between_dashboard_and_login(
     browser: Browser, openalgo: OpenAlgo
 ) -> None:
