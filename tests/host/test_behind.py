@@ -340,6 +340,15 @@ class TestTheStart:
         )
         assert int(done.stdout) <= 9
 
+    def test_nothing_is_loaded_for_a_user_of_another_broker(
+        self, browser: Browser, ticking: Ticking, clock: PatientClock
+    ) -> None:
+        at = clock.now().isoformat()
+        with browser.client.session_transaction() as inside:
+            inside.update(logged_in=True, broker="zerodha", login_time=at)
+        assert browser.raw("/auth/session-status").status_code == 200
+        assert not ticking.is_on
+
     def test_auto_login_is_loaded_when_somebody_has_switched_it_on(
         self,
         openalgo: OpenAlgo,

@@ -89,7 +89,8 @@ class Room:
 
     def before_host(self) -> None:
         """When the host's pages ask whether the broker session stands: end it there at midnight."""
-        if request.path in _ASKED and session.get("logged_in"):
+        is_asked = request.path in _ASKED and session.get("logged_in")
+        if is_asked and session.get("broker") == host.BROKER:
             try:
                 self.joined().desk.end_if_over()
             except Exception as error:
