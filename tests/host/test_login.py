@@ -147,6 +147,23 @@ def test_all_figures(browser: Browser, mstock: FakeMstock) -> None:
     assert (answer.status_code, answer.location) == (303, CALLBACK)
 
 
+@pytest.mark.parametrize("path", ["/mstock/funds", "/mstock/continue"])
+def test_a_session_that_cannot_be_read_is_not_said_to_be_over(
+    browser: Browser, mstock: FakeMstock, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """Else a database that is busy for a moment sends its user to a new login, again and again."""
+    browser.log_in()
+    mstock.calls.clear()
+    monkeypatch.delattr("database.auth_db.engine")
+    answer = browser.raw(path, method="GET")
+    assert answer.status_code == 500
+    assert "version 2.0.2.1) has no usable database.auth_db.engine" in answer.text
+    answer = browser.raw(path, method="GET", headers={"Accept": "application/json"})
+    assert answer.status_code == 500
+    assert mstock.calls == []
+    assert browser.get().step == "password"
+
+
 def test_the_funds_page_wants_a_broker_login(browser: Browser, mstock: FakeMstock) -> None:
     assert browser.get("/mstock/funds").step == "password"
     assert mstock.calls == []
