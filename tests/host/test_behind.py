@@ -128,9 +128,12 @@ class TestDeadTokens:
     ) -> None:
         browser.log_in()
         token = openalgo.token()
-        monkeypatch.setattr("database.auth_db.upsert_auth", lambda **_: 1 / 0)
-        watching.the_watch().on_dead(config.account, Secret(token))
-        assert openalgo.token() == token
+        with monkeypatch.context() as torn:
+            torn.setattr("database.auth_db.upsert_auth", lambda **_: 1 / 0)
+            watching.the_watch().on_dead(config.account, Secret(token))
+            assert openalgo.token() == token
+            assert browser.get().step == "password"  # and no way back to the dashboard
+        assert browser.raw("/auth/session-status").json["broker_session_expired"] is True
 
 
 class TestRenewal:

@@ -216,7 +216,8 @@ class HostDesk:
         if self._store.user_of(account) != user:
             return None
         kept = held.held(self._store, account, self._clock.now())
-        return None if kept is None or kept.is_over else kept
+        is_dead = kept is None or kept.is_over or self._keeper.is_ended(kept.token)
+        return None if is_dead else kept
 
     def _finish(self, token: Secret, config: Config) -> Response:
         with self._store.alone():
