@@ -13,7 +13,7 @@ from broker.mstock import host
 from broker.mstock.config import Account, Config
 from broker.mstock.errors import HostError
 from broker.mstock.secret import Secret
-from broker.mstock.session import watching
+from broker.mstock.session import login, watching
 from broker.mstock.session.held import How, held
 from broker.mstock.session.host_store import HostStore
 from broker.mstock.session.store import Item
@@ -58,6 +58,21 @@ class TestLogouts:
         assert browser.raw("/auth/logout").text == "logged out"
         may_answer.set()
         until(lambda: "logout" in mstock.calls)
+
+    def test_it_does_not_wait_as_long_as_a_trader_may(
+        self, browser: Browser, config: Config, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked: list[Config] = []
+
+        def logout(config: Config, _token: Secret) -> None:
+            asked.append(config)
+            raise HostError("enough seen", "")
+
+        browser.log_in()
+        monkeypatch.setattr(login, "logout", logout)
+        browser.raw("/auth/logout")
+        until(lambda: bool(asked))
+        assert asked[0].timeouts.deadline <= 5 < config.timeouts.deadline
 
     def test_the_nightly_one_too(
         self, browser: Browser, mstock: FakeMstock, clock: PatientClock, openalgo: OpenAlgo

@@ -56,6 +56,21 @@ def test_a_second_post_of_the_hosts_form_logs_in_no_second_time(
     assert mstock.calls == ["login_with_totp"]
 
 
+def test_tries_are_limited_by_the_hosts_figure(
+    app: Flask, browser: Browser, mstock: FakeMstock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Visits of the page do not count, as they do on the host's own route."""
+    monkeypatch.setattr("utils.config.get_login_rate_limit_min", lambda: "2 per minute")
+    for _ in range(6):
+        browser.get()
+    mstock.will_fail("login_with_totp", TokenException("Invalid TOTP."))
+    mstock.will_fail("login_with_totp", TokenException("Invalid TOTP."))
+    answers = [browser.multipart(password=PASSWORD, totp=TOTP) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [401, 401, 429]
+    assert "Too many tries" in answers[2].json["message"]
+    assert mstock.calls == ["login_with_totp"] * 2
+
+
 def test_nobody_from_outside_gets_in(app: Flask, mstock: FakeMstock) -> None:
     stranger = Browser(app)
     for path in (CALLBACK, "/mstock/continue", "/mstock/funds"):
