@@ -63,6 +63,7 @@ class OpenAlgo:
         self.contract_status: list[str] = []
         self.is_contract_due = True
         self.events: list[str] = []
+        self.policy = "default-src 'self'"
 
     # database.auth_db
 
@@ -269,6 +270,13 @@ class OpenAlgo:
         app.config.update(SECRET_KEY="a host's key", SESSION_COOKIE_NAME="session")
         CSRFProtect(app)
         app.before_request(self.expire)
+
+        @app.after_request
+        def policy(response: Response) -> Response:
+            if self.policy and "Content-Security-Policy" not in response.headers:
+                response.headers["Content-Security-Policy"] = self.policy
+            return response
+
         app.teardown_appcontext(lambda _error: self.db_session.remove())
 
         @app.route(

@@ -162,6 +162,20 @@ def test_who_is_not_logged_in_to_mstock_cannot_change_it(browser: Browser) -> No
     assert answer.status_code == 403
 
 
+def test_another_user_of_openalgo_cannot_change_it(
+    app: Flask, browser: Browser, simulator: Simulator, clock: PatientClock
+) -> None:
+    log_in(browser, simulator, clock)
+    other = Browser(app)
+    with other.client.session_transaction() as inside:
+        inside.update(user="guest", logged_in=True, login_time=clock.now().isoformat())
+    headers = {"X-CSRFToken": other.csrf()}
+    answer = other.raw(PAGE, method="POST", json={"action": "disable"}, headers=headers)
+    assert (answer.status_code, answer.json["status"]) == (403, "error")
+    answer = browser.raw(PAGE, method="GET", headers={"Accept": "application/json"})
+    assert answer.json["may_manage"] is True
+
+
 def test_the_pages_say_how_it_stands(
     browser: Browser, simulator: Simulator, clock: PatientClock
 ) -> None:

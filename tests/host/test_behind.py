@@ -13,7 +13,7 @@ from broker.mstock import host
 from broker.mstock.config import Account, Config
 from broker.mstock.errors import HostError
 from broker.mstock.secret import Secret
-from broker.mstock.session import watching
+from broker.mstock.session import login, watching
 from broker.mstock.session.held import How, held
 from broker.mstock.session.host_store import HostStore
 from broker.mstock.session.store import Item
@@ -58,6 +58,21 @@ class TestLogouts:
         assert browser.raw("/auth/logout").text == "logged out"
         may_answer.set()
         until(lambda: "logout" in mstock.calls)
+
+    def test_it_does_not_wait_as_long_as_a_trader_may(
+        self, browser: Browser, config: Config, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked: list[Config] = []
+
+        def logout(config: Config, _token: Secret) -> None:
+            asked.append(config)
+            raise HostError("enough seen", "")
+
+        browser.log_in()
+        monkeypatch.setattr(login, "logout", logout)
+        browser.raw("/auth/logout")
+        until(lambda: bool(asked))
+        assert asked[0].timeouts.deadline <= 5 < config.timeouts.deadline
 
     def test_the_nightly_one_too(
         self, browser: Browser, mstock: FakeMstock, clock: PatientClock, openalgo: OpenAlgo
@@ -128,9 +143,12 @@ class TestDeadTokens:
     ) -> None:
         browser.log_in()
         token = openalgo.token()
-        monkeypatch.setattr("database.auth_db.upsert_auth", lambda **_: 1 / 0)
-        watching.the_watch().on_dead(config.account, Secret(token))
-        assert openalgo.token() == token
+        with monkeypatch.context() as torn:
+            torn.setattr("database.auth_db.upsert_auth", lambda **_: 1 / 0)
+            watching.the_watch().on_dead(config.account, Secret(token))
+            assert openalgo.token() == token
+            assert browser.get().step == "password"  # and no way back to the dashboard
+        assert browser.raw("/auth/session-status").json["broker_session_expired"] is True
 
 
 class TestRenewal:
@@ -339,6 +357,15 @@ class TestTheStart:
             [sys.executable, "-c", code], capture_output=True, text=True, check=True
         )
         assert int(done.stdout) <= 9
+
+    def test_nothing_is_loaded_for_a_user_of_another_broker(
+        self, browser: Browser, ticking: Ticking, clock: PatientClock
+    ) -> None:
+        at = clock.now().isoformat()
+        with browser.client.session_transaction() as inside:
+            inside.update(logged_in=True, broker="zerodha", login_time=at)
+        assert browser.raw("/auth/session-status").status_code == 200
+        assert not ticking.is_on
 
     def test_auto_login_is_loaded_when_somebody_has_switched_it_on(
         self,

@@ -56,6 +56,21 @@ def test_a_second_post_of_the_hosts_form_logs_in_no_second_time(
     assert mstock.calls == ["login_with_totp"]
 
 
+def test_tries_are_limited_by_the_hosts_figure(
+    app: Flask, browser: Browser, mstock: FakeMstock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Visits of the page do not count, as they do on the host's own route."""
+    monkeypatch.setattr("utils.config.get_login_rate_limit_min", lambda: "2 per minute")
+    for _ in range(6):
+        browser.get()
+    mstock.will_fail("login_with_totp", TokenException("Invalid TOTP."))
+    mstock.will_fail("login_with_totp", TokenException("Invalid TOTP."))
+    answers = [browser.multipart(password=PASSWORD, totp=TOTP) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [401, 401, 429]
+    assert "Too many tries" in answers[2].json["message"]
+    assert mstock.calls == ["login_with_totp"] * 2
+
+
 def test_nobody_from_outside_gets_in(app: Flask, mstock: FakeMstock) -> None:
     stranger = Browser(app)
     for path in (CALLBACK, "/mstock/continue", "/mstock/funds"):
@@ -64,6 +79,23 @@ def test_nobody_from_outside_gets_in(app: Flask, mstock: FakeMstock) -> None:
     answer = stranger.raw(method="GET", headers={"Accept": "application/json"})
     assert (answer.status_code, answer.json["status"]) == (401, "error")
     assert mstock.calls == []
+
+
+@pytest.mark.parametrize("policy", ["default-src 'self'; connect-src 'self' wss:", ""])
+def test_the_content_security_policy_is_the_hosts(
+    browser: Browser, openalgo: OpenAlgo, policy: str
+) -> None:
+    """What its owner has set, switched off or only wants to be told of, holds for our pages too."""
+    openalgo.policy = policy
+    browser.log_in()
+    pages = ("/mstock/funds", "/mstock/auto-login", "/mstock/static/mstock.css", "/dashboard")
+    answers = [browser.raw(path, method="GET") for path in pages]
+    put_aside(browser)
+    answers += [browser.raw(path, method="GET") for path in ("/mstock/continue", "/mstock/funds")]
+    answers.append(browser.raw(f"{CALLBACK}?new=1", method="GET"))
+    for answer in answers:
+        assert answer.headers.get("Content-Security-Policy", "") == policy
+    assert answers[0].headers["Cache-Control"] == "no-store"
 
 
 def test_a_dead_token_does_not_bounce_between_dashboard_and_login(
@@ -128,6 +160,23 @@ def test_all_figures(browser: Browser, mstock: FakeMstock) -> None:
     mstock.will_fail("get_fund_summary", TokenException("The session is over."))
     answer = browser.raw("/mstock/funds", method="GET")
     assert (answer.status_code, answer.location) == (303, CALLBACK)
+
+
+@pytest.mark.parametrize("path", ["/mstock/funds", "/mstock/continue"])
+def test_a_session_that_cannot_be_read_is_not_said_to_be_over(
+    browser: Browser, mstock: FakeMstock, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """Else a database that is busy for a moment sends its user to a new login, again and again."""
+    browser.log_in()
+    mstock.calls.clear()
+    monkeypatch.delattr("database.auth_db.engine")
+    answer = browser.raw(path, method="GET")
+    assert answer.status_code == 500
+    assert "version 2.0.2.1) has no usable database.auth_db.engine" in answer.text
+    answer = browser.raw(path, method="GET", headers={"Accept": "application/json"})
+    assert answer.status_code == 500
+    assert mstock.calls == []
+    assert browser.get().step == "password"
 
 
 def test_the_funds_page_wants_a_broker_login(browser: Browser, mstock: FakeMstock) -> None:

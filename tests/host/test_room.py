@@ -134,7 +134,7 @@ def test_nobody_else_imports_the_host() -> None:
                 else []
             )
             assert not HOSTS_OWN & {name.split(".")[0] for name in names}, path
-        if path.parent.name not in ("host", "install"):  # the installer knows it by its files
+        if path.parent.name not in ("host", "install"):  # the installer knows its files by name
             text = path.read_text(encoding="utf-8")
             assert "websocket_proxy" not in text, path
             assert "database.auth_db" not in text, path
@@ -202,7 +202,14 @@ class TestTheStreamingAdapter:
         assert self.run(code, tmp_path) == "True True MstockWebSocketAdapter\ncleaned up\n"
 
     @pytest.mark.parametrize(
-        "base", ["", "raise RuntimeError('broken')", "BaseBrokerWebSocketAdapter = None"]
+        "base",
+        [
+            "",
+            "raise RuntimeError('broken')",
+            "BaseBrokerWebSocketAdapter = None",
+            "BaseBrokerWebSocketAdapter = bool",
+            "class BaseBrokerWebSocketAdapter:\n    def __init_subclass__(cls, *, name): ...\n",
+        ],
     )
     def test_a_host_that_has_changed(self, base: str, tmp_path: Path) -> None:
         self.proxy(tmp_path, base)

@@ -26,7 +26,8 @@ class TestIn:
         answer = trader.get("/mstock/callback", headers={"Accept": "text/html"})
         assert answer.status_code == 200
         assert "Send me an OTP" in answer.text
-        assert "frame-ancestors" in answer.headers["Content-Security-Policy"]
+        hosts = trader.get("/auth/csrf-token").headers["Content-Security-Policy"]
+        assert answer.headers["Content-Security-Policy"] == hosts
 
     def test_the_react_pages_request_logs_in(
         self, host: Host, trader: Visitor, log_in: LogIn

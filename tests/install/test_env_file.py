@@ -109,6 +109,13 @@ def test_an_open_quote_that_would_swallow_the_new_line_is_told() -> None:
         edited(b"A = 'open\n", {"K": Secret("v")})
 
 
+def test_a_file_that_windows_has_marked_keeps_its_mark() -> None:
+    data = b"\xef\xbb\xbf# OpenAlgo\r\nBROKER_API_KEY = 'old' # mine\r\n"
+    new = edited(data, {"BROKER_API_KEY": Secret("MA1"), "MSTOCK_API_TYPE": Secret("A")})
+    assert new == data.replace(b"old", b"MA1") + b"MSTOCK_API_TYPE = 'A'\r\n"
+    assert put_back(put_back(new, data, "BROKER_API_KEY"), data, "MSTOCK_API_TYPE") == data
+
+
 def test_another_encoding_is_told() -> None:
     with pytest.raises(SettingError, match="not plain text"):
         edited("K=ü\n".encode("latin-1"), {"K": Secret("v")})

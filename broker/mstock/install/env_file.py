@@ -105,8 +105,10 @@ def _last(text: str, name: str) -> _Line | None:
 def _lines(text: str) -> Iterator[_Line]:
     from dotenv.parser import parse_stream
 
-    at = 0
-    for binding in parse_stream(io.StringIO(text, newline="")):
+    bindings = list(parse_stream(io.StringIO(text, newline="")))
+    # Some versions of the parser drop the mark that Windows' Notepad puts in front of a file.
+    at = len(text) - sum(len(binding.original.string) for binding in bindings)
+    for binding in bindings:
         piece, start = binding.original.string, at
         at += len(piece)
         head = _HEAD.match(piece)

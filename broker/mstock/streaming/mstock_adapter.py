@@ -20,8 +20,17 @@ def __getattr__(name: str) -> Any:
     """
     if name != _NAME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    adapter = globals()[_NAME] = type(_NAME, (_NotYet, _base_class()), {"__module__": __name__})
+    try:
+        adapter = _adapter(_base_class())
+    except Exception:
+        # The host has made its base class one that cannot be derived from, or not like this.
+        adapter = _adapter(object)
+    globals()[_NAME] = adapter
     return adapter
+
+
+def _adapter(base: type) -> type:
+    return type(_NAME, (_NotYet, base), {"__module__": __name__})
 
 
 class _NotYet:

@@ -29,8 +29,11 @@ class Page(Protocol):
     def on_http_error(self, error: Any) -> Response: ...
 
 
-def login_door(page: Callable[[], Page]) -> Blueprint:
-    """The login page's, with the style sheet; `page` is asked at each request."""
+def login_door(page: Callable[[], Page], *, has_policy: bool = True) -> Blueprint:
+    """The login page's, with the style sheet; `page` is asked at each request.
+
+    Without `has_policy` the Content-Security-Policy is left to the app.
+    """
     blueprint = Blueprint(
         LOGIN,
         __name__,
@@ -38,13 +41,15 @@ def login_door(page: Callable[[], Page]) -> Blueprint:
         static_folder="static",
         static_url_path=STATIC,
     )
-    return _hung(blueprint, LOGIN_RULE, "callback", page, refusals=(400, 403, 404, 413, 415, 429))
+    refusals = (400, 403, 404, 413, 415, 429)
+    return _hung(blueprint, LOGIN_RULE, "callback", page, refusals, has_policy)
 
 
-def auto_login_door(page: Callable[[], Page]) -> Blueprint:
+def auto_login_door(page: Callable[[], Page], *, has_policy: bool = True) -> Blueprint:
     """The auto-login page's; next to the login page."""
     blueprint = Blueprint(AUTO_LOGIN, __name__, template_folder="templates")
-    return _hung(blueprint, AUTO_LOGIN_RULE, "page", page, refusals=(400, 403, 413, 415, 429))
+    refusals = (400, 403, 413, 415, 429)
+    return _hung(blueprint, AUTO_LOGIN_RULE, "page", page, refusals, has_policy)
 
 
 def framed(frame: Callable[[], dict[str, str]]) -> dict[str, str]:
@@ -55,10 +60,10 @@ def framed(frame: Callable[[], dict[str, str]]) -> dict[str, str]:
         return {}
 
 
-def finished(blueprint: Blueprint) -> Blueprint:
+def finished(blueprint: Blueprint, *, has_policy: bool = True) -> Blueprint:
     """With what all of our pages have: faults told in plain words, and headers."""
     blueprint.register_error_handler(Exception, _on_fault)
-    blueprint.after_request(_harden)
+    blueprint.after_request(lambda response: _harden(response, has_policy))
     return blueprint
 
 
@@ -68,6 +73,7 @@ def _hung(
     endpoint: str,
     page: Callable[[], Page],
     refusals: tuple[int, ...],
+    has_policy: bool,
 ) -> Blueprint:
     blueprint.record_once(_require_csrf)
     blueprint.add_url_rule(rule, endpoint, lambda: page().answer(), methods=["GET", "POST"])
@@ -75,7 +81,7 @@ def _hung(
     for status in refusals:
         blueprint.register_error_handler(status, lambda error: page().on_http_error(error))
     blueprint.context_processor(lambda: framed(lambda: page().frame()))
-    return finished(blueprint)
+    return finished(blueprint, has_policy=has_policy)
 
 
 def _require_csrf(state: BlueprintSetupState) -> None:
@@ -89,7 +95,7 @@ def _on_fault(error: Exception) -> Any:
     return pages.on_fault(error)
 
 
-def _harden(response: Response) -> Response:
+def _harden(response: Response, has_policy: bool) -> Response:
     from broker.mstock.web.headers import harden
 
-    return harden(response)
+    return harden(response, has_policy=has_policy)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from flask import Response
 
+POLICY = "Content-Security-Policy"
 HEADERS: dict[str, str] = {
     "Cache-Control": "no-store",
-    "Content-Security-Policy": (
+    POLICY: (
         "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
         "base-uri 'none'; frame-ancestors 'none'"
     ),
@@ -16,8 +17,12 @@ HEADERS: dict[str, str] = {
 }
 
 
-def harden(response: Response) -> Response:
-    """Add what the view has not set itself; the style sheet keeps Flask's own caching."""
+def harden(response: Response, *, has_policy: bool = True) -> Response:
+    """Add what the view has not set itself; the style sheet keeps Flask's own caching.
+
+    Without `has_policy` the Content-Security-Policy is left to the app.
+    """
     for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
+        if has_policy or name != POLICY:
+            response.headers.setdefault(name, value)
     return response

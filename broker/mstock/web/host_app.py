@@ -89,7 +89,8 @@ class Room:
 
     def before_host(self) -> None:
         """When the host's pages ask whether the broker session stands: end it there at midnight."""
-        if request.path in _ASKED and session.get("logged_in"):
+        is_asked = request.path in _ASKED and session.get("logged_in")
+        if is_asked and session.get("broker") == host.BROKER:
             try:
                 self.joined().desk.end_if_over()
             except Exception as error:
@@ -145,13 +146,13 @@ class _HostsOwn:
 
 
 def _login(room: Room) -> Blueprint:
-    blueprint = doors.login_door(room.login_page)
+    blueprint = doors.login_door(room.login_page, has_policy=False)
     blueprint.context_processor(room.extras)
     return blueprint
 
 
 def _auto_login(room: Room) -> Blueprint:
-    blueprint = doors.auto_login_door(lambda: room.joined().auto_page)
+    blueprint = doors.auto_login_door(lambda: room.joined().auto_page, has_policy=False)
     blueprint.before_request(lambda: room.joined().desk.only_users())
     return blueprint
 
@@ -164,7 +165,7 @@ def _pages(room: Room) -> Blueprint:
     blueprint.add_url_rule("/mstock/funds", "funds", lambda: room.joined().desk.funds())
     blueprint.context_processor(lambda: doors.framed(lambda: room.joined().desk.frame()))
     blueprint.context_processor(room.extras)
-    return doors.finished(blueprint)
+    return doors.finished(blueprint, has_policy=False)
 
 
 def _tell(what: str, error: Exception) -> None:

@@ -67,7 +67,12 @@ class HostDesk:
         user = session.get("user")
         if not user:
             return self._to_app_login()
-        standing = self._standing(user)
+        try:
+            standing = self._standing(user)
+        except MstockError as error:
+            # A login by hand may well work all the same, and mends what cannot be read.
+            log.warning(f"mStock: the stored session cannot be read. {error}")
+            return None
         if standing is None:
             return None
         if session.get("logged_in"):
@@ -122,7 +127,10 @@ class HostDesk:
             config = self._config_source()
         except SettingError as error:
             return pages.setting_page(error)
-        standing = self._standing(user)
+        try:
+            standing = self._standing(user)
+        except MstockError as error:
+            return _unreadable(error)
         if standing is None:
             return self._to_broker_login("" if request.method == "GET" else _OVER)
         if session.get("logged_in"):
@@ -151,10 +159,13 @@ class HostDesk:
             config = self._config_source()
         except SettingError as error:
             return pages.setting_page(error)
-        standing = self._standing(user)
+        links = Links(refresh=url_of(_FUNDS), back=DASHBOARD, back_words="OpenAlgo's dashboard")
+        try:
+            standing = self._standing(user)
+        except MstockError as error:
+            return funds_page.with_problem(self.frame, config, error, links)
         if standing is None:
             return self._to_broker_login(_OVER)
-        links = Links(refresh=url_of(_FUNDS), back=DASHBOARD, back_words="OpenAlgo's dashboard")
         try:
             summary = get_fund_summary(standing.token.reveal(), config=config)
         except LogInAgain as error:
@@ -168,8 +179,14 @@ class HostDesk:
         return None if session.get("user") else self._to_app_login()
 
     def may_manage(self) -> bool:
-        """Who may change auto-login: the user, logged in to OpenAlgo and its broker."""
-        return bool(session.get("user") and session.get("logged_in"))
+        """Who may change auto-login: the user whose login it is, in OpenAlgo and at its broker."""
+        user = session.get("user")
+        if not user or not session.get("logged_in"):
+            return False
+        try:
+            return bool(self._store.user_of(self._config_source().account) == user)
+        except MstockError:
+            return True  # whatever they try says what is amiss
 
     def extras(self) -> dict[str, Any]:
         """What the pages' templates may call: a line on auto-login, where there is one."""
@@ -191,16 +208,16 @@ class HostDesk:
         self._keeper.end_if_over(self._config_source())
 
     def _standing(self, user: str) -> Held | None:
-        """The user's stored session, unless it is over for certain; mStock is not asked."""
-        try:
-            account = self._config_source().account
-            if self._store.user_of(account) != user:
-                return None
-            kept = held.held(self._store, account, self._clock.now())
-        except MstockError as error:
-            log.warning(f"mStock: the stored session cannot be read. {error}")
+        """The user's stored session, unless it is over for certain; mStock is not asked.
+
+        Raises `MstockError` when it cannot be read, which does not mean that there is none.
+        """
+        account = self._config_source().account
+        if self._store.user_of(account) != user:
             return None
-        return None if kept is None or kept.is_over else kept
+        kept = held.held(self._store, account, self._clock.now())
+        is_dead = kept is None or kept.is_over or self._keeper.is_ended(kept.token)
+        return None if is_dead else kept
 
     def _finish(self, token: Secret, config: Config) -> Response:
         with self._store.alone():
@@ -232,6 +249,12 @@ class HostDesk:
         if why:
             session[_NOTICE] = why
         return pages.see_other(url_of(ENDPOINT))
+
+
+def _unreadable(error: MstockError) -> Response:
+    return pages.error_page(
+        answers.status_of(error), "Today's session cannot be read", answers.problem_of(error)
+    )
 
 
 def _to_dashboard(words: str) -> Response:

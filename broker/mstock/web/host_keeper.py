@@ -57,18 +57,25 @@ class Keeper:
         except Exception as error:
             log.error(f"mStock: a session that is over was not ended in OpenAlgo: {_kind(error)}")
 
+    def is_ended(self, token: Secret) -> bool:
+        """True when mStock has ended this session, whether or not the host could be told."""
+        return fingerprint(token) in self._ended_by_mstock
+
     def end_if_over(self, config: Config) -> None:
-        """After midnight: revoke the stored token, so that the host offers a new login."""
+        """Revoke a stored token that is over, so that the host offers a new login.
+
+        It is after midnight, and whenever a revoke at mStock's word did not go through.
+        """
         with self._store.alone():
             kept = held.held(self._store, config.account, self._clock.now())
-            if kept is not None and kept.is_over:
+            if kept is not None and (kept.is_over or self.is_ended(kept.token)):
                 held.forget(self._store, config.account, kept.token)
 
     def log_out(self, user: str, sealed: str) -> None:
         """The host has taken this token away, or is about to: log it out at mStock."""
         try:
             token = host.decrypt(sealed)
-            if not token or fingerprint(token) in self._ended_by_mstock:
+            if not token or self.is_ended(token):
                 return
             if not self._is_gone(user, sealed):
                 return  # the host did not carry it out: the token is still in use
