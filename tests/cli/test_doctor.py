@@ -299,18 +299,11 @@ class TestOpenalgo:
         (folder / "pyproject.toml").write_text('[project]\nversion = "2.0.2.1"\n')
         return folder
 
-    @pytest.fixture
-    def no_installer(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        def missing(name: str) -> None:
-            raise ImportError(name)
-
-        monkeypatch.setattr(settings.importlib, "import_module", missing)
-
     @pytest.mark.parametrize(
         ("version", "state"), [("2.0.2.1", "ok"), ("2.1.0", "to do"), ("", "to do")]
     )
     def test_its_version_is_told(
-        self, person: Person, checkout: Path, no_installer: None, version: str, state: str
+        self, person: Person, checkout: Path, version: str, state: str
     ) -> None:
         (checkout / "pyproject.toml").write_text(f'[project]\nversion = "{version}"\n')
         found = lines(person, "--openalgo", str(checkout))
@@ -318,11 +311,31 @@ class TestOpenalgo:
         assert version in found["OpenAlgo"]["words"]
         assert found["What is kept"]["state"] == "skipped"
 
-    def test_its_own_settings_are_looked_at(
-        self, person: Person, checkout: Path, no_installer: None
-    ) -> None:
+    def test_its_own_settings_are_looked_at(self, person: Person, checkout: Path) -> None:
         (checkout / ".env").write_text("BROKER_API_KEY=a/key+that@@is=one\n")
         assert "Swap it" in lines(person, "--openalgo", str(checkout))["Settings"]["todo"]
+
+    def test_an_interrupted_install_is_taken_back(
+        self, person: Person, checkout: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked: list[Path] = []
+
+        def repair(folder: Path) -> list[str]:
+            asked.append(folder)
+            return ["app.py: put back"]
+
+        monkeypatch.setattr(settings, "repair", repair)
+        assert "Repair" not in lines(person, "--openalgo", str(checkout))
+        found = lines(person, "--openalgo", str(checkout), "--repair")
+        assert (found["Repair"]["state"], found["Repair"]["words"]) == ("ok", "app.py: put back")
+        assert asked == [checkout]
+
+    def test_where_nothing_was_interrupted_repair_says_so(
+        self, person: Person, checkout: Path
+    ) -> None:
+        found = lines(person, "--openalgo", str(checkout), "--repair")
+        assert found["Repair"]["words"] == "nothing was interrupted"
+        assert lines(person, "--repair")["Repair"]["state"] == "skipped"
 
     def test_what_the_installer_finds_is_told(self, person: Person, checkout: Path) -> None:
         found = lines(person, "--openalgo", str(checkout))

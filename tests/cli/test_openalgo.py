@@ -16,7 +16,6 @@ def checkout(tmp_path: Path) -> Path:
     for sign in SIGNS:
         (tmp_path / sign).parent.mkdir(exist_ok=True)
         (tmp_path / sign).touch()
-    (tmp_path / "pyproject.toml").write_text('[project]\nname = "openalgo"\nversion = "2.0.2.1"\n')
     return tmp_path
 
 
@@ -25,20 +24,6 @@ def test_each_sign_is_needed(checkout: Path, missing: str) -> None:
     assert openalgo.is_openalgo(checkout)
     (checkout / missing).unlink()
     assert not openalgo.is_openalgo(checkout)
-
-
-def test_the_version_is_read_and_a_torn_file_is_no_version(checkout: Path) -> None:
-    assert openalgo.version_of(checkout) == "2.0.2.1"
-    for text in ("[project", "", "project = 1", "[project]\nversion = 2", "\xff"):
-        (checkout / "pyproject.toml").write_bytes(text.encode("latin-1"))
-        assert openalgo.version_of(checkout) == ""
-
-
-@pytest.mark.parametrize(
-    ("version", "tried"), [("2.0.2", True), ("2.0.2.7", True), ("2.0.20", False), ("3.0", False)]
-)
-def test_which_versions_were_tried(version: str, tried: bool) -> None:
-    assert openalgo.is_tried(version) is tried
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import click
 from broker.mstock.cli import ask, openalgo, show
 from broker.mstock.cli.checks.check import SKIPPED, TODO, Check
 from broker.mstock.cli.checks.network import network
-from broker.mstock.cli.checks.settings import host, kept, program, settings
+from broker.mstock.cli.checks.settings import host, kept, program, repaired, settings
 from broker.mstock.cli.checks.trial import trial
 from broker.mstock.cli.desk import Desk, pass_desk
 from broker.mstock.cli.exits import Exit
@@ -35,6 +35,12 @@ _STYLES = {"ok": "green", TODO: "bold red", SKIPPED: "dim"}
     is_flag=True,
     help="A copy to give away: without secrets, client code, paths, names and addresses.",
 )
+@click.option(
+    "--repair",
+    "repairs",
+    is_flag=True,
+    help="First take back an install into OpenAlgo, or an uninstall, that was interrupted.",
+)
 @as_json_option
 @pass_desk
 @click.pass_context
@@ -44,6 +50,7 @@ def doctor(
     with_login: bool,
     pointed_at: Path | None,
     report: bool,
+    repairs: bool,
     as_json: bool,
 ) -> None:
     """Check settings, rights, network and clock; with --login also password, TOTP, key and IP.
@@ -58,6 +65,7 @@ def doctor(
     if with_login:
         ask.need_terminal(desk, "The password")
     checks = [
+        *(repaired(desk) if repairs else ()),
         program(),
         *settings(desk),
         *kept(desk),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -11,8 +10,6 @@ from urllib.parse import urlsplit
 from broker.mstock.config import REDIRECT_URL
 
 SIGNS = ("app.py", "blueprints/brlogin.py", "database/auth_db.py")
-# The releases with which this plugin was tried.
-TRIED = "2.0.2"
 _ORIGIN = r"https?://[A-Za-z0-9._:\[\]-]+"
 
 
@@ -24,22 +21,6 @@ def is_openalgo(folder: Path) -> bool:
 def around(folders: Iterable[Path]) -> Path | None:
     """The first of the folders that is OpenAlgo's."""
     return next((folder for folder in folders if is_openalgo(folder)), None)
-
-
-def version_of(folder: Path) -> str:
-    """The version in OpenAlgo's `pyproject.toml`, "" when it cannot be read."""
-    try:
-        project = tomllib.loads((folder / "pyproject.toml").read_text("utf-8")).get("project")
-    except (OSError, ValueError):
-        return ""
-    version = project.get("version") if isinstance(project, dict) else None
-    is_plain = isinstance(version, str) and re.fullmatch(r"[0-9A-Za-z.+-]{1,40}", version)
-    return str(version) if is_plain else ""
-
-
-def is_tried(version: str) -> bool:
-    """True when this plugin was tried with the version."""
-    return version == TRIED or version.startswith(f"{TRIED}.")
 
 
 def page(settings: Mapping[str, str], path: str) -> str:

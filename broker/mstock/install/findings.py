@@ -54,8 +54,8 @@ def _journal(place: Place) -> Finding | None:
         "interrupted install",
         False,
         "An install or uninstall was interrupted; OpenAlgo may not start.",
-        f"Run `python -m broker.mstock install {place.openalgo} --repair`: it puts back what was "
-        "there before.",
+        f"Run `python -m broker.mstock doctor --openalgo {place.openalgo} --repair`: it puts back "
+        "what was there before.",
     )
 
 

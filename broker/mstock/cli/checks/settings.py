@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import platform
 import re
@@ -10,12 +9,12 @@ import stat
 import sys
 from pathlib import Path
 
-from broker.mstock.cli import openalgo
 from broker.mstock.cli.checks.check import Check, failed, fine, skipped, to_do
 from broker.mstock.cli.describe import LOG_IN
 from broker.mstock.cli.desk import Desk
 from broker.mstock.config import Config
 from broker.mstock.errors import MstockError
+from broker.mstock.install import findings, repair
 
 IS_WINDOWS = sys.platform == "win32"
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -85,34 +84,27 @@ def kept(desk: Desk) -> list[Check]:
     return checks
 
 
+def repaired(desk: Desk) -> list[Check]:
+    """Takes back what was interrupted in OpenAlgo's folder; nothing when all is whole."""
+    name, folder = "Repair", desk.openalgo
+    if folder is None:
+        return [skipped(name, "no OpenAlgo here; point at one with --openalgo FOLDER")]
+    try:
+        done = repair(folder)
+    except MstockError as error:
+        return [failed(name, error)]
+    return [fine(name, words) for words in done] or [fine(name, "nothing was interrupted")]
+
+
 def host(desk: Desk) -> list[Check]:
     """The OpenAlgo that this runs in or was pointed at: its version, and how we are installed."""
     folder = desk.openalgo
     if folder is None:
         return [skipped("OpenAlgo", "not here; point at one with --openalgo FOLDER")]
-    try:
-        # The installer looks at more; it is not part of what is installed into OpenAlgo.
-        found = importlib.import_module("broker.mstock.install").findings(folder)
-    except ImportError:
-        return [_version(folder), skipped("Plugin in OpenAlgo", "only a release looks at it")]
     return [
         fine(each.name, each.words) if each.ok else to_do(each.name, each.words, each.todo)
-        for each in found
+        for each in findings(folder)
     ]
-
-
-def _version(folder: Path) -> Check:
-    version = openalgo.version_of(folder)
-    if not version:
-        todo = "Look whether the checkout is whole: its pyproject.toml names the version."
-        return to_do("OpenAlgo", "the version cannot be read", todo)
-    if openalgo.is_tried(version):
-        return fine("OpenAlgo", f"OpenAlgo {version}")
-    return to_do(
-        "OpenAlgo",
-        f"OpenAlgo {version}; this plugin was tried with {openalgo.TRIED} only",
-        "Look for a newer version of the plugin; try a login before you rely on it.",
-    )
 
 
 def _rights_of_env(path: Path) -> Check:
