@@ -11,7 +11,9 @@ from broker.mstock.clock import IST
 from broker.mstock.session.renewal import Attempt, Result
 from broker.mstock.session.store import Item
 from broker.mstock.session.terms import TERMS
+from proofs.simulated import SimulatedTime
 from tests.cli.conftest import Person
+from tests.support.stage import MORNING
 
 ENABLE = ("auto-login", "enable")
 
@@ -82,6 +84,15 @@ class TestAutoLogin:
         assert shown["last"]["result"] == "refused"
         assert shown["blocked"]
         assert "Blocked" in person.runs("status").stdout
+
+    def test_a_code_that_was_entered_a_moment_ago_is_not_sent_again(self, person: Person) -> None:
+        person.clock = SimulatedTime(person.box, MORNING)  # type: ignore[assignment]
+        enabled(person)
+        demo = person.box.demo
+        code = person.leaks.hide("code", person.box.totp_now(demo.client_code))
+        done = person.runs("doctor", "--login", types=["y", demo.password, code])
+        assert person.calls("session/verifytotp") == 1, done.output
+        assert person.asks("auto-login", "test")[1]["attempt"]["result"] == "done"
 
     def test_off_removes_both_secrets(self, person: Person) -> None:
         enabled(person)

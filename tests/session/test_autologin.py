@@ -22,9 +22,10 @@ from broker.mstock.errors import (
 from broker.mstock.secret import Secret
 from broker.mstock.session import renewal
 from broker.mstock.session.autologin import start_ticking
-from broker.mstock.session.held import How, held, keep
+from broker.mstock.session.held import How, forget, held, keep
 from broker.mstock.session.ledger import Ledger
-from broker.mstock.session.login import login_with_totp
+from broker.mstock.session.line import Line
+from broker.mstock.session.login import login_with_totp, logout
 from broker.mstock.session.record import to_json
 from broker.mstock.session.renewal import RenewalState
 from broker.mstock.session.store import Item, MemoryStore
@@ -364,6 +365,25 @@ class TestTesting:
         keep(stage.store, stage.account, token, stage.time.now(), How.TOTP)
         assert stage.auto.test(stage.config).result == "done"
         assert stage.calls(TOTP) == 2
+
+    def test_nor_one_of_a_session_that_was_given_up_at_once(self, stage: Stage) -> None:
+        stage.enable()
+        stage.time.until(at("08:35"))
+        demo = stage.box.demo
+        code = Secret(stage.box.totp_now(demo.client_code))
+        with Line(stage.store, stage.time).hold(stage.config) as keep:
+            token = login_with_totp(stage.config, Secret(demo.password), code)
+            keep(token, How.TOTP)
+        logout(stage.config, token)
+        forget(stage.store, stage.account, token)
+        assert [attempt.result for attempt in stage.auto.tick()] == ["done"]
+
+    def test_a_login_by_hand_keeps_nothing_of_auto_login_where_that_was_never_on(
+        self, stage: Stage
+    ) -> None:
+        with Line(stage.store, stage.time).hold(stage.config):
+            pass
+        assert stage.store.accounts() == []
 
     def test_is_refused_while_off_and_while_another_login_is_under_way(self, stage: Stage) -> None:
         with pytest.raises(InputException, match="off"):

@@ -16,7 +16,7 @@ from broker.mstock.clock import SYSTEM_CLOCK, Clock
 from broker.mstock.config import Account, Config, environment, file_environment
 from broker.mstock.errors import InputException, OutcomeUnknown, VaultError
 from broker.mstock.session.held import Held, held
-from broker.mstock.session.line import alone
+from broker.mstock.session.line import by_hand
 from broker.mstock.session.opening import open_store
 from broker.mstock.session.store import Store
 from broker.mstock.upkeep import Upkeep
@@ -129,7 +129,7 @@ class Desk:
 
         Raises `LoginUnderway` when another is at it, `OutcomeUnknown` when the user stops it.
         """
-        with alone(self.store, self.clock, self.config):
+        with by_hand(self.store, self.clock, self.config):
             try:
                 yield
             except KeyboardInterrupt:

@@ -101,7 +101,7 @@ class Attempts:
         """The step whose code the user may have entered: mStock takes no code twice."""
         session = held(self._store, account, self._clock.now())
         if session is not None and session.how is How.TOTP and session.logged_in_at is not None:
-            yield int(session.logged_in_at.timestamp() // unattended.STEP)
+            yield unattended.step_at(session.logged_in_at)
 
     def _keep(self, config: Config, token: Secret) -> None:
         keep(self._store, config.account, token, self._clock.now(), How.AUTO)
