@@ -76,11 +76,21 @@ class Desk:
         """Where sessions and secrets are kept."""
         return self._opener(self.upkeep)
 
-    def store_to_erase(self) -> Store:
-        """The store, also when the `.env` that named it is gone: then by the environment."""
-        if self.env_file is None:
-            return self._opener(Upkeep.from_env(environment()))
-        return self.store
+    def stores_to_erase(self) -> list[Store]:
+        """The store, also when the `.env` that named it is gone: then by the environment.
+
+        And the folder's own vault and key file, left behind when MSTOCK_STORE or MSTOCK_KEYRING
+        was set later.
+        """
+        upkeep = Upkeep.from_env(environment()) if self.env_file is None else self.upkeep
+        in_folder = upkeep._replace(store_url=None)
+        ways = (upkeep, in_folder, in_folder._replace(uses_keyring=False))
+        stores: list[Store] = []
+        for way in ways:
+            store = self._opener(way)
+            if store not in stores:
+                stores.append(store)
+        return stores
 
     @cached_property
     def auto(self) -> AutoLogin:
