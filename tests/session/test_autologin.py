@@ -451,6 +451,27 @@ class TestTogether:
         ledger.change(stage.account, change)
         assert not stage.auto.status(stage.account).enabled
 
+    def test_another_process_switches_off_while_the_day_is_settled(self) -> None:
+        class Busy(MemoryStore):
+            looks = 0
+
+            def get(self, account: Account, name: Item) -> Secret | None:
+                if name is Item.TOKEN:
+                    self.looks += 1
+                    if self.looks == 2:  # under the lease, after the state was read
+                        stage.started().disable(account)
+                return super().get(account, name)
+
+        store = Busy()
+        with staged(store=store) as stage:
+            stage.enable()
+            stage.time.until(at("08:36"))
+            token = Secret("a.token.that-does-not-say")
+            keep(store, stage.account, token, stage.time.now(), How.OTP)
+            assert stage.auto.tick() == []
+            assert store.looks >= 2
+            assert not stage.auto.status(stage.account).enabled
+
     def test_an_account_without_settings_here_is_left_alone(self, stage: Stage) -> None:
         stage.enable()
         stage.account = stage.account._replace(client_code="MA0000009")
