@@ -6,9 +6,12 @@ import logging
 import threading
 from collections.abc import Iterator
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 
+from broker.mstock.client.routes import Route
+from broker.mstock.client.transport import Transport
 from broker.mstock.clock import IST
 from broker.mstock.config import Account, Config
 from broker.mstock.errors import (
@@ -450,6 +453,25 @@ class TestTogether:
 
         ledger.change(stage.account, change)
         assert not stage.auto.status(stage.account).enabled
+
+    @pytest.mark.parametrize("path", [LOGIN, TOTP])
+    def test_what_is_erased_in_the_middle_of_a_login_stays_erased(
+        self, stage: Stage, monkeypatch: pytest.MonkeyPatch, path: str
+    ) -> None:
+        stage.enable()
+        send = Transport.call
+
+        def send_and_erase(self: Transport, route: Route, *more: Any, **options: Any) -> Any:
+            answer = send(self, route, *more, **options)
+            if route.path.endswith(path):
+                stage.store.erase()
+            return answer
+
+        monkeypatch.setattr(Transport, "call", send_and_erase)
+        assert stage.tick_until("09:30") == ["refused"]
+        assert stage.store.accounts() == []
+        assert stage.calls(TOTP) == (path == TOTP)
+        assert not any(session.alive(stage.time.now()) for session in stage.box.sessions)
 
     def test_another_process_switches_off_while_the_day_is_settled(self) -> None:
         class Busy(MemoryStore):
