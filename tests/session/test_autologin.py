@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta, tzinfo
 from typing import Any
 
 import pytest
+from apscheduler.triggers import interval
 
 from broker.mstock.client.routes import Route
 from broker.mstock.client.transport import Transport
-from broker.mstock.clock import IST
+from broker.mstock.clock import IST, SYSTEM_CLOCK
 from broker.mstock.config import Account, Config
 from broker.mstock.errors import (
     HostError,
@@ -636,18 +637,19 @@ class TestTrouble:
         assert "trading-days.json" in words
 
 
+class Ticked:
+    def __init__(self) -> None:
+        self.ticks = 0
+        self.came = threading.Event()
+
+    def tick(self) -> None:
+        self.ticks += 1
+        self.came.set()
+
+
 class TestTicking:
     def test_ticks_until_it_is_stopped(self) -> None:
-        class Auto:
-            def __init__(self) -> None:
-                self.ticks = 0
-                self.came = threading.Event()
-
-            def tick(self) -> None:
-                self.ticks += 1
-                self.came.set()
-
-        auto = Auto()
+        auto = Ticked()
         stop = start_ticking(auto, every=0.05)
         assert auto.came.wait(5)
         stop()
@@ -655,6 +657,22 @@ class TestTicking:
         ticks = auto.ticks
         assert not threading.Event().wait(0.2)
         assert auto.ticks == ticks
+
+    def test_goes_on_when_a_clock_that_was_a_day_ahead_is_put_right(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class DayAhead(datetime):
+            @classmethod
+            def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+                return SYSTEM_CLOCK.now().astimezone(tz) + timedelta(days=1)
+
+        # The first tick is reckoned by the wrong clock; all that follows looks at the right one.
+        monkeypatch.setattr(interval, "datetime", DayAhead)
+        auto = Ticked()
+        stop = start_ticking(auto, every=0.05)
+        came = auto.came.wait(5)
+        stop()
+        assert came
 
 
 def test_a_fortnight_of_the_simulated_month() -> None:
