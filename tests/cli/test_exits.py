@@ -10,6 +10,7 @@ from broker.mstock import errors
 from broker.mstock.cli.exits import FAMILIES, WORDS, Exit, exit_of
 from broker.mstock.cli.main import COMMANDS, main
 from broker.mstock.errors import MstockError
+from broker.mstock.notyet import NotYet
 
 EXPECTED = {
     "SettingError": 5,
@@ -30,6 +31,7 @@ EXPECTED = {
     "SessionRefused": 6,
     "DataException": 6,
     "OutcomeUnknown": 6,
+    NotYet.__name__: 6,
 }
 
 

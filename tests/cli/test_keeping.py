@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import datetime
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from click.testing import CliRunner
 
 from broker.mstock.cli.auto_login import _EXITS
+from broker.mstock.cli.desk import Desk
+from broker.mstock.cli.main import main
 from broker.mstock.clock import IST
+from broker.mstock.secret import Secret
+from broker.mstock.session.opening import open_store
 from broker.mstock.session.renewal import Attempt, Result
 from broker.mstock.session.store import Item
 from broker.mstock.session.terms import TERMS
+from broker.mstock.upkeep import Upkeep
+from proofs.simulated import SimulatedTime
 from tests.cli.conftest import Person
+from tests.support.stage import MORNING
 
 ENABLE = ("auto-login", "enable")
 
@@ -83,6 +94,15 @@ class TestAutoLogin:
         assert shown["blocked"]
         assert "Blocked" in person.runs("status").stdout
 
+    def test_a_code_that_was_entered_a_moment_ago_is_not_sent_again(self, person: Person) -> None:
+        person.clock = SimulatedTime(person.box, MORNING)  # type: ignore[assignment]
+        enabled(person)
+        demo = person.box.demo
+        code = person.leaks.hide("code", person.box.totp_now(demo.client_code))
+        done = person.runs("doctor", "--login", types=["y", demo.password, code])
+        assert person.calls("session/verifytotp") == 1, done.output
+        assert person.asks("auto-login", "test")[1]["attempt"]["result"] == "done"
+
     def test_off_removes_both_secrets(self, person: Person) -> None:
         enabled(person)
         code, body = person.asks("auto-login", "disable")
@@ -135,3 +155,26 @@ class TestErase:
         person.settings["BROKER_API_SECRET"] = ""
         assert person.runs("erase", "--yes").exit_code == 0
         assert person.store.accounts() == []
+
+    @pytest.mark.parametrize("later", ["database", "keyring"])
+    def test_nothing_stays_in_a_folder_that_was_used_before_another_place(
+        self, person: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, later: str
+    ) -> None:
+        (tmp_path / ".env").touch(0o600)
+        account = person.config.account
+        before = Upkeep.from_env(person.settings)
+        open_store(before).set(account, Item.PASSWORD, Secret("kept-before"))
+        if later == "keyring":
+            keyring = SimpleNamespace(get_password=lambda *_: None)
+            monkeypatch.setitem(sys.modules, "keyring", keyring)
+            person.settings["MSTOCK_KEYRING"] = "1"
+        else:
+            person.settings["MSTOCK_STORE"] = f"sqlite:///{tmp_path / 'mstock.db'}"
+            now = open_store(Upkeep.from_env(person.settings))
+            now.set(account, Item.PASSWORD, Secret("kept-now"))
+        desk = Desk(settings=lambda: person.settings)
+        done = CliRunner().invoke(main, ["erase", "--yes"], obj=desk)
+        assert done.exit_code == 0, done.output
+        assert f"the file {tmp_path / 'home' / 'vault'}" in done.output
+        assert list((tmp_path / "home").iterdir()) == []
+        assert open_store(Upkeep.from_env(person.settings)).accounts() == []

@@ -5,11 +5,15 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta, tzinfo
+from typing import Any
 
 import pytest
+from apscheduler.triggers import interval
 
-from broker.mstock.clock import IST
+from broker.mstock.client.routes import Route
+from broker.mstock.client.transport import Transport
+from broker.mstock.clock import IST, SYSTEM_CLOCK
 from broker.mstock.config import Account, Config
 from broker.mstock.errors import (
     HostError,
@@ -22,9 +26,10 @@ from broker.mstock.errors import (
 from broker.mstock.secret import Secret
 from broker.mstock.session import renewal
 from broker.mstock.session.autologin import start_ticking
-from broker.mstock.session.held import How, held, keep
+from broker.mstock.session.held import How, forget, held, keep
 from broker.mstock.session.ledger import Ledger
-from broker.mstock.session.login import login_with_totp
+from broker.mstock.session.line import Line
+from broker.mstock.session.login import login_with_totp, logout
 from broker.mstock.session.record import to_json
 from broker.mstock.session.renewal import RenewalState
 from broker.mstock.session.store import Item, MemoryStore
@@ -365,6 +370,25 @@ class TestTesting:
         assert stage.auto.test(stage.config).result == "done"
         assert stage.calls(TOTP) == 2
 
+    def test_nor_one_of_a_session_that_was_given_up_at_once(self, stage: Stage) -> None:
+        stage.enable()
+        stage.time.until(at("08:35"))
+        demo = stage.box.demo
+        code = Secret(stage.box.totp_now(demo.client_code))
+        with Line(stage.store, stage.time).hold(stage.config) as keep:
+            token = login_with_totp(stage.config, Secret(demo.password), code)
+            keep(token, How.TOTP)
+        logout(stage.config, token)
+        forget(stage.store, stage.account, token)
+        assert [attempt.result for attempt in stage.auto.tick()] == ["done"]
+
+    def test_a_login_by_hand_keeps_nothing_of_auto_login_where_that_was_never_on(
+        self, stage: Stage
+    ) -> None:
+        with Line(stage.store, stage.time).hold(stage.config):
+            pass
+        assert stage.store.accounts() == []
+
     def test_is_refused_while_off_and_while_another_login_is_under_way(self, stage: Stage) -> None:
         with pytest.raises(InputException, match="off"):
             stage.auto.test(stage.config)
@@ -430,6 +454,46 @@ class TestTogether:
 
         ledger.change(stage.account, change)
         assert not stage.auto.status(stage.account).enabled
+
+    @pytest.mark.parametrize("path", [LOGIN, TOTP])
+    def test_what_is_erased_in_the_middle_of_a_login_stays_erased(
+        self, stage: Stage, monkeypatch: pytest.MonkeyPatch, path: str
+    ) -> None:
+        stage.enable()
+        send = Transport.call
+
+        def send_and_erase(self: Transport, route: Route, *more: Any, **options: Any) -> Any:
+            answer = send(self, route, *more, **options)
+            if route.path.endswith(path):
+                stage.store.erase()
+            return answer
+
+        monkeypatch.setattr(Transport, "call", send_and_erase)
+        assert stage.tick_until("09:30") == ["refused"]
+        assert stage.store.accounts() == []
+        assert stage.calls(TOTP) == (path == TOTP)
+        assert not any(session.alive(stage.time.now()) for session in stage.box.sessions)
+
+    def test_another_process_switches_off_while_the_day_is_settled(self) -> None:
+        class Busy(MemoryStore):
+            looks = 0
+
+            def get(self, account: Account, name: Item) -> Secret | None:
+                if name is Item.TOKEN:
+                    self.looks += 1
+                    if self.looks == 2:  # under the lease, after the state was read
+                        stage.started().disable(account)
+                return super().get(account, name)
+
+        store = Busy()
+        with staged(store=store) as stage:
+            stage.enable()
+            stage.time.until(at("08:36"))
+            token = Secret("a.token.that-does-not-say")
+            keep(store, stage.account, token, stage.time.now(), How.OTP)
+            assert stage.auto.tick() == []
+            assert store.looks >= 2
+            assert not stage.auto.status(stage.account).enabled
 
     def test_an_account_without_settings_here_is_left_alone(self, stage: Stage) -> None:
         stage.enable()
@@ -573,18 +637,19 @@ class TestTrouble:
         assert "trading-days.json" in words
 
 
+class Ticked:
+    def __init__(self) -> None:
+        self.ticks = 0
+        self.came = threading.Event()
+
+    def tick(self) -> None:
+        self.ticks += 1
+        self.came.set()
+
+
 class TestTicking:
     def test_ticks_until_it_is_stopped(self) -> None:
-        class Auto:
-            def __init__(self) -> None:
-                self.ticks = 0
-                self.came = threading.Event()
-
-            def tick(self) -> None:
-                self.ticks += 1
-                self.came.set()
-
-        auto = Auto()
+        auto = Ticked()
         stop = start_ticking(auto, every=0.05)
         assert auto.came.wait(5)
         stop()
@@ -592,6 +657,22 @@ class TestTicking:
         ticks = auto.ticks
         assert not threading.Event().wait(0.2)
         assert auto.ticks == ticks
+
+    def test_goes_on_when_a_clock_that_was_a_day_ahead_is_put_right(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class DayAhead(datetime):
+            @classmethod
+            def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+                return SYSTEM_CLOCK.now().astimezone(tz) + timedelta(days=1)
+
+        # The first tick is reckoned by the wrong clock; all that follows looks at the right one.
+        monkeypatch.setattr(interval, "datetime", DayAhead)
+        auto = Ticked()
+        stop = start_ticking(auto, every=0.05)
+        came = auto.came.wait(5)
+        stop()
+        assert came
 
 
 def test_a_fortnight_of_the_simulated_month() -> None:

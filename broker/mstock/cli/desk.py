@@ -16,7 +16,7 @@ from broker.mstock.clock import SYSTEM_CLOCK, Clock
 from broker.mstock.config import Account, Config, environment, file_environment
 from broker.mstock.errors import InputException, OutcomeUnknown, VaultError
 from broker.mstock.session.held import Held, held
-from broker.mstock.session.line import alone
+from broker.mstock.session.line import by_hand
 from broker.mstock.session.opening import open_store
 from broker.mstock.session.store import Store
 from broker.mstock.upkeep import Upkeep
@@ -76,11 +76,21 @@ class Desk:
         """Where sessions and secrets are kept."""
         return self._opener(self.upkeep)
 
-    def store_to_erase(self) -> Store:
-        """The store, also when the `.env` that named it is gone: then by the environment."""
-        if self.env_file is None:
-            return self._opener(Upkeep.from_env(environment()))
-        return self.store
+    def stores_to_erase(self) -> list[Store]:
+        """The store, also when the `.env` that named it is gone: then by the environment.
+
+        And the folder's own vault and key file, left behind when MSTOCK_STORE or MSTOCK_KEYRING
+        was set later.
+        """
+        upkeep = Upkeep.from_env(environment()) if self.env_file is None else self.upkeep
+        in_folder = upkeep._replace(store_url=None)
+        ways = (upkeep, in_folder, in_folder._replace(uses_keyring=False))
+        stores: list[Store] = []
+        for way in ways:
+            store = self._opener(way)
+            if store not in stores:
+                stores.append(store)
+        return stores
 
     @cached_property
     def auto(self) -> AutoLogin:
@@ -129,7 +139,7 @@ class Desk:
 
         Raises `LoginUnderway` when another is at it, `OutcomeUnknown` when the user stops it.
         """
-        with alone(self.store, self.clock, self.config):
+        with by_hand(self.store, self.clock, self.config):
             try:
                 yield
             except KeyboardInterrupt:

@@ -22,7 +22,7 @@ def erase(ctx: click.Context, desk: Desk, yes: bool, as_json: bool) -> None:
     they live there until midnight IST.
     """
     desk.refuse_inside_openalgo("erase")
-    store = desk.store_to_erase()
+    stores = desk.stores_to_erase()
     if not yes:
         ask.need_terminal(desk, "Whether to erase", "Give --yes to erase without being asked.")
         show.out(
@@ -37,7 +37,7 @@ def erase(ctx: click.Context, desk: Desk, yes: bool, as_json: bool) -> None:
             else:
                 show.out("Nothing was removed.")
             ctx.exit(Exit.REFUSED)
-    removed = store.erase()
+    removed = [line for store in stores for line in store.erase()]
     if as_json:
         show.out_json({"status": "success", "removed": removed})
     elif removed:

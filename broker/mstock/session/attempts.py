@@ -12,6 +12,7 @@ from broker.mstock.secret import Secret, masked
 from broker.mstock.session import renewal, unattended
 from broker.mstock.session.held import How, held, keep
 from broker.mstock.session.ledger import Ledger
+from broker.mstock.session.login import logout
 from broker.mstock.session.outcome import attempt_of
 from broker.mstock.session.renewal import Attempt, RenewalState, Result
 from broker.mstock.session.store import Item, Store
@@ -49,6 +50,9 @@ class Attempts:
         error: MstockError | None = None
         try:
             token = self._log_in(config, state)
+            if self._is_erased(account):
+                logout(config, token)
+                raise _erased("The new session was given up.")
             self._on_login(config, token)
             attempt = Attempt(now, Result.DONE.value, "Logged in.")
         except MstockError as caught:
@@ -62,9 +66,15 @@ class Attempts:
             )
             attempt = attempt_of(error, now)
         self.note(account, attempt)
+        if self._is_erased(account):
+            return attempt, error
         ended = self._clock.now()
         self._ledger.change(account, lambda state: renewal.concluded(state, attempt, ended))
         return attempt, error
+
+    def _is_erased(self, account: Account) -> bool:
+        """True when all was erased since the attempt began: then nothing is kept anew."""
+        return self._store.get(account, Item.RENEWAL) is None
 
     def note(self, account: Account, attempt: Attempt) -> None:
         """The audit line."""
@@ -90,6 +100,8 @@ class Attempts:
             )
 
         def note(step: int) -> None:
+            if self._is_erased(account):
+                raise _erased("The code was not sent.")
             self._ledger.change(account, lambda state: renewal.stepped(state, step))
 
         used = (*state.steps, *self._entered_by_hand(account))
@@ -101,7 +113,14 @@ class Attempts:
         """The step whose code the user may have entered: mStock takes no code twice."""
         session = held(self._store, account, self._clock.now())
         if session is not None and session.how is How.TOTP and session.logged_in_at is not None:
-            yield int(session.logged_in_at.timestamp() // unattended.STEP)
+            yield unattended.step_at(session.logged_in_at)
 
     def _keep(self, config: Config, token: Secret) -> None:
         keep(self._store, config.account, token, self._clock.now(), How.AUTO)
+
+
+def _erased(words: str) -> InputException:
+    return InputException(
+        f"What auto-login keeps was erased in the middle of a login. {words}",
+        "Switch auto-login on again if you want it.",
+    )

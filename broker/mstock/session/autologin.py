@@ -151,7 +151,8 @@ class AutoLogin:
                 )
             if state.begun_at is not None:
                 now = self._clock.now()
-                self._ledger.save(account, renewal.cleared_up(state, self._held(account), now))
+                session = self._held(account)
+                self._ledger.change(account, lambda s: renewal.cleared_up(s, session, now))
             before = self._ledger.state(account).notice
             attempt, error = self._attempts.make(config)
             if error is not None:
@@ -203,24 +204,26 @@ class AutoLogin:
             with self._ledger.lease(config):
                 # Looked at again: another process may have done it a moment ago.
                 state = self._ledger.state(account)
-                return self._act(config, state, self._step(account, state).do)
+                return self._act(config, self._step(account, state).do)
         except LoginUnderway:
             return []
 
-    def _act(self, config: Config, state: RenewalState, do: Do) -> list[Attempt]:
+    def _act(self, config: Config, do: Do) -> list[Attempt]:
         account, now = config.account, self._clock.now()
         if do is Do.LOG_IN:
             attempt, _ = self._attempts.make(config)
             self._announce(account)
             return [attempt]
         if do is Do.SETTLE:
-            self._ledger.save(account, renewal.settled(state, now))
+            self._ledger.change(account, lambda state: renewal.settled(state, now))
         elif do is Do.GIVE_UP:
-            self._ledger.save(account, renewal.given_up(state, now))
+            self._ledger.change(account, lambda state: renewal.given_up(state, now))
             self._announce(account)
         elif do is Do.CLEAR_UP:
-            after = renewal.cleared_up(state, self._held(account), now)
-            self._ledger.save(account, after)
+            session = self._held(account)
+            after = self._ledger.change(
+                account, lambda state: renewal.cleared_up(state, session, now)
+            )
             if after.last:
                 self._attempts.note(account, after.last)
             self._announce(account)

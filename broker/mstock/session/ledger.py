@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from broker.mstock.clock import Clock
 from broker.mstock.config import Account, Config
 from broker.mstock.secret import Secret
+from broker.mstock.session import renewal
 from broker.mstock.session.line import alone
 from broker.mstock.session.record import from_json, to_json
 from broker.mstock.session.renewal import RenewalState
 from broker.mstock.session.store import Item, Store
-from broker.mstock.session.unattended import longest_login
+from broker.mstock.session.unattended import longest_login, step_at
 
 
 class Ledger:
@@ -47,6 +48,16 @@ class Ledger:
                 state = state._replace(enabled=False)
             self.save(account, state)
         return state
+
+    def note_entered_by_hand(self, account: Account) -> None:
+        """The user may have entered the code of this moment: auto-login does not send it again.
+
+        Called by who holds the lease, also after a login that failed: mStock may have seen the code
+        all the same, and a code that is sent twice is refused, which stops auto-login.
+        """
+        if self._store.get(account, Item.RENEWAL) is not None:
+            step = step_at(self._clock.now())
+            self.change(account, lambda state: renewal.stepped(state, step))
 
     @contextmanager
     def lease(self, config: Config) -> Iterator[None]:

@@ -44,6 +44,20 @@ def alone(store: Store, clock: Clock, config: Config, seconds: float = 0.0) -> I
             store.release(config.account, holder)
 
 
+@contextmanager
+def by_hand(store: Store, clock: Clock, config: Config) -> Iterator[None]:
+    """Be alone for one step of a login by hand, whose code auto-login will not send again."""
+    from broker.mstock.session.ledger import Ledger  # it needs this room itself
+
+    with alone(store, clock, config):
+        try:
+            yield
+        finally:
+            # What auto-login needs must not turn the outcome of a login by hand into an error.
+            with contextlib.suppress(MstockError):
+                Ledger(store, clock).note_entered_by_hand(config.account)
+
+
 class Line:
     """Holds the store's lease while a login is sent, and keeps the session that it earns.
 
@@ -70,7 +84,7 @@ class Line:
         """
         with ExitStack() as stack:
             with contextlib.suppress(VaultError):
-                stack.enter_context(alone(self._store, self._clock, config))
+                stack.enter_context(by_hand(self._store, self._clock, config))
             yield lambda token, how: self._try_to_keep(config, token, how)
 
     def _try_to_keep(self, config: Config, token: Secret, how: How) -> None:

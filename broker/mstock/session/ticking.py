@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Protocol
 
-from broker.mstock.clock import IST
+from broker.mstock.clock import IST, SYSTEM_CLOCK
 
 
 class Ticking(Protocol):
@@ -18,14 +20,15 @@ class Ticking(Protocol):
 def start_ticking(auto: Ticking, every: float = 20.0) -> Callable[[], None]:
     """Have `auto.tick()` called every so many seconds, on a thread; returns what stops it.
 
-    Ticks do not overlap, and those that were missed (the computer slept) count as one. The
-    stopping waits for a tick that is under way.
+    Ticks do not overlap, and those that were missed (the computer slept) count as one. A clock
+    that is put back holds up no tick: APScheduler alone would wait until it shows the old time
+    again. The stopping waits for a tick that is under way.
     """
     from apscheduler.schedulers.background import BackgroundScheduler  # type: ignore[import-untyped]
     from apscheduler.triggers.interval import IntervalTrigger  # type: ignore[import-untyped]
 
     scheduler = BackgroundScheduler(timezone=IST, daemon=True)
-    scheduler.add_job(
+    job = scheduler.add_job(
         auto.tick,
         IntervalTrigger(seconds=every, timezone=IST),
         coalesce=True,
@@ -33,12 +36,21 @@ def start_ticking(auto: Ticking, every: float = 20.0) -> Callable[[], None]:
         misfire_grace_time=None,
     )
     scheduler.start()
-    is_over = False
+    over = threading.Event()
+
+    def keep_up() -> None:
+        while not over.wait(every):
+            now = SYSTEM_CLOCK.now()
+            if job.next_run_time > now + timedelta(seconds=2 * every):
+                job.modify(next_run_time=now)
+
+    keeping_up = threading.Thread(target=keep_up, name="mstock-ticks", daemon=True)
+    keeping_up.start()
 
     def stop() -> None:
-        nonlocal is_over
-        if not is_over:
-            is_over = True
+        if not over.is_set():
+            over.set()
+            keeping_up.join()
             scheduler.shutdown(wait=True)
 
     return stop

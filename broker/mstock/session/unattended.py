@@ -6,6 +6,7 @@ import base64
 import binascii
 import math
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import NamedTuple
 
 from broker.mstock.client.dialect import LoginReply
@@ -27,6 +28,11 @@ _FEWEST_BYTES = 10  # a shorter secret is a typing error; RFC 4226 wants 16
 def longest_login(timeouts: Timeouts) -> float:
     """Seconds that a login may take: a wait before each call, both to their deadlines, some air."""
     return 2 * (_LONGEST_WAIT + timeouts.deadline + timeouts.connect) + 60
+
+
+def step_at(moment: datetime) -> int:
+    """The TOTP step that this moment lies in."""
+    return math.floor(moment.timestamp() / STEP)
 
 
 class Choice(NamedTuple):
