@@ -14,10 +14,10 @@ import pytest
 
 from broker.mstock.cli.checks import network, settings, trial
 from broker.mstock.cli.checks.network import clock_check, look_up
-from broker.mstock.cli.openalgo import SIGNS
 from broker.mstock.cli.report import Scrubber, _longest_first
 from broker.mstock.config import Config
 from broker.mstock.errors import VaultError
+from broker.mstock.install.checkout import SIGNS
 from broker.mstock.session.store import MemoryStore
 from tests.cli.conftest import Person
 from tests.conftest import settings_for
@@ -295,8 +295,11 @@ class TestOpenalgo:
         folder = tmp_path / "openalgo"
         for sign in SIGNS:
             (folder / sign).parent.mkdir(exist_ok=True, parents=True)
-            (folder / sign).touch()
-        (folder / "pyproject.toml").write_text('[project]\nversion = "2.0.2.1"\n')
+            if (folder / sign).suffix:
+                (folder / sign).touch()
+            else:
+                (folder / sign).mkdir()
+        (folder / "utils" / "version.py").write_text('VERSION = "2.0.2.1"\n')
         return folder
 
     @pytest.mark.parametrize(
@@ -305,7 +308,7 @@ class TestOpenalgo:
     def test_its_version_is_told(
         self, person: Person, checkout: Path, version: str, state: str
     ) -> None:
-        (checkout / "pyproject.toml").write_text(f'[project]\nversion = "{version}"\n')
+        (checkout / "utils" / "version.py").write_text(f'VERSION = "{version}"\n')
         found = lines(person, "--openalgo", str(checkout))
         assert found["OpenAlgo"]["state"] == state
         assert version in found["OpenAlgo"]["words"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from broker.mstock.cli import openalgo
-from broker.mstock.cli.openalgo import SIGNS
+from broker.mstock.install.checkout import SIGNS, is_openalgo
 from tests.cli.conftest import Person
 
 
@@ -21,9 +21,9 @@ def checkout(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("missing", SIGNS)
 def test_each_sign_is_needed(checkout: Path, missing: str) -> None:
-    assert openalgo.is_openalgo(checkout)
+    assert is_openalgo(checkout)
     (checkout / missing).unlink()
-    assert not openalgo.is_openalgo(checkout)
+    assert not is_openalgo(checkout)
 
 
 @pytest.mark.parametrize(

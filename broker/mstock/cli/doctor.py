@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from broker.mstock.cli import ask, openalgo, show
+from broker.mstock.cli import ask, show
 from broker.mstock.cli.checks.check import SKIPPED, TODO, Check
 from broker.mstock.cli.checks.network import network
 from broker.mstock.cli.checks.settings import host, kept, program, repaired, settings
@@ -16,6 +16,7 @@ from broker.mstock.cli.desk import Desk, pass_desk
 from broker.mstock.cli.exits import Exit
 from broker.mstock.cli.report import scrubber
 from broker.mstock.cli.shell import Command, as_json_option
+from broker.mstock.install.checkout import is_openalgo
 
 _STYLES = {"ok": "green", TODO: "bold red", SKIPPED: "dim"}
 
@@ -58,7 +59,7 @@ def doctor(
     Without --login mStock is sent a greeting and nothing else. Exit code 1 when something is to
     be done.
     """
-    if pointed_at is not None and not openalgo.is_openalgo(pointed_at):
+    if pointed_at is not None and not is_openalgo(pointed_at):
         raise click.BadParameter("that is not OpenAlgo's folder.", param_hint="--openalgo")
     if pointed_at is not None:
         desk.move_to(pointed_at)

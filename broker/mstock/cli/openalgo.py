@@ -8,14 +8,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from broker.mstock.config import REDIRECT_URL
+from broker.mstock.install.checkout import is_openalgo
 
-SIGNS = ("app.py", "blueprints/brlogin.py", "database/auth_db.py")
 _ORIGIN = r"https?://[A-Za-z0-9._:\[\]-]+"
-
-
-def is_openalgo(folder: Path) -> bool:
-    """True for the folder that holds OpenAlgo's `app.py`."""
-    return all((folder / sign).is_file() for sign in SIGNS)
 
 
 def around(folders: Iterable[Path]) -> Path | None:

@@ -12,9 +12,14 @@ from broker.mstock.errors import HostError, SettingError
 from broker.mstock.install.env_file import values
 
 KNOWN = "2.0.2"
-_SIGNS = ("app.py", "broker", "blueprints/brlogin.py", "websocket_proxy", "utils/version.py")
+SIGNS = ("app.py", "broker", "blueprints/brlogin.py", "websocket_proxy", "utils/version.py")
 _VERSION = re.compile(r"^VERSION\s*=\s*[\"']([0-9A-Za-z.+-]{1,40})[\"']", re.MULTILINE)
 _PORT = 5000
+
+
+def is_openalgo(folder: Path) -> bool:
+    """True for the folder that holds OpenAlgo's `app.py`."""
+    return all((folder / sign).exists() for sign in SIGNS)
 
 
 class Place(NamedTuple):
@@ -84,7 +89,7 @@ class Checkout(NamedTuple):
 def look(openalgo: Path) -> Checkout:
     """Read what is there. Raises `HostError` when it is no OpenAlgo or cannot be read."""
     place = Place(openalgo.resolve())
-    missing = [sign for sign in _SIGNS if not (place.openalgo / sign).exists()]
+    missing = [sign for sign in SIGNS if not (place.openalgo / sign).exists()]
     if missing:
         raise HostError(
             f"{openalgo} is not OpenAlgo's folder: {missing[0]} is not there.",
