@@ -16,6 +16,7 @@ from broker.mstock.session.sql_store import SqlStore
 from broker.mstock.session.store import MemoryStore, Store
 from broker.mstock.session.vault import key_for
 from proofs.postgres import NoPostgreSQL, postgresql
+from tests.support.auto import Stage, staged
 
 _ENV = dict(os.environ)  # as it was before any test took our settings out of it
 _TABLES = "mstock_vault, mstock_kept, mstock_leases"
@@ -113,3 +114,9 @@ def open_again(request: pytest.FixtureRequest) -> Iterator[Opener]:
 @pytest.fixture
 def store(open_again: Opener) -> Store:
     return open_again()
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    with staged() as stage:
+        yield stage
