@@ -52,7 +52,7 @@ def join(clock: Clock | None) -> Joined:
         clock,
         on_entry=desk.on_entry,
         notice=desk.notice,
-        flow=LoginFlow(clock, limits=_limits(clock), line=Line(store, clock, desk.remember)),
+        flow=LoginFlow(clock, limits=_limits(), line=Line(store, clock, desk.remember)),
     )
     auto_page = AutoLoginPage(
         Config.from_env,
@@ -91,9 +91,12 @@ def _upkeep(clock: Clock) -> tuple[Calendar, Callable[[Notice], None]]:
         return load_calendar(), lambda notice: log.error(f"mStock auto-login: {notice.words}")
 
 
-def _limits(clock: Clock) -> LoginLimits:
-    """The tries that the host allows for its own login pages; OpenAlgo's own figures otherwise."""
+def _limits() -> LoginLimits:
+    """The tries that the host allows for its own login pages; OpenAlgo's own figures otherwise.
+
+    By the wall clock, which is the only one that their engine knows.
+    """
     try:
-        return LoginLimits(clock, host.login_limits() or OPENALGO_LIMITS)
+        return LoginLimits(rules=host.login_limits() or OPENALGO_LIMITS)
     except ValueError:
-        return LoginLimits(clock)
+        return LoginLimits()
