@@ -72,8 +72,10 @@ class Room:
     def stop(self) -> None:
         """End what goes on by itself."""
         self._over.set()
-        if self._joined is not None:
-            self._joined.stop()
+        with self._lock:  # what is being made at this moment ends too
+            joined = self._joined
+        if joined is not None:
+            joined.stop()
 
     def login_page(self) -> doors.Page:
         """Our login page, or the host's own when ours cannot be had."""
