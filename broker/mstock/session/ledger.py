@@ -10,7 +10,7 @@ from broker.mstock.clock import Clock
 from broker.mstock.config import Account, Config
 from broker.mstock.secret import Secret
 from broker.mstock.session import renewal
-from broker.mstock.session.line import alone
+from broker.mstock.session.lease import alone
 from broker.mstock.session.record import from_json, to_json
 from broker.mstock.session.renewal import RenewalState
 from broker.mstock.session.store import Item, Store

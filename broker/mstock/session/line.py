@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import secrets
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from broker.mstock.clock import SYSTEM_CLOCK, Clock
 from broker.mstock.config import Config
-from broker.mstock.errors import LoginUnderway, MstockError, VaultError
+from broker.mstock.errors import MstockError, VaultError
 from broker.mstock.secret import Secret
 from broker.mstock.session import held
 from broker.mstock.session.held import How
+from broker.mstock.session.lease import alone
+from broker.mstock.session.ledger import Ledger
 from broker.mstock.session.store import Store
 
 Keep = Callable[[Secret, How], None]
@@ -22,33 +23,8 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def alone(store: Store, clock: Clock, config: Config, seconds: float = 0.0) -> Iterator[None]:
-    """Be the only one who logs this account in, among threads and processes.
-
-    For `seconds`, or for as long as one step of a login by hand may take. Raises `LoginUnderway`
-    while another is at it, `VaultError`.
-    """
-    holder = secrets.token_hex(8)
-    seconds = seconds or 2 * config.timeouts.deadline + 15
-    if not store.lease(config.account, holder, clock.now(), seconds):
-        raise LoginUnderway(
-            "This account is being logged in at this moment, by auto-login or another program; "
-            "nothing was sent.",
-            "Wait a minute, then try again.",
-        )
-    try:
-        yield
-    finally:
-        # What cannot be given back ends by itself.
-        with contextlib.suppress(VaultError):
-            store.release(config.account, holder)
-
-
-@contextmanager
 def by_hand(store: Store, clock: Clock, config: Config) -> Iterator[None]:
     """Be alone for one step of a login by hand, whose code auto-login will not send again."""
-    from broker.mstock.session.ledger import Ledger  # it needs this room itself
-
     with alone(store, clock, config):
         try:
             yield
