@@ -11,7 +11,7 @@ BIN := .venv/bin
 	@touch $@
 
 demo: .venv/ready-demo
-	@$(BIN)/python -m demo $(ARGS)
+	@$(BIN)/python -m broker_simulator.demo $(ARGS)
 
 # The login and funds pages with the settings in .env.
 app: .venv/ready-demo

@@ -18,7 +18,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from simulator import Simulator
+from broker_simulator.mstock import Simulator
 from tests.support.openalgo.checkout import Checkout, place_by_installer
 from tests.support.openalgo.host import Host
 from tests.support.openalgo.hours import Hours
@@ -65,7 +65,7 @@ for phase, names in json.loads(sys.argv[1]).items():
     for name in names:
         importlib.import_module("broker.mstock." + name)
     if phase == "at start" and os.path.exists("broker/mstock/web/host_app.py"):
-        importlib.import_module("broker.mstock.web.host_app").register(host.app)
+        importlib.import_module("broker._kit.openalgo.register").register(host.app)
     print("\\nEND", phase, file=sys.stderr, flush=True)
     found[phase] = [len(set(sys.modules) - before), resident() - kilobytes]
 print("\\nFOUND" + json.dumps(found), flush=True)

@@ -20,21 +20,22 @@ from typing import NamedTuple
 
 from rich.console import Console
 
-from broker.mstock.clock import IST, SYSTEM_CLOCK
-from broker.mstock.config import Account, Config, Timeouts
-from broker.mstock.secret import Secret, masked
-from broker.mstock.session.autologin import AutoLogin
-from broker.mstock.session.held import held
-from broker.mstock.session.ledger import Ledger
-from broker.mstock.session.renewal import Result
-from broker.mstock.session.sql_store import SqlStore
-from broker.mstock.session.store import Item
-from broker.mstock.session.unattended import longest_login
-from broker.mstock.session.vault import key_for
+from broker._kit.clock import IST, SYSTEM_CLOCK
+from broker._kit.secret import Secret, masked
+from broker._kit.sessions.auto_login import AutoLogin
+from broker._kit.sessions.auto_login_state import Ledger
+from broker._kit.sessions.daily_login import Result
+from broker._kit.sessions.encryption import key_for
+from broker._kit.sessions.sql_store import SqlStore
+from broker._kit.sessions.store import Item
+from broker._kit.sessions.stored_session import load_session
+from broker._kit.sessions.totp_login import longest_login
+from broker._kit.settings import Account, Timeouts
+from broker.mstock.settings import Config
+from broker_simulator.mstock import Simulator, many_accounts
 from proofs import Rows, figures, require
 from proofs.postgres import NoPostgreSQL, postgresql
 from proofs.renewer import ShiftedClock, configs
-from simulator import Simulator, many_accounts
 
 ACCOUNTS, SHORT = 1000, 16
 # A trading day, a minute after auto-login's time, when a TOTP code has just begun.
@@ -209,7 +210,7 @@ def _is_unknown(stage: _Stage, account: Account) -> bool:
 
 def _is_in(stage: _Stage, account: Account) -> bool:
     """True when the kept token is one that mStock takes for this account now."""
-    kept = held(stage.store, account, stage.clock.now())
+    kept = load_session(stage.store, account, stage.clock.now())
     return kept is not None and any(
         session.token == kept.token.reveal()
         and session.account.client_code == account.client_code

@@ -11,10 +11,10 @@ import time
 
 from rich.console import Console
 
-from broker.mstock.clock import SYSTEM_CLOCK
-from broker.mstock.errors import VaultError
-from broker.mstock.session.file_store import FileStore
-from broker.mstock.session.vault import key_for
+from broker._kit.clock import SYSTEM_CLOCK
+from broker._kit.errors import StoreError
+from broker._kit.sessions.encryption import key_for
+from broker._kit.sessions.file_store import FileStore
 from proofs import Broken, Rows, figures, require
 from proofs.writer import SLOTS, number, slot
 
@@ -85,7 +85,7 @@ def _found(home: str) -> dict[int, int | None]:
         if any(n is not None for n in found.values()):
             store.lease(slot(0)[0], "next", SYSTEM_CLOCK.now(), 1)
             store.release(slot(0)[0], "next")
-    except (VaultError, ValueError) as error:
+    except (StoreError, ValueError) as error:
         raise Broken(f"the vault cannot be used after a kill: {error}") from error
     return found
 

@@ -18,19 +18,19 @@ from typing import NamedTuple
 
 from rich.console import Console
 
-from broker.mstock.clock import IST
-from broker.mstock.config import Config
-from broker.mstock.secret import Secret
-from broker.mstock.session.autologin import AutoLogin
-from broker.mstock.session.calendar import load_calendar
-from broker.mstock.session.connection import fresh_client
-from broker.mstock.session.held import held
-from broker.mstock.session.notices import Notice
-from broker.mstock.session.opening import open_store
-from broker.mstock.upkeep import Upkeep
+from broker._kit.clock import IST
+from broker._kit.secret import Secret
+from broker._kit.sessions.auto_login import AutoLogin
+from broker._kit.sessions.notices import Notice
+from broker._kit.sessions.store_factory import open_store
+from broker._kit.sessions.stored_session import load_session
+from broker._kit.sessions.trading_calendar import load_calendar
+from broker._kit.settings import ServiceSettings
+from broker.mstock.client.connection import fresh_client
+from broker.mstock.settings import Config
+from broker_simulator.mstock import Simulator
 from proofs import Rows, require
 from proofs.simulated import SimulatedTime
-from simulator import Simulator
 
 FIRST, LAST = date(2026, 10, 28), date(2026, 11, 27)
 SHORT_FIRST, SHORT_LAST = date(2026, 10, 30), date(2026, 11, 12)
@@ -75,7 +75,7 @@ class Month:
         self._simulator = simulator
         self._account = simulator.demo
         self._account.totp_enabled = True
-        self._upkeep = Upkeep(home=home)
+        self._upkeep = ServiceSettings(home=home)
         self._calendar = load_calendar(home)
         self._audit: list[str] = []
         self._notices: list[Notice] = []
@@ -155,7 +155,7 @@ class Month:
 
     def _logged_in_at(self) -> datetime | None:
         """When the session began that the store holds and that mStock answers to; None without."""
-        kept = held(open_store(self._upkeep), self._config.account, self._time.now())
+        kept = load_session(open_store(self._upkeep), self._config.account, self._time.now())
         if kept is None or kept.is_over:
             return None
         with fresh_client(self._config, self._time) as client:

@@ -10,13 +10,13 @@ import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from broker.mstock.clock import SYSTEM_CLOCK
-from broker.mstock.config import Account, Config
-from broker.mstock.secret import Secret
-from broker.mstock.session.autologin import AutoLogin
-from broker.mstock.session.opening import open_store
-from broker.mstock.session.store import Item, Store
-from broker.mstock.upkeep import Upkeep
+from broker._kit.clock import SYSTEM_CLOCK
+from broker._kit.secret import Secret
+from broker._kit.sessions.auto_login import AutoLogin
+from broker._kit.sessions.store import Item, Store
+from broker._kit.sessions.store_factory import open_store
+from broker._kit.settings import Account, ServiceSettings
+from broker.mstock.settings import Config
 
 
 class ShiftedClock:
@@ -53,7 +53,7 @@ def configs(store: Store) -> Callable[[Account], Config | None]:
 
 def main(home: str, url: str) -> None:
     """Work until standard input ends."""
-    store = open_store(Upkeep(home, store_url=Secret(url)))
+    store = open_store(ServiceSettings(home, store_url=Secret(url)))
     clock = ShiftedClock()
     auto = AutoLogin(store, configs(store), clock)
     print("ready", flush=True)

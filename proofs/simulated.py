@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from broker.mstock.clock import IST
-from simulator import Simulator
+from broker._kit.clock import IST
+from broker_simulator.mstock import Simulator
 
 
 class SimulatedTime:

@@ -9,11 +9,10 @@ import os
 import sys
 from itertools import count
 
-from broker.mstock.config import Account
-from broker.mstock.secret import Secret
-from broker.mstock.session.opening import open_store
-from broker.mstock.session.store import Item
-from broker.mstock.upkeep import Upkeep
+from broker._kit.secret import Secret
+from broker._kit.sessions.store import Item
+from broker._kit.sessions.store_factory import open_store
+from broker._kit.settings import Account, ServiceSettings
 
 _ITEMS = (Item.TOKEN, Item.PASSWORD, Item.TOTP_SECRET, Item.RENEWAL)
 SLOTS = 12
@@ -42,7 +41,7 @@ def number(kept: Secret | None) -> int | None:
 
 def main(home: str, first: int) -> None:
     """Write until killed; a write that fails ends the program with its error."""
-    store = open_store(Upkeep(home))
+    store = open_store(ServiceSettings(home))
     os.write(1, b"ready\n")
     sys.stdin.readline()
     for n in count(first):

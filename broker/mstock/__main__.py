@@ -1,5 +1,5 @@
 """`python -m broker.mstock`: hands over to the command line."""
 
-from broker.mstock.cli.main import main
+from broker._kit.cli.main import main
 
 main(prog_name="python -m broker.mstock")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from demo.stage import Demo
+from broker_simulator.demo.stage import Demo
 from tests.support.chromium import require_chromium
 from tests.support.stage import morning_demo
 

@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from broker.mstock.clock import IST
-from broker.mstock.config import Config
-from broker.mstock.web.server import LoopbackServer
-from broker.mstock.web.standalone import create_app
-from demo.stage import Demo
-from simulator import Simulator
+from broker._kit.clock import IST
+from broker._kit.web.server import LoopbackServer
+from broker._kit.web.standalone_app import create_app
+from broker.mstock.settings import Config
+from broker_simulator.demo.stage import Demo
+from broker_simulator.mstock import Simulator
 from tests.conftest import settings_for
 from tests.support.stage import morning_box
 

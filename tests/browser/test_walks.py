@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from demo.stage import Demo
+from broker_simulator.demo.stage import Demo
 from tests.support.stage import morning_demo
 
 Shoot = Callable[[Page, str], None]

@@ -10,15 +10,16 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from broker.mstock.cli.desk import Desk
-from broker.mstock.cli.main import main
-from broker.mstock.clock import IST
-from broker.mstock.config import Config
-from broker.mstock.secret import Secret
-from broker.mstock.session import held, login
-from broker.mstock.session.held import How
-from broker.mstock.session.store import MemoryStore, Store
-from simulator import Simulator
+from broker._kit.cli.context import Desk
+from broker._kit.cli.main import main
+from broker._kit.clock import IST
+from broker._kit.secret import Secret
+from broker._kit.sessions import stored_session
+from broker._kit.sessions.store import MemoryStore, Store
+from broker._kit.sessions.stored_session import LoginMethod
+from broker.mstock.client import login
+from broker.mstock.settings import Config
+from broker_simulator.mstock import Simulator
 from tests.conftest import settings_for
 from tests.support.clock import FakeClock
 from tests.support.leaks import Leaks
@@ -74,7 +75,9 @@ class Person:
         config = Config.from_env(settings)
         challenge = login.send_otp(config, Secret(self.box.demo.password))
         token = login.verify_otp(config, Secret(self.otp()), challenge.ticket)
-        held.keep(self.store, config.account, token, self.clock.now(), How.OTP)
+        stored_session.save_session(
+            self.store, config.account, token, self.clock.now(), LoginMethod.OTP
+        )
         return token
 
     def calls(self, path: str) -> int:
@@ -92,7 +95,7 @@ def box() -> Iterator[Simulator]:
 @pytest.fixture
 def person(box: Simulator, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Person]:
     monkeypatch.chdir(tmp_path)
-    settings = settings_for(box, "B", MSTOCK_HOME=str(tmp_path / "home"))
+    settings = settings_for(box, "B", BROKER_HOME=str(tmp_path / "home"))
     leaks = Leaks()
     for name in ("password", "api_key_a", "api_key_b", "totp_secret"):
         leaks.hide(name, getattr(box.demo, name))

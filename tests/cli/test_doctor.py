@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from broker.mstock.cli.checks import network, settings, trial
-from broker.mstock.cli.checks.network import clock_check, look_up
-from broker.mstock.cli.report import Scrubber, _longest_first
-from broker.mstock.config import Config
-from broker.mstock.errors import VaultError
-from broker.mstock.install.checkout import SIGNS
-from broker.mstock.session.store import MemoryStore
+from broker._kit.cli.checks import network, settings, trial
+from broker._kit.cli.checks.network import clock_check, look_up
+from broker._kit.cli.report import Scrubber, _longest_first
+from broker._kit.errors import StoreError
+from broker._kit.openalgo.installer.inspect import SIGNS
+from broker._kit.sessions.store import MemoryStore
+from broker.mstock.settings import Config
 from tests.cli.conftest import Person
 from tests.conftest import settings_for
 
@@ -50,7 +50,7 @@ class TestWithoutALogin:
 
     def test_every_line_that_is_not_fine_says_what_to_do(self, person: Person) -> None:
         person.box.stop()
-        person.settings["MSTOCK_DEADLINE"] = "0.3"
+        person.settings["BROKER_DEADLINE"] = "0.3"
         code, body = person.asks("doctor")
         assert (code, body["status"]) == (1, "to do")
         wrong = [each for each in body["checks"] if each["state"] == "to do"]
@@ -104,7 +104,7 @@ class TestWithoutALogin:
     def test_a_torn_vault_is_a_line_and_not_the_end(self, person: Person) -> None:
         class Torn(MemoryStore):
             def accounts(self) -> Any:
-                raise VaultError("The vault is damaged.", "Put it back.")
+                raise StoreError("The vault is damaged.", "Put it back.")
 
         person.store = Torn()
         found = lines(person)
@@ -157,7 +157,7 @@ class TestTheWayToMstock:
     def test_a_false_certificate_is_about_tls(
         self, person: Person, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from broker.mstock.errors import CertificateError
+        from broker._kit.errors import CertificateError
 
         def refuse(*_: object) -> None:
             raise CertificateError("It is not mStock.", "Look at the proxy.")
@@ -244,7 +244,7 @@ class TestWithALogin:
     def test_a_torn_vault_does_not_hinder_it(self, person: Person) -> None:
         class Torn(MemoryStore):
             def accounts(self) -> Any:
-                raise VaultError("The vault is damaged.", "Put it back.")
+                raise StoreError("The vault is damaged.", "Put it back.")
 
         person.store = Torn()
         assert self.trial(person)["Password"]["state"] == "ok"
@@ -265,14 +265,14 @@ class TestReport:
         class Torn(MemoryStore):
             def accounts(self) -> Any:
                 words = f"The vault {home}/.mstock-openalgo/vault of asha is damaged. MA0000001"
-                raise VaultError(words, "Ask 49.36.12.7, 2405:201:aa:1::7 or asha@example.com.")
+                raise StoreError(words, "Ask 49.36.12.7, 2405:201:aa:1::7 or asha@example.com.")
 
         person.store = Torn()
         for form in ([], ["--json"]):
             text = person.runs("doctor", "--report", *form).stdout
             for hidden in ("asha", str(tmp_path), "MA0000001", "49.36", "2405", "MA••••01"):
                 assert hidden not in text, (hidden, text)
-            assert "~/.mstock-openalgo/vault" in text
+            assert "~/.openalgo-brokers/vault" in text
             assert "SIMULATOR" in text
 
     def test_a_version_is_no_address(self) -> None:

@@ -6,16 +6,16 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from broker.mstock import errors
-from broker.mstock.cli.exits import FAMILIES, WORDS, Exit, exit_of
-from broker.mstock.cli.main import COMMANDS, main
-from broker.mstock.errors import MstockError
-from broker.mstock.notyet import NotYet
+from broker._kit import errors
+from broker._kit.cli.exit_codes import FAMILIES, WORDS, Exit, exit_of
+from broker._kit.cli.main import COMMANDS, main
+from broker._kit.errors import BrokerError
+from broker.mstock.not_implemented import NotYet
 
 EXPECTED = {
     "SettingError": 5,
     "CertificateError": 5,
-    "VaultError": 5,
+    "StoreError": 5,
     "HostError": 5,
     "APIKeyException": 5,
     "VersionException": 5,
@@ -24,7 +24,7 @@ EXPECTED = {
     "GeneralException": 4,
     "Unreachable": 4,
     "LoginUnfinished": 4,
-    "LoginUnderway": 4,
+    "LoginInProgress": 4,
     "RateLimited": 4,
     "MiraeException": 1,
     "PluginFault": 1,
@@ -35,19 +35,19 @@ EXPECTED = {
 }
 
 
-def leaves(kind: type[MstockError]) -> list[type[MstockError]]:
+def leaves(kind: type[BrokerError]) -> list[type[BrokerError]]:
     return [leaf for sub in kind.__subclasses__() for leaf in leaves(sub)] or [kind]
 
 
-@pytest.mark.parametrize("kind", leaves(MstockError), ids=lambda kind: kind.__name__)
-def test_every_error_has_the_code_that_is_documented(kind: type[MstockError]) -> None:
+@pytest.mark.parametrize("kind", leaves(BrokerError), ids=lambda kind: kind.__name__)
+def test_every_error_has_the_code_that_is_documented(kind: type[BrokerError]) -> None:
     assert exit_of(kind("words")) == EXPECTED[kind.__name__]
 
 
 def test_no_row_is_hidden_by_an_earlier_one() -> None:
     for n, (family, _) in enumerate(FAMILIES):
         assert not any(issubclass(family, earlier) for earlier, _ in FAMILIES[:n])
-    assert FAMILIES[-1][0] is errors.MstockError
+    assert FAMILIES[-1][0] is errors.BrokerError
 
 
 def test_every_code_is_explained_in_every_help() -> None:

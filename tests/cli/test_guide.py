@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from broker.mstock.cli.exits import WORDS
-from broker.mstock.cli.main import COMMANDS
-from broker.mstock.cli.shell import Group
+from broker._kit.cli.console import Group
+from broker._kit.cli.exit_codes import WORDS
+from broker._kit.cli.main import COMMANDS
 from tests.cli.conftest import Person
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text("utf-8")

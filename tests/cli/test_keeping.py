@@ -10,16 +10,16 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 
-from broker.mstock.cli.auto_login import _EXITS
-from broker.mstock.cli.desk import Desk
-from broker.mstock.cli.main import main
-from broker.mstock.clock import IST
-from broker.mstock.secret import Secret
-from broker.mstock.session.opening import open_store
-from broker.mstock.session.renewal import Attempt, Result
-from broker.mstock.session.store import Item
-from broker.mstock.session.terms import TERMS
-from broker.mstock.upkeep import Upkeep
+from broker._kit.cli.auto_login import _EXITS
+from broker._kit.cli.context import Desk
+from broker._kit.cli.main import main
+from broker._kit.clock import IST
+from broker._kit.secret import Secret
+from broker._kit.sessions.daily_login import Attempt, Result
+from broker._kit.sessions.store import Item
+from broker._kit.sessions.store_factory import open_store
+from broker._kit.settings import ServiceSettings
+from broker.mstock.terms import TERMS
 from proofs.simulated import SimulatedTime
 from tests.cli.conftest import Person
 from tests.support.stage import MORNING
@@ -116,7 +116,7 @@ class TestAutoLogin:
         assert set(_EXITS) == {str(each) for each in Result}
 
     def test_an_attempt_is_one_line(self) -> None:
-        from broker.mstock.cli.describe import RESULT_WORDS, attempt_words
+        from broker._kit.cli.describe import RESULT_WORDS, attempt_words
 
         assert set(RESULT_WORDS) == {str(each) for each in Result}
         at = datetime(2026, 11, 23, 8, 35, tzinfo=IST)
@@ -162,19 +162,19 @@ class TestErase:
     ) -> None:
         (tmp_path / ".env").touch(0o600)
         account = person.config.account
-        before = Upkeep.from_env(person.settings)
+        before = ServiceSettings.from_env(person.settings)
         open_store(before).set(account, Item.PASSWORD, Secret("kept-before"))
         if later == "keyring":
             keyring = SimpleNamespace(get_password=lambda *_: None)
             monkeypatch.setitem(sys.modules, "keyring", keyring)
-            person.settings["MSTOCK_KEYRING"] = "1"
+            person.settings["BROKER_KEYRING"] = "1"
         else:
-            person.settings["MSTOCK_STORE"] = f"sqlite:///{tmp_path / 'mstock.db'}"
-            now = open_store(Upkeep.from_env(person.settings))
+            person.settings["BROKER_STORE"] = f"sqlite:///{tmp_path / 'mstock.db'}"
+            now = open_store(ServiceSettings.from_env(person.settings))
             now.set(account, Item.PASSWORD, Secret("kept-now"))
         desk = Desk(settings=lambda: person.settings)
         done = CliRunner().invoke(main, ["erase", "--yes"], obj=desk)
         assert done.exit_code == 0, done.output
         assert f"the file {tmp_path / 'home' / 'vault'}" in done.output
         assert list((tmp_path / "home").iterdir()) == []
-        assert open_store(Upkeep.from_env(person.settings)).accounts() == []
+        assert open_store(ServiceSettings.from_env(person.settings)).accounts() == []

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from broker.mstock.cli import login as command
-from broker.mstock.errors import VaultError
-from broker.mstock.session.held import How
-from broker.mstock.session.store import Item, MemoryStore
+from broker._kit.cli import login as command
+from broker._kit.errors import StoreError
+from broker._kit.sessions.store import Item, MemoryStore
+from broker._kit.sessions.stored_session import LoginMethod
 from tests.cli.conftest import Person
 from tests.conftest import settings_for
 
@@ -29,7 +29,7 @@ def typed(person: Person, monkeypatch: pytest.MonkeyPatch) -> list[object]:
             assert how["hide_input"]
         return str(text)
 
-    monkeypatch.setattr("broker.mstock.cli.ask.click.prompt", prompt)
+    monkeypatch.setattr("broker._kit.cli.prompts.click.prompt", prompt)
     return lines
 
 
@@ -60,7 +60,7 @@ def test_a_totp_login_is_kept(person: Person, typed: list[object]) -> None:
     assert "with an authenticator code" in done.stdout
     session = person.desk().session()
     assert session is not None
-    assert session.how is How.TOTP
+    assert session.how is LoginMethod.TOTP
 
 
 def test_the_way_is_asked_when_it_is_not_given(person: Person, typed: list[object]) -> None:
@@ -147,7 +147,7 @@ def test_an_empty_password_is_asked_again_and_not_sent(person: Person, typed: li
 def test_what_goes_wrong_has_its_code_and_nothing_is_repeated(
     person: Person, typed: list[object], fault: str, code: int, kind: str
 ) -> None:
-    person.settings |= {"MSTOCK_READ_TIMEOUT": "0.1", "MSTOCK_DEADLINE": "0.3"}
+    person.settings |= {"BROKER_READ_TIMEOUT": "0.1", "BROKER_DEADLINE": "0.3"}
     person.box.faults.set("b/connect/login", fault)
     typed += [person.box.demo.password]
     answer = person.asks("login", "--otp")
@@ -222,7 +222,7 @@ def test_a_terminal_that_cannot_hide_gets_no_password(
         warnings.warn("shown", getpass.GetPassWarning, stacklevel=1)
         return "never"
 
-    monkeypatch.setattr("broker.mstock.cli.ask.click.prompt", prompt)
+    monkeypatch.setattr("broker._kit.cli.prompts.click.prompt", prompt)
     done = person.runs("login", "--otp")
     assert done.exit_code == 2
     assert "cannot hide" in done.stderr
@@ -238,12 +238,12 @@ def test_a_login_that_another_is_making_is_left_to_it(person: Person, typed: lis
 def test_a_session_that_cannot_be_kept_is_ended_again(person: Person, typed: list[object]) -> None:
     class Full(MemoryStore):
         def set(self, account: object, name: Item, value: object) -> None:
-            raise VaultError("The disk is full.", "Make room.")
+            raise StoreError("The disk is full.", "Make room.")
 
     person.store = Full()
     typed += [person.box.demo.password, person.otp]
     code, body = person.asks("login", "--otp")
-    assert (code, body["kind"]) == (5, "VaultError")
+    assert (code, body["kind"]) == (5, "StoreError")
     assert "The disk is full." in body["message"]
     assert not person.box.sessions[0].alive(person.box.clock.now())
 
@@ -251,7 +251,7 @@ def test_a_session_that_cannot_be_kept_is_ended_again(person: Person, typed: lis
 def test_a_store_that_cannot_be_read_is_told_before_anything_is_sent(person: Person) -> None:
     class Torn(MemoryStore):
         def get(self, account: object, name: Item) -> None:
-            raise VaultError("The vault is damaged.", "Erase it.")
+            raise StoreError("The vault is damaged.", "Erase it.")
 
     person.store = Torn()
     assert person.runs("login", "--otp").exit_code == 5

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from broker.mstock.cli import openalgo
-from broker.mstock.install.checkout import SIGNS, is_openalgo
+from broker._kit.cli import openalgo
+from broker._kit.openalgo.installer.inspect import SIGNS, is_openalgo
 from tests.cli.conftest import Person
 
 

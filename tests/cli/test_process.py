@@ -12,14 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from broker.mstock.clock import SYSTEM_CLOCK
-from broker.mstock.config import Config
-from broker.mstock.secret import Secret
-from broker.mstock.session import held, login
-from broker.mstock.session.held import How
-from broker.mstock.session.opening import open_store
-from broker.mstock.upkeep import Upkeep
-from simulator import Simulator
+from broker._kit.clock import SYSTEM_CLOCK
+from broker._kit.secret import Secret
+from broker._kit.sessions import stored_session
+from broker._kit.sessions.store_factory import open_store
+from broker._kit.sessions.stored_session import LoginMethod
+from broker._kit.settings import ServiceSettings
+from broker.mstock.client import login
+from broker.mstock.settings import Config
+from broker_simulator.mstock import Simulator
 from tests.conftest import settings_for
 from tests.support.leaks import Leaks
 from tests.support.terminal import Terminal
@@ -65,13 +66,15 @@ class Place:
         challenge = login.send_otp(config, Secret(self.box.demo.password))
         otp = self.box.phone.last_otp(self.box.demo.client_code) or ""
         token = login.verify_otp(config, Secret(otp), challenge.ticket)
-        store = open_store(Upkeep.from_env(self.settings))
-        held.keep(store, config.account, token, SYSTEM_CLOCK.now(), How.OTP)
+        store = open_store(ServiceSettings.from_env(self.settings))
+        stored_session.save_session(
+            store, config.account, token, SYSTEM_CLOCK.now(), LoginMethod.OTP
+        )
 
 
 @pytest.fixture
 def place(box: Simulator, tmp_path: Path) -> Iterator[Place]:
-    settings = settings_for(box, "B", MSTOCK_HOME=str(tmp_path / "home"))
+    settings = settings_for(box, "B", BROKER_HOME=str(tmp_path / "home"))
     lines = "".join(f"{name}={value}\n" for name, value in settings.items())
     (tmp_path / ".env").write_text(lines)
     (tmp_path / ".env").chmod(0o600)
@@ -202,6 +205,6 @@ def test_an_unplugged_broker_and_an_unusable_setting_have_their_codes(place: Pla
 def test_erasing_works_when_the_env_is_gone(place: Place) -> None:
     place.log_in()
     (place.folder / ".env").unlink()
-    done = place.run("erase", "--yes", MSTOCK_HOME=place.settings["MSTOCK_HOME"])
+    done = place.run("erase", "--yes", BROKER_HOME=place.settings["BROKER_HOME"])
     assert done.returncode == 0
     assert "token of MA" in done.stdout

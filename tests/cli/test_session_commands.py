@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from broker.mstock.errors import SettingError
-from broker.mstock.session.store import Item
+from broker._kit.errors import SettingError
+from broker._kit.sessions.store import Item
 from tests.cli.conftest import Person
 
 
@@ -84,7 +84,7 @@ class TestStatus:
 
     @pytest.mark.parametrize(
         ("name", "value"),
-        [("MSTOCK_API_TYPE", "C"), ("BROKER_API_KEY", ""), ("MSTOCK_STORE", "mysql://x")],
+        [("MSTOCK_API_TYPE", "C"), ("BROKER_API_KEY", ""), ("BROKER_STORE", "mysql://x")],
     )
     def test_an_unusable_setting_is_named(self, person: Person, name: str, value: str) -> None:
         person.settings[name] = value
@@ -158,17 +158,17 @@ class TestFunds:
         self, person: Person, fault: str, code: int
     ) -> None:
         person.is_logged_in()
-        person.settings["MSTOCK_DEADLINE"] = "0.5"
+        person.settings["BROKER_DEADLINE"] = "0.5"
         person.box.faults.set("b/user/fundsummary", fault)
         answer, body = person.asks("funds")
         assert (answer, body["status"], body["exit_code"]) == (code, "error", code)
         person.box.faults.clear()
-        person.settings["MSTOCK_DEADLINE"] = "15"
+        person.settings["BROKER_DEADLINE"] = "15"
         assert person.asks("funds")[0] == 0
 
     def test_an_unplugged_broker_is_told(self, person: Person) -> None:
         person.is_logged_in()
-        person.settings["MSTOCK_DEADLINE"] = "0.3"
+        person.settings["BROKER_DEADLINE"] = "0.3"
         person.box.stop()
         done = person.runs("funds")
         assert (done.exit_code, done.stdout) == (4, "")
@@ -186,7 +186,7 @@ class TestFunds:
         def fail(_data: object) -> None:
             raise KeyError(person.box.demo.password)
 
-        monkeypatch.setattr("broker.mstock.cli.funds.mapping.summary", fail)
+        monkeypatch.setattr("broker._kit.cli.funds.mapping.summary", fail)
         person.is_logged_in()
         done = person.runs("funds")
         assert done.exit_code == 1
@@ -214,7 +214,7 @@ class TestLogout:
     @pytest.mark.parametrize("fault", ["timeout", "bad_gateway", "garbage", "reset"])
     def test_an_unconfirmed_one_is_forgotten_and_said(self, person: Person, fault: str) -> None:
         person.is_logged_in()
-        person.settings |= {"MSTOCK_READ_TIMEOUT": "0.2", "MSTOCK_DEADLINE": "0.5"}
+        person.settings |= {"BROKER_READ_TIMEOUT": "0.2", "BROKER_DEADLINE": "0.5"}
         person.box.faults.set("b/logout", fault)
         code, body = person.asks("logout")
         assert (code, body["status"], body["confirmed"]) == (6, "unconfirmed", False)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import requests
 
-from simulator import Simulator
+from broker_simulator.mstock import Simulator
 from tests.conftest import settings_for
 from tests.support import process
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from broker.mstock.config import Config
-from simulator import Simulator
+from broker.mstock.settings import Config
+from broker_simulator.mstock import Simulator
 
 PLUGIN = Path(__file__).parents[2] / "broker" / "mstock"
 FIVE = {"availablecash", "collateral", "m2munrealized", "m2mrealized", "utiliseddebits"}

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from broker.mstock import errors
+from broker._kit import errors
 from broker.mstock.api import funds
-from broker.mstock.config import Config
-from simulator import Simulator
+from broker.mstock.settings import Config
+from broker_simulator.mstock import Simulator
 from tests.conftest import settings_for
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
@@ -125,11 +125,11 @@ def test_the_doors_are_called_as_the_readme_says(
 
 
 def test_every_kind_of_error_is_explained() -> None:
-    families = {errors.MstockError, *errors.MstockError.__subclasses__()}
+    families = {errors.BrokerError, *errors.BrokerError.__subclasses__()}
     kinds = {
         kind.__name__
         for kind in vars(errors).values()
-        if isinstance(kind, type) and issubclass(kind, errors.MstockError) and kind not in families
+        if isinstance(kind, type) and issubclass(kind, errors.BrokerError) and kind not in families
     }
     table = README.split("## When something goes wrong")[1].split("\n## ")[0]
     assert kinds == set(re.findall(r"^\| `(\w+)`", table, re.MULTILINE))

@@ -12,16 +12,17 @@ from collections.abc import Iterator
 import pytest
 import requests
 
+from broker._kit.http.routes import Answer
+from broker._kit.secret import Secret
 from broker.mstock.api import auth_api, funds
+from broker.mstock.client import login
+from broker.mstock.client.connection import client_for
 from broker.mstock.client.envelope import read
-from broker.mstock.client.routes import Answer, user_routes
-from broker.mstock.config import Config
+from broker.mstock.client.routes import user_routes
 from broker.mstock.errors import TokenException
-from broker.mstock.secret import Secret
-from broker.mstock.session import login
-from broker.mstock.session.connection import client_for
-from simulator import Simulator
-from simulator.faults import KINDS
+from broker.mstock.settings import Config
+from broker_simulator.mstock import Simulator
+from broker_simulator.mstock.faults import KINDS
 from tests.support.leaks import Leaks
 from tests.support.stage import morning_demo
 
@@ -106,8 +107,8 @@ def test_no_secret_is_shown_when_a_call_fails(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setenv("MSTOCK_READ_TIMEOUT", "0.1")
-    monkeypatch.setenv("MSTOCK_DEADLINE", "0.2")
+    monkeypatch.setenv("BROKER_READ_TIMEOUT", "0.1")
+    monkeypatch.setenv("BROKER_DEADLINE", "0.2")
     for step in STEPS:
         simulator.faults.clear()
         simulator.faults.set(f"{api_type.lower()}/{step}", fault)

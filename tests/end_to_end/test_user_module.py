@@ -7,20 +7,12 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from broker._kit.clock import IST
+from broker._kit.errors import BrokerError, RateLimited, SessionRefused, Unreachable
 from broker.mstock.api import auth_api, funds
-from broker.mstock.clock import IST
-from broker.mstock.config import Config
-from broker.mstock.errors import (
-    APIKeyException,
-    DataException,
-    GeneralException,
-    MstockError,
-    RateLimited,
-    SessionRefused,
-    TokenException,
-    Unreachable,
-)
-from simulator import Simulator
+from broker.mstock.errors import APIKeyException, DataException, GeneralException, TokenException
+from broker.mstock.settings import Config
+from broker_simulator.mstock import Simulator
 
 DEMO = ("availablecash", "collateral", "m2munrealized", "m2mrealized", "utiliseddebits")
 
@@ -208,7 +200,7 @@ class TestMidnight:
         assert "log in again" in message
 
 
-FAULTS: list[tuple[str, type[MstockError], int]] = [
+FAULTS: list[tuple[str, type[BrokerError], int]] = [
     # fault, what a read raises, how often the read goes out
     ("bad_gateway", Unreachable, 3),
     ("service_unavailable", Unreachable, 3),
@@ -238,15 +230,15 @@ FAULTS: list[tuple[str, type[MstockError], int]] = [
 class TestFaults:
     @pytest.fixture
     def hurried(self, config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("MSTOCK_READ_TIMEOUT", "0.3")
-        monkeypatch.setenv("MSTOCK_DEADLINE", "0.6")
+        monkeypatch.setenv("BROKER_READ_TIMEOUT", "0.3")
+        monkeypatch.setenv("BROKER_DEADLINE", "0.6")
 
     @pytest.mark.parametrize("revision", ["older"], indirect=True)
     @pytest.mark.parametrize(("fault", "error", "tries"), FAULTS)
     def test_a_read_under_a_fault(
         self,
         fault: str,
-        error: type[MstockError],
+        error: type[BrokerError],
         tries: int,
         log_in: Callable[[], str],
         hurried: None,
@@ -256,10 +248,10 @@ class TestFaults:
     ) -> None:
         token = log_in()
         if not fault.startswith("drip"):
-            monkeypatch.setenv("MSTOCK_DEADLINE", "3")  # room for pauses, and for a slow machine
+            monkeypatch.setenv("BROKER_DEADLINE", "3")  # room for pauses, and for a slow machine
         options = {"too_many_requests": {"retry_after": 60}, "gzip_bomb": {"megabytes": 4}}
         simulator.faults.set(route("user/fundsummary"), fault, **options.get(fault, {}))
-        with pytest.raises(MstockError) as caught:
+        with pytest.raises(BrokerError) as caught:
             funds.get_margin_data(token)
         assert type(caught.value) is error
         assert calls(simulator).count(route("user/fundsummary")) == tries
@@ -271,14 +263,14 @@ class TestFaults:
     def test_a_session_is_over_when_mstock_says_so_twice(
         self,
         refusals: int,
-        error: type[MstockError],
+        error: type[BrokerError],
         log_in: Callable[[], str],
         simulator: Simulator,
         route: Callable[[str], str],
     ) -> None:
         token, reads = log_in(), route("user/fundsummary")
         simulator.faults.set(reads, "dead_token", times=refusals)
-        with pytest.raises(MstockError) as caught:
+        with pytest.raises(BrokerError) as caught:
             funds.get_margin_data(token)
         assert type(caught.value) is error
         assert calls(simulator).count(reads) == 2

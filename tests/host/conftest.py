@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from broker.mstock.config import Account, Config
-from broker.mstock.session import login
-from broker.mstock.session.autologin import AutoLoginStatus
-from broker.mstock.session.host_store import HostStore
-from broker.mstock.web import host_app, host_desk, host_join
+from broker._kit.openalgo import register, services, views
+from broker._kit.openalgo.session_store import OpenAlgoSessionStore
+from broker._kit.sessions.auto_login import AutoLoginStatus
+from broker._kit.settings import Account
+from broker.mstock.client import login
+from broker.mstock.settings import Config
 from tests.host.openalgo import OpenAlgo, PatientClock
 from tests.web.helpers import Browser, FakeMstock, settings
 
@@ -42,8 +43,8 @@ def openalgo(
 
 
 @pytest.fixture
-def store(openalgo: OpenAlgo) -> HostStore:
-    return HostStore(may_write=True)
+def store(openalgo: OpenAlgo) -> OpenAlgoSessionStore:
+    return OpenAlgoSessionStore(may_write=True)
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def mstock(monkeypatch: pytest.MonkeyPatch) -> FakeMstock:
     fake = FakeMstock()
     for name in ("send_otp", "verify_otp", "login_with_totp", "logout"):
         monkeypatch.setattr(login, name, getattr(fake, name))
-    monkeypatch.setattr(host_desk, "get_fund_summary", fake.get_fund_summary)
+    monkeypatch.setattr(views, "get_fund_summary", fake.get_fund_summary)
     return fake
 
 
@@ -80,9 +81,9 @@ class Ticking:
 @pytest.fixture
 def ticking(monkeypatch: pytest.MonkeyPatch) -> Ticking:
     fake = Ticking()
-    monkeypatch.setattr(host_join, "AutoLogin", fake.make)
-    monkeypatch.setattr(host_join, "start_ticking", fake.start)
-    monkeypatch.setattr(host_join, "teller", lambda *_: lambda notice: None)
+    monkeypatch.setattr(services, "AutoLogin", fake.make)
+    monkeypatch.setattr(services, "start_ticking", fake.start)
+    monkeypatch.setattr(services, "teller", lambda *_: lambda notice: None)
     return fake
 
 
@@ -91,7 +92,7 @@ def app(
     openalgo: OpenAlgo, clock: PatientClock, config: Config, mstock: FakeMstock, ticking: Ticking
 ) -> Iterator[Flask]:
     app = openalgo.app()
-    host_app.register(app, clock)
+    register.register(app, clock)
     yield app
     app.extensions["mstock"].stop()
 

@@ -7,14 +7,15 @@ from collections.abc import Iterator
 import pytest
 from flask import Flask
 
+from broker._kit.errors import Unreachable
+from broker._kit.openalgo import register, services
+from broker._kit.openalgo.session_store import OpenAlgoSessionStore
+from broker._kit.sessions.auto_login import AutoLogin
+from broker._kit.sessions.store import Item
 from broker.mstock.api.funds import get_margin_data
-from broker.mstock.config import Config
-from broker.mstock.errors import TokenException, Unreachable
-from broker.mstock.session.autologin import AutoLogin
-from broker.mstock.session.host_store import HostStore
-from broker.mstock.session.store import Item
-from broker.mstock.web import host_app, host_join
-from simulator import Simulator
+from broker.mstock.errors import TokenException
+from broker.mstock.settings import Config
+from broker_simulator.mstock import Simulator
 from tests.conftest import settings_for
 from tests.host.openalgo import OpenAlgo, PatientClock, next_morning, until
 from tests.support.stage import morning_box
@@ -46,7 +47,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[AutoLogin]:
         autos.append(auto)
         return lambda: None
 
-    monkeypatch.setattr(host_join, "start_ticking", start)
+    monkeypatch.setattr(services, "start_ticking", start)
     return autos
 
 
@@ -55,7 +56,7 @@ def app(
     openalgo: OpenAlgo, live: Config, made: list[AutoLogin], clock: PatientClock
 ) -> Iterator[Flask]:
     app = openalgo.app()
-    host_app.register(app, clock)
+    register.register(app, clock)
     yield app
     app.extensions["mstock"].stop()
 
@@ -79,7 +80,7 @@ def test_a_day_and_the_next(
     made: list[AutoLogin],
     clock: PatientClock,
     live: Config,
-    store: HostStore,
+    store: OpenAlgoSessionStore,
 ) -> None:
     log_in(browser, simulator, clock)
     first = openalgo.token()

@@ -9,18 +9,20 @@ import threading
 import pytest
 from flask import Flask
 
-from broker.mstock import host
-from broker.mstock.config import Account, Config
-from broker.mstock.errors import HostError
-from broker.mstock.secret import Secret
-from broker.mstock.session import login, watching
-from broker.mstock.session.held import How, held
-from broker.mstock.session.host_store import HostStore
-from broker.mstock.session.store import Item
-from broker.mstock.web import doors, host_app, host_join
-from broker.mstock.web.host_app import Room
-from broker.mstock.web.host_join import Joined
-from broker.mstock.web.host_keeper import is_the_server
+from broker._kit.errors import HostError
+from broker._kit.openalgo import host, register, services
+from broker._kit.openalgo.register import Room
+from broker._kit.openalgo.services import Joined
+from broker._kit.openalgo.session_store import OpenAlgoSessionStore
+from broker._kit.openalgo.session_sync import is_the_server
+from broker._kit.secret import Secret
+from broker._kit.sessions import token_guards
+from broker._kit.sessions.store import Item
+from broker._kit.sessions.stored_session import LoginMethod, load_session
+from broker._kit.settings import Account
+from broker._kit.web import blueprints
+from broker.mstock.client import login
+from broker.mstock.settings import Config
 from tests.host.conftest import Ticking
 from tests.host.openalgo import OpenAlgo, PatientClock, next_morning, until
 from tests.web.helpers import Browser, FakeMstock
@@ -122,7 +124,7 @@ class TestDeadTokens:
     ) -> None:
         browser.log_in()
         dead = Secret(openalgo.token())
-        watching.the_watch().on_dead(config.account, dead)
+        token_guards.the_watch().on_dead(config.account, dead)
         row = openalgo.row()
         assert (row.is_revoked, row.broker) == (True, "mstock")
         assert browser.raw("/auth/session-status").json["broker_session_expired"] is True
@@ -133,9 +135,9 @@ class TestDeadTokens:
     ) -> None:
         browser.log_in()
         token = openalgo.token()
-        watching.the_watch().on_dead(config.account, Secret("eyJ.yesterdays.c2ln"))
+        token_guards.the_watch().on_dead(config.account, Secret("eyJ.yesterdays.c2ln"))
         other = Account("http://127.0.0.1:9", "A", config.client_code)
-        watching.the_watch().on_dead(other, Secret(token))
+        token_guards.the_watch().on_dead(other, Secret(token))
         assert openalgo.token() == token
 
     def test_a_database_in_trouble_is_told_and_not_raised(
@@ -145,7 +147,7 @@ class TestDeadTokens:
         token = openalgo.token()
         with monkeypatch.context() as torn:
             torn.setattr("database.auth_db.upsert_auth", lambda **_: 1 / 0)
-            watching.the_watch().on_dead(config.account, Secret(token))
+            token_guards.the_watch().on_dead(config.account, Secret(token))
             assert openalgo.token() == token
             assert browser.get().step == "password"  # and no way back to the dashboard
         assert browser.raw("/auth/session-status").json["broker_session_expired"] is True
@@ -162,7 +164,7 @@ class TestRenewal:
         joined: Joined,
         clock: PatientClock,
         config: Config,
-        store: HostStore,
+        store: OpenAlgoSessionStore,
     ) -> None:
         browser.log_in()
         next_morning(clock, 8, 35)
@@ -176,9 +178,9 @@ class TestRenewal:
         with browser.client.session_transaction() as inside:
             assert "logged_in" not in inside
         assert openalgo.token() == NEW.reveal()
-        kept = held(store, config.account, clock.now())
+        kept = load_session(store, config.account, clock.now())
         assert kept is not None
-        assert (kept.how, kept.is_over) == (How.AUTO, False)
+        assert (kept.how, kept.is_over) == (LoginMethod.AUTO, False)
 
     def test_without_its_device_the_token_would_be_gone(
         self, browser: Browser, openalgo: OpenAlgo, clock: PatientClock, config: Config
@@ -270,9 +272,9 @@ class TestARegisterThatFails:
     @pytest.mark.parametrize(
         ("where", "name", "what"),
         [
-            (doors, "login_door", "the login page"),
-            (doors, "auto_login_door", "the auto-login page"),
-            (doors, "finished", "the funds page"),
+            (blueprints, "login_door", "the login page"),
+            (blueprints, "auto_login_door", "the auto-login page"),
+            (blueprints, "finished", "the funds page"),
             (host, "on_revoked", "the logout at mStock"),
             (host, "when_session_ends", "the end of a session that mStock refuses"),
             (threading.Thread, "start", "auto-login"),
@@ -290,7 +292,7 @@ class TestARegisterThatFails:
     ) -> None:
         monkeypatch.setattr(where, name, self.broken)
         app = openalgo.app()
-        host_app.register(app)
+        register.register(app)
         app.extensions["mstock"].stop()
         assert f"OpenAlgo runs without {what}" in caplog.text
         assert "secret-in-a-text" not in caplog.text
@@ -299,13 +301,13 @@ class TestARegisterThatFails:
     def test_without_a_rule_of_ours_the_hosts_own_serves(
         self, openalgo: OpenAlgo, config: Config, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(doors, "login_door", self.broken)
+        monkeypatch.setattr(blueprints, "login_door", self.broken)
         app = openalgo.app()
-        host_app.register(app)
+        register.register(app)
         app.extensions["mstock"].stop()
         assert Browser(app).raw(method="GET").text == "generic page of mstock"
 
-    @pytest.mark.parametrize("part", ["HostDesk", "LoginPage", "HostStore", "Kept"])
+    @pytest.mark.parametrize("part", ["OpenAlgoViews", "LoginPage", "OpenAlgoSessionStore", "Kept"])
     def test_a_page_that_cannot_be_made_leaves_the_hosts_own(
         self,
         part: str,
@@ -314,7 +316,7 @@ class TestARegisterThatFails:
         caplog: pytest.LogCaptureFixture,
     ) -> None:
         with monkeypatch.context() as torn:
-            torn.setattr(host_join, part, self.broken)
+            torn.setattr(services, part, self.broken)
             assert browser.raw(method="GET").text == "generic page of mstock"
             assert browser.raw("/mstock/funds", method="GET").status_code == 500
             assert browser.raw("/auth/session-status").status_code == 200
@@ -325,7 +327,7 @@ class TestARegisterThatFails:
     def test_logins_by_hand_work_without_auto_login(
         self, browser: Browser, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(host_join, "AutoLogin", self.broken)
+        monkeypatch.setattr(services, "AutoLogin", self.broken)
         assert browser.log_in().text == "the dashboard"
         page = browser.get("/mstock/auto-login")
         assert "Auto-login could not be made ready" in page.alert
@@ -335,7 +337,7 @@ class TestARegisterThatFails:
     ) -> None:
         monkeypatch.delattr("database.auth_db.Auth")
         app = openalgo.app()
-        host_app.register(app)
+        register.register(app)
         app.extensions["mstock"].stop()
         assert "without the logout at mStock" in caplog.text
         assert "version 2.0.2.1) has no usable database.auth_db.Auth" in caplog.text
@@ -346,11 +348,12 @@ class TestTheStart:
         """Nine modules, as many as the plugin that OpenAlgo ships."""
         code = (
             "import flask, sys\n"
-            "import broker.mstock.streaming.mstock_adapter as adapter, broker.mstock.web.host_app\n"
+            "import broker.mstock.streaming.mstock_adapter as adapter\n"
+            "import broker._kit.openalgo.register\n"
             "adapter.MstockWebSocketAdapter\n"
             "app = flask.Flask('host')\n"
             "app.extensions['csrf'] = object()\n"
-            "broker.mstock.web.host_app.register(app)\n"
+            "broker._kit.openalgo.register.register(app)\n"
             "print(len([name for name in sys.modules if name.startswith('broker.mstock')]))"
         )
         done = subprocess.run(
@@ -372,10 +375,10 @@ class TestTheStart:
         openalgo: OpenAlgo,
         config: Config,
         ticking: Ticking,
-        store: HostStore,
+        store: OpenAlgoSessionStore,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(host_app, "_LOOK_AFTER", 0.01)
+        monkeypatch.setattr(register, "_LOOK_AFTER", 0.01)
         room = Room(None)
         room.start()
         openalgo.upsert_auth("trader", NEW.reveal(), "mstock")

@@ -7,42 +7,47 @@ import json
 import pytest
 from flask import Flask
 
-from broker.mstock.config import Config
-from broker.mstock.errors import TokenException, Unreachable
-from broker.mstock.session.held import How, held
-from broker.mstock.session.host_store import HostStore
+from broker._kit.errors import Unreachable
+from broker._kit.openalgo.session_store import OpenAlgoSessionStore
+from broker._kit.sessions.stored_session import LoginMethod, load_session
+from broker.mstock.errors import TokenException
+from broker.mstock.settings import Config
 from tests.host.openalgo import OpenAlgo, PatientClock, next_morning
 from tests.web.helpers import CALLBACK, PASSWORD, TOTP, Browser, FakeMstock
 
 
 def test_an_otp_login_ends_in_the_hosts_session_and_row(
-    browser: Browser, openalgo: OpenAlgo, store: HostStore, config: Config, clock: PatientClock
+    browser: Browser,
+    openalgo: OpenAlgo,
+    store: OpenAlgoSessionStore,
+    config: Config,
+    clock: PatientClock,
 ) -> None:
     page = browser.log_in()
     assert page.text == "the dashboard"
     row = openalgo.row()
     assert (row.broker, row.user_id, row.feed_token) == ("mstock", config.client_code, None)
     assert openalgo.calls.count("upsert_auth") == 1
-    kept = held(store, config.account, clock.now())
+    kept = load_session(store, config.account, clock.now())
     assert kept is not None
     assert (kept.token.reveal(), kept.how, kept.logged_in_at) == (
         openalgo.token(),
-        How.OTP,
+        LoginMethod.OTP,
         clock.now(),
     )
 
 
 def test_the_hosts_own_form_gets_json(
-    browser: Browser, store: HostStore, config: Config, clock: PatientClock
+    browser: Browser, store: OpenAlgoSessionStore, config: Config, clock: PatientClock
 ) -> None:
     answer = browser.multipart(password=PASSWORD, totp=TOTP)
     assert (answer.status_code, answer.json) == (
         200,
         {"status": "success", "message": "Authentication successful", "redirect": "/dashboard"},
     )
-    kept = held(store, config.account, clock.now())
+    kept = load_session(store, config.account, clock.now())
     assert kept is not None
-    assert kept.how is How.TOTP
+    assert kept.how is LoginMethod.TOTP
 
 
 def test_a_second_post_of_the_hosts_form_logs_in_no_second_time(

@@ -10,7 +10,7 @@ from broker.mstock.api import margin_api, order_api
 from broker.mstock.api.data import BrokerData
 from broker.mstock.database.master_contract_db import master_contract_download
 from broker.mstock.mapping import order_data
-from broker.mstock.notyet import NOT_YET, OPEN_POSITIONS, NotYet
+from broker.mstock.not_implemented import NOT_YET, OPEN_POSITIONS, NotYet
 
 ORDER = {"symbol": "INFY", "exchange": "NSE", "action": "BUY", "quantity": "1"}
 

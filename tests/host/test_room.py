@@ -11,9 +11,9 @@ from types import ModuleType
 
 import pytest
 
-from broker.mstock import host
-from broker.mstock.errors import HostError
-from broker.mstock.secret import Secret
+from broker._kit.errors import HostError
+from broker._kit.openalgo import host
+from broker._kit.secret import Secret
 from tests.host.openalgo import OpenAlgo
 
 PLUGIN = Path(__file__).parents[2] / "broker" / "mstock"
@@ -223,7 +223,8 @@ class TestTheStreamingAdapter:
     def test_a_plugin_copied_in_halves(self, tmp_path: Path) -> None:
         code = (
             "import sys\n"
-            "sys.modules['broker.mstock.host'] = sys.modules['broker.mstock.notyet'] = None\n"
+            "sys.modules['broker._kit.openalgo.host'] = None\n"
+            "sys.modules['broker.mstock.not_implemented'] = None\n"
             "from broker.mstock.streaming.mstock_adapter import MstockWebSocketAdapter as A\n"
             "print(A().connect()['message'])"
         )

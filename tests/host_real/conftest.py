@@ -11,8 +11,8 @@ from urllib.parse import parse_qsl
 import pytest
 import requests
 
-from simulator import Simulator
-from simulator.journal import OPEN_FIELDS
+from broker_simulator.mstock import Simulator
+from broker_simulator.mstock.journal import OPEN_FIELDS
 from tests.support.leaks import Leaks
 from tests.support.openalgo.checkout import Checkout, place_by_hand, place_by_installer
 from tests.support.openalgo.host import Host

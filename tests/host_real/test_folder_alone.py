@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from simulator import Simulator
+from broker_simulator.mstock import Simulator
 from tests.support.openalgo.host import Host
 from tests.support.openalgo.visitor import Visitor
 

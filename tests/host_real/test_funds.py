@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import requests
 
-from simulator import Simulator
+from broker_simulator.mstock import Simulator
 from tests.support.openalgo.visitor import Visitor
 
 LogIn = Callable[[Visitor], requests.Response]

@@ -9,7 +9,7 @@ from pathlib import Path
 import requests
 
 from benchmarks import host as benchmark
-from simulator import Simulator
+from broker_simulator.mstock import Simulator
 from tests.host_real.conftest import hide_all
 from tests.support.leaks import Leaks
 from tests.support.openalgo.checkout import Checkout

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import BrowserContext, Page, Request, Response, expect
 
-from simulator import Simulator
+from broker_simulator.mstock import Simulator
 from tests.support.chromium import require_chromium
 from tests.support.openalgo.host import Host
 from tests.support.openalgo.visitor import PASSWORD, USER, Visitor

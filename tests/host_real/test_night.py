@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import requests
 
-from simulator import Simulator
+from broker_simulator.mstock import Simulator
 from tests.support.openalgo.host import Host
 from tests.support.openalgo.hours import ordinary_morning, until
 from tests.support.openalgo.visitor import Visitor

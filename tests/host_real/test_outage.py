@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 import requests
 
-from simulator import Simulator
+from broker_simulator.mstock import Simulator
 from tests.support.openalgo.host import Host
 from tests.support.openalgo.visitor import Visitor
 
@@ -18,7 +18,7 @@ FAULTS = ["bad_gateway", "reset", "disconnect", "service_unavailable", "html_pag
 @pytest.fixture(scope="module")
 def settings() -> dict[str, str]:
     """The tests do not want to wait as long as a trader may."""
-    return {"MSTOCK_CONNECT_TIMEOUT": "1", "MSTOCK_READ_TIMEOUT": "1", "MSTOCK_DEADLINE": "2"}
+    return {"BROKER_CONNECT_TIMEOUT": "1", "BROKER_READ_TIMEOUT": "1", "BROKER_DEADLINE": "2"}
 
 
 @pytest.mark.parametrize("fault", [*FAULTS, "timeout"])

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 import requests
 
-from simulator import Simulator
+from broker_simulator.mstock import Simulator
 from tests.support.openalgo.hours import until
 from tests.support.openalgo.visitor import Visitor
 

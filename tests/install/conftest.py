@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from broker.mstock.install.package import Package, read_package
+from broker._kit.openalgo.installer.plugin_files import Package, read_package
 from tests.install.tree import make_openalgo, make_plugin
 
 

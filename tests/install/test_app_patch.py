@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from broker.mstock.errors import HostError
-from broker.mstock.install.app_patch import Patch, diff, patched, state, unpatched
+from broker._kit.errors import HostError
+from broker._kit.openalgo.installer.app_patch import Patch, diff, patched, state, unpatched
 from tests.install.tree import APP
 
 ends = pytest.mark.parametrize("end", ["\n", "\r\n"])

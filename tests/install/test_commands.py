@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from broker.mstock.cli.main import main
-from broker.mstock.install.env_file import values
+from broker._kit.cli.main import main
+from broker._kit.openalgo.installer.env_file import values
 from tests.install.tree import ENV, OURS, make_openalgo, make_plugin, snapshot, texts
 
 KEY = "a-key-that-nobody-may-see=="
@@ -205,7 +205,7 @@ def test_a_folder_that_cannot_be_written_is_told_in_words(
         raise PermissionError(13, "Permission denied", "x")
 
     before = snapshot(openalgo)
-    monkeypatch.setattr("broker.mstock.install.disk.os.rename", refuse)
+    monkeypatch.setattr("broker._kit.openalgo.installer.disk.os.rename", refuse)
     result = run("install", "--preview", "--yes")
     assert result.exit_code == 1
     assert "Permission denied" in result.output

@@ -9,9 +9,10 @@ from dotenv import dotenv_values
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.mstock.errors import InputException, SettingError
-from broker.mstock.install.env_file import edited, put_back, raw, repeated, values
-from broker.mstock.secret import Secret
+from broker._kit.errors import SettingError
+from broker._kit.openalgo.installer.env_file import edited, put_back, raw, repeated, values
+from broker._kit.secret import Secret
+from broker.mstock.errors import InputException
 
 NAMES = ("BROKER_API_KEY", "BROKER_API_SECRET", "REDIRECT_URL", "MSTOCK_API_TYPE")
 KEYS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=60).filter(

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from broker.mstock.install import Finding, apply, findings, plan
-from broker.mstock.install.package import Package
-from broker.mstock.secret import Secret
+from broker._kit.openalgo.installer import Finding, apply, findings, plan
+from broker._kit.openalgo.installer.plugin_files import Package
+from broker._kit.secret import Secret
 from tests.install.tree import make_openalgo
 
 KEY = "a-key-that-nobody-may-see=="

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 import pytest
 
-from broker.mstock.cli.install import COMMANDS
-from broker.mstock.install.app_patch import patched, unpatched
+from broker._kit.cli.install import COMMANDS
+from broker._kit.openalgo.installer.app_patch import patched, unpatched
 from tests.install.tree import APP
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from broker.mstock.errors import HostError
-from broker.mstock.install import apply, findings, plan, plan_undo, repair, undo
-from broker.mstock.install.app_patch import Patch, state
-from broker.mstock.install.checkout import Place
-from broker.mstock.install.env_file import values
-from broker.mstock.install.package import Package, read_package
-from broker.mstock.secret import Secret
+from broker._kit.errors import HostError
+from broker._kit.openalgo.installer import apply, findings, plan, plan_undo, repair, undo
+from broker._kit.openalgo.installer.app_patch import Patch, state
+from broker._kit.openalgo.installer.env_file import values
+from broker._kit.openalgo.installer.inspect import Place
+from broker._kit.openalgo.installer.plugin_files import Package, read_package
+from broker._kit.secret import Secret
 from tests.install.tree import OURS, SHIPPED, make_openalgo, make_plugin, snapshot, texts
 
 KEY = "a-key-that-nobody-may-see=="

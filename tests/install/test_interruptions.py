@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from broker.mstock.errors import HostError
-from broker.mstock.install import apply, findings, plan, plan_undo, repair, undo
-from broker.mstock.install.package import Package, read_package
-from broker.mstock.secret import Secret
+from broker._kit.errors import HostError
+from broker._kit.openalgo.installer import apply, findings, plan, plan_undo, repair, undo
+from broker._kit.openalgo.installer.plugin_files import Package, read_package
+from broker._kit.secret import Secret
 from tests.install.tree import make_openalgo, make_plugin, snapshot
 
 ROOT = Path(__file__).parents[2]

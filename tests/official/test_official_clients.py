@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from simulator import Simulator
+from broker_simulator.mstock import Simulator
 from tests.support.stage import morning_box
 
 PACKAGES = {"A": "mStock-TradingApi-A==0.1.9", "B": "mStock-TradingApi-B==1.0.5"}

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from broker.mstock.session.autologin import AutoLogin
+from broker._kit.sessions.auto_login import AutoLogin
 from proofs import Broken, accounts, kills
 from proofs.__main__ import main, markdown
 from proofs.renewer import configs

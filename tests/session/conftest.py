@@ -9,12 +9,13 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from broker.mstock.config import REST_URL, Account
-from broker.mstock.secret import Secret
-from broker.mstock.session.file_store import FileStore
-from broker.mstock.session.sql_store import SqlStore
-from broker.mstock.session.store import MemoryStore, Store
-from broker.mstock.session.vault import key_for
+from broker._kit.secret import Secret
+from broker._kit.sessions.encryption import key_for
+from broker._kit.sessions.file_store import FileStore
+from broker._kit.sessions.sql_store import SqlStore
+from broker._kit.sessions.store import MemoryStore, Store
+from broker._kit.settings import Account
+from broker.mstock.settings import REST_URL
 from proofs.postgres import NoPostgreSQL, postgresql
 from tests.support.auto import Stage, staged
 

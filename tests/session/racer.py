@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import sys
 
-from broker.mstock.config import Account
-from broker.mstock.secret import Secret
-from broker.mstock.session.opening import open_store
-from broker.mstock.session.store import Item
-from broker.mstock.upkeep import Upkeep
+from broker._kit.secret import Secret
+from broker._kit.sessions.store import Item
+from broker._kit.sessions.store_factory import open_store
+from broker._kit.settings import Account, ServiceSettings
 from tests.support.clock import FakeClock
 
 TEXTS = 12
@@ -24,7 +23,7 @@ def account(name: object) -> Account:
 
 
 def main(home: str, url: str, name: str) -> None:
-    store = open_store(Upkeep(home, store_url=Secret(url) if url else None))
+    store = open_store(ServiceSettings(home, store_url=Secret(url) if url else None))
     now = FakeClock().now()
     print("ready", flush=True)
     sys.stdin.readline()

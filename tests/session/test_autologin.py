@@ -6,16 +6,16 @@ from datetime import date
 
 import pytest
 
+from broker._kit.secret import Secret
+from broker._kit.sessions import daily_login
+from broker._kit.sessions.daily_login import RenewalState
+from broker._kit.sessions.serialization import to_json
+from broker._kit.sessions.store import Item
+from broker._kit.sessions.stored_session import LoginMethod, load_session, save_session
+from broker._kit.sessions.totp_login import longest_login
 from broker.mstock.errors import (
     InputException,
 )
-from broker.mstock.secret import Secret
-from broker.mstock.session import renewal
-from broker.mstock.session.held import How, held, keep
-from broker.mstock.session.record import to_json
-from broker.mstock.session.renewal import RenewalState
-from broker.mstock.session.store import Item
-from broker.mstock.session.unattended import longest_login
 from proofs import month
 from tests.support.auto import Stage, at, staged
 
@@ -98,9 +98,9 @@ class TestAMorning:
         with staged(api_type, revision=revision) as stage:
             stage.enable()
             assert stage.tick_until("15:00", every=120) == ["done"]
-            kept = held(stage.store, stage.account, stage.time.now())
+            kept = load_session(stage.store, stage.account, stage.time.now())
             assert kept is not None
-            assert kept.how is How.AUTO
+            assert kept.how is LoginMethod.AUTO
             assert kept.token.reveal() == stage.box.sessions[0].token
             assert (stage.calls(LOGIN), stage.calls(TOTP)) == (1, 1)
             status = stage.auto.status(stage.account)
@@ -118,7 +118,7 @@ class TestAMorning:
 
     def test_leaves_a_session_alone_that_lasts_for_the_day(self, stage: Stage) -> None:
         stage.enable()
-        keep(stage.store, stage.account, Secret("a.b.c"), stage.time.now(), How.OTP)
+        save_session(stage.store, stage.account, Secret("a.b.c"), stage.time.now(), LoginMethod.OTP)
         assert stage.tick_until("09:00") == []
         stage.store.delete(stage.account, Item.TOKEN)  # the user logs out
         assert stage.tick_until("15:00") == []
@@ -126,7 +126,7 @@ class TestAMorning:
 
     def test_renews_a_session_that_may_end_before_the_market_does(self, stage: Stage) -> None:
         stage.enable()
-        keep(stage.store, stage.account, Secret("a.b.c"), at("02:00"), How.OTP)
+        save_session(stage.store, stage.account, Secret("a.b.c"), at("02:00"), LoginMethod.OTP)
         assert stage.tick_until("09:00") == ["done"]
 
     def test_an_outage_is_waited_out_with_growing_pauses(self, stage: Stage) -> None:
@@ -268,7 +268,7 @@ class TestCrashes:
             raise Killed
 
         with monkeypatch.context() as patch:
-            patch.setattr("broker.mstock.session.renewal.concluded", killed)
+            patch.setattr("broker._kit.sessions.daily_login.concluded", killed)
             with pytest.raises(Killed):
                 stage.tick_until("08:36")
         stage.auto = stage.started()
@@ -283,7 +283,7 @@ class TestCrashes:
         assert stage.store.lease(
             stage.account, "killed", stage.time.now(), longest_login(stage.config.timeouts)
         )
-        record = to_json(renewal.begun(RenewalState(enabled=True), stage.time.now()))
+        record = to_json(daily_login.begun(RenewalState(enabled=True), stage.time.now()))
         stage.store.set(stage.account, Item.RENEWAL, Secret(record))
         assert stage.tick_until("08:37") == []
         assert stage.notices == []  # it may still be at work

@@ -8,23 +8,19 @@ from typing import Any
 
 import pytest
 
-from broker.mstock.client.routes import Route
-from broker.mstock.client.transport import Transport
-from broker.mstock.config import Account, Config
-from broker.mstock.errors import (
-    HostError,
-    InputException,
-    LoginUnderway,
-    OutcomeUnknown,
-    Unreachable,
-)
-from broker.mstock.secret import Secret
-from broker.mstock.session.held import How, forget, keep
-from broker.mstock.session.ledger import Ledger
-from broker.mstock.session.line import Line
-from broker.mstock.session.login import login_with_totp, logout
-from broker.mstock.session.renewal import RenewalState
-from broker.mstock.session.store import Item, MemoryStore
+from broker._kit.errors import HostError, LoginInProgress, OutcomeUnknown, Unreachable
+from broker._kit.http.routes import Route
+from broker._kit.http.transport import Transport
+from broker._kit.secret import Secret
+from broker._kit.sessions.auto_login_state import Ledger
+from broker._kit.sessions.daily_login import RenewalState
+from broker._kit.sessions.login_lock import Line
+from broker._kit.sessions.store import Item, MemoryStore
+from broker._kit.sessions.stored_session import LoginMethod, delete_session, save_session
+from broker._kit.settings import Account
+from broker.mstock.client.login import login_with_totp, logout
+from broker.mstock.errors import InputException
+from broker.mstock.settings import Config
 from tests.support.auto import Stage, at, staged
 
 LOGIN, TOTP = "connect/login", "session/verifytotp"
@@ -70,7 +66,7 @@ class TestTesting:
         demo = stage.box.demo
         code = Secret(stage.box.totp_now(demo.client_code))
         token = login_with_totp(stage.config, Secret(demo.password), code)
-        keep(stage.store, stage.account, token, stage.time.now(), How.TOTP)
+        save_session(stage.store, stage.account, token, stage.time.now(), LoginMethod.TOTP)
         assert stage.auto.test(stage.config).result == "done"
         assert stage.calls(TOTP) == 2
 
@@ -81,9 +77,9 @@ class TestTesting:
         code = Secret(stage.box.totp_now(demo.client_code))
         with Line(stage.store, stage.time).hold(stage.config) as keep:
             token = login_with_totp(stage.config, Secret(demo.password), code)
-            keep(token, How.TOTP)
+            keep(token, LoginMethod.TOTP)
         logout(stage.config, token)
-        forget(stage.store, stage.account, token)
+        delete_session(stage.store, stage.account, token)
         assert [attempt.result for attempt in stage.auto.tick()] == ["done"]
 
     def test_a_login_by_hand_keeps_nothing_of_auto_login_where_that_was_never_on(
@@ -98,9 +94,9 @@ class TestTesting:
             stage.auto.test(stage.config)
         stage.enable()
         stage.store.lease(stage.account, "another", stage.time.now(), 60)
-        with pytest.raises(LoginUnderway):
+        with pytest.raises(LoginInProgress):
             stage.auto.test(stage.config)
-        with pytest.raises(LoginUnderway):
+        with pytest.raises(LoginInProgress):
             stage.enable()
         assert len(stage.box.journal) == 0
         stage.store.release(stage.account, "another")
@@ -194,7 +190,7 @@ class TestTogether:
             stage.enable()
             stage.time.until(at("08:36"))
             token = Secret("a.token.that-does-not-say")
-            keep(store, stage.account, token, stage.time.now(), How.OTP)
+            save_session(store, stage.account, token, stage.time.now(), LoginMethod.OTP)
             assert stage.auto.tick() == []
             assert store.looks >= 2
             assert not stage.auto.status(stage.account).enabled

@@ -9,15 +9,13 @@ from datetime import date, datetime, timedelta, tzinfo
 import pytest
 from apscheduler.triggers import interval
 
-from broker.mstock.clock import IST, SYSTEM_CLOCK
-from broker.mstock.config import Account
-from broker.mstock.errors import (
-    InputException,
-    VaultError,
-)
-from broker.mstock.secret import Secret
-from broker.mstock.session.autologin import start_ticking
-from broker.mstock.session.store import Item, MemoryStore
+from broker._kit.clock import IST, SYSTEM_CLOCK
+from broker._kit.errors import StoreError
+from broker._kit.secret import Secret
+from broker._kit.sessions.auto_login import start_ticking
+from broker._kit.sessions.store import Item, MemoryStore
+from broker._kit.settings import Account
+from broker.mstock.errors import InputException
 from proofs import Broken, month
 from tests.support.auto import FRIDAY, MONDAY, Stage, at, staged
 from tests.support.leaks import Leaks
@@ -40,7 +38,7 @@ class BrokenStore(MemoryStore):
 
     def _check(self) -> None:
         if self.is_broken:
-            raise VaultError("The vault cannot be read.", "Put the key back.")
+            raise StoreError("The vault cannot be read.", "Put the key back.")
 
 
 class TestTrouble:
@@ -71,7 +69,7 @@ class TestTrouble:
                 store._check()
 
             with monkeypatch.context() as patch:
-                patch.setattr("broker.mstock.session.renewal.stepped", breaks)
+                patch.setattr("broker._kit.sessions.daily_login.stepped", breaks)
                 assert stage.tick_until("08:36") == []
             assert (stage.calls(LOGIN), stage.calls(TOTP)) == (1, 0)
             store.is_broken = False

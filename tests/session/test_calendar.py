@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from broker.mstock.errors import SettingError
-from broker.mstock.session.calendar import USERS_FILE, Calendar, load_calendar
+from broker._kit.errors import SettingError
+from broker._kit.sessions.trading_calendar import USERS_FILE, Calendar, load_calendar
 
 SUNDAY_BUDGET, MUHURAT = date(2026, 2, 1), date(2026, 11, 8)
 

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from broker.mstock.errors import VaultError
-from broker.mstock.secret import Secret
-from broker.mstock.session import disk
-from broker.mstock.session.file_store import FileStore
-from broker.mstock.session.store import Item
-from broker.mstock.session.vault import KeyFile, Seal, key_for
+from broker._kit import files
+from broker._kit.errors import StoreError
+from broker._kit.secret import Secret
+from broker._kit.sessions.encryption import KeyFile, Seal, key_for
+from broker._kit.sessions.file_store import FileStore
+from broker._kit.sessions.store import Item
 from tests.session.conftest import ALICE, BOB
 from tests.support.clock import FakeClock
 from tests.support.leaks import Leaks
@@ -48,7 +48,7 @@ def refused(store: FileStore, words: str = "") -> None:
     home = Path(store._home)
     before = {path.name: path.read_bytes() for path in home.iterdir()}
     for name, call in CALLS.items():
-        with pytest.raises(VaultError, match=words) as caught:
+        with pytest.raises(StoreError, match=words) as caught:
             call(store)
         assert caught.value.next_step, name
         after = {path.name: path.read_bytes() for path in home.iterdir()}
@@ -83,7 +83,7 @@ class TestRights:
     ) -> None:
         home.mkdir()
         home.chmod(0o777)
-        with pytest.raises(VaultError, match=f"chmod 700 {home}"):
+        with pytest.raises(StoreError, match=f"chmod 700 {home}"):
             file_store.set(ALICE, Item.PASSWORD, Secret(PASSWORD))
         assert list(home.iterdir()) == []
 
@@ -107,7 +107,7 @@ class TestRights:
     def test_what_the_disk_refuses_is_said(self, home: Path) -> None:
         home.write_text("a file, where the folder should be")
         store = FileStore(str(home / "in"), key_for(str(home / "in"), "vault", False))
-        with pytest.raises(VaultError, match="cannot be written: Not a directory"):
+        with pytest.raises(StoreError, match="cannot be written: Not a directory"):
             store.set(ALICE, Item.PASSWORD, Secret(PASSWORD))
 
     def test_a_full_disk_leaves_the_last_file(
@@ -119,7 +119,7 @@ class TestRights:
         before = vault.read_bytes()
         with monkeypatch.context() as patched:
             patched.setattr(os, "fsync", full)
-            with pytest.raises(VaultError, match="No space left on device"):
+            with pytest.raises(StoreError, match="No space left on device"):
                 file_store.set(ALICE, Item.PASSWORD, Secret("another"))
         assert vault.read_bytes() == before
         assert not (vault.parent / "vault.new").exists()
@@ -131,7 +131,7 @@ class TestWhatCannotBeRead:
         whole = vault.read_bytes()
         for length in range(len(whole)):
             vault.write_bytes(whole[:length])
-            with pytest.raises(VaultError, match="damaged"):
+            with pytest.raises(StoreError, match="damaged"):
                 file_store.get(ALICE, Item.PASSWORD)
             assert vault.read_bytes() == whole[:length]
 
@@ -139,7 +139,7 @@ class TestWhatCannotBeRead:
         whole = vault.read_bytes()
         for at in range(len(whole)):
             vault.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
-            with pytest.raises(VaultError, match=r"damaged|another (key|version)"):
+            with pytest.raises(StoreError, match=r"damaged|another (key|version)"):
                 file_store.get(ALICE, Item.PASSWORD)
 
     @pytest.mark.parametrize("length", [0, 5, 31, 40, 60, -1])
@@ -228,7 +228,7 @@ class TestTheLock:
         home = str(vault.parent)
         other = FileStore(home, key_for(home, "vault", False), clock)
         with file_store._lock.held():
-            with pytest.raises(VaultError, match=r"holding .* for 10 seconds"):
+            with pytest.raises(StoreError, match=r"holding .* for 10 seconds"):
                 other.get(ALICE, Item.PASSWORD)
         assert 10 <= sum(clock.slept) < 11
         assert other.get(ALICE, Item.PASSWORD) == Secret(PASSWORD)
@@ -250,12 +250,12 @@ class TestTheLock:
                 super().sleep(seconds)
 
         path = str(vault.with_name("vault.lock"))
-        held_now = disk.FolderLock(path)
+        held_now = files.FolderLock(path)
         holding = held_now.held()
-        third = disk.FolderLock(path).held()
+        third = files.FolderLock(path).held()
         clock = Erasing()
         holding.__enter__()
-        with disk.FolderLock(path, clock).held():
+        with files.FolderLock(path, clock).held():
             assert len(clock.slept) == 4
 
     def test_windows_own_lock_is_used_there(self, tmp_path: Path) -> None:
@@ -318,7 +318,7 @@ class TestSecrets:
         whole = vault.read_bytes()
         for spoiled in (whole[:-1], b"", whole.replace(b"1", b"2", 1)):
             vault.write_bytes(spoiled)
-            with pytest.raises(VaultError) as caught:
+            with pytest.raises(StoreError) as caught:
                 file_store.get(ALICE, Item.PASSWORD)
             leaks.show_error("error", caught.value)
         leaks.show("erase", file_store.erase())

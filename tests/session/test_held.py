@@ -6,12 +6,17 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from broker.mstock.clock import IST
-from broker.mstock.config import Account
-from broker.mstock.secret import Secret
-from broker.mstock.session import held as kept
-from broker.mstock.session.held import How, held, keep, mark_dead
-from broker.mstock.session.store import Item, MemoryStore
+from broker._kit.clock import IST
+from broker._kit.secret import Secret
+from broker._kit.sessions import stored_session as kept
+from broker._kit.sessions.store import Item, MemoryStore
+from broker._kit.sessions.stored_session import (
+    LoginMethod,
+    load_session,
+    mark_revoked,
+    save_session,
+)
+from broker._kit.settings import Account
 from tests.support.auto import at
 from tests.support.jwts import jwt, made
 
@@ -25,19 +30,19 @@ def store() -> MemoryStore:
 
 
 def stored(store: MemoryStore, token: Secret, now: datetime) -> Secret:
-    keep(store, ACCOUNT, token, now, How.OTP)
+    save_session(store, ACCOUNT, token, now, LoginMethod.OTP)
     return token
 
 
 class TestTimes:
     def test_nothing_is_kept(self, store: MemoryStore) -> None:
-        assert held(store, ACCOUNT, at("09:00")) is None
+        assert load_session(store, ACCOUNT, at("09:00")) is None
 
     def test_what_was_kept_comes_back(self, store: MemoryStore) -> None:
         token = stored(store, made(at("08:35")), at("08:35:02"))
-        session = held(store, ACCOUNT, at("09:00"))
+        session = load_session(store, ACCOUNT, at("09:00"))
         assert session is not None
-        assert (session.token, session.how) == (token, How.OTP)
+        assert (session.token, session.how) == (token, LoginMethod.OTP)
         assert session.logged_in_at == at("08:35:02")
         assert session.life.issued_at == at("08:35")
         assert not session.is_over
@@ -46,7 +51,7 @@ class TestTimes:
     def test_is_over_at_midnight_in_india(self, store: MemoryStore, zone: object) -> None:
         stored(store, made(at("08:35")), at("08:35").astimezone(zone))  # type: ignore[arg-type]
         for moment, is_over in ((at("23:59:59"), False), (at("00:00") + DAY, True)):
-            session = held(store, ACCOUNT, moment)
+            session = load_session(store, ACCOUNT, moment)
             assert session is not None
             assert session.is_over is is_over
 
@@ -54,7 +59,7 @@ class TestTimes:
         self, store: MemoryStore
     ) -> None:
         stored(store, jwt({}), at("08:35"))
-        session = held(store, ACCOUNT, at("09:00"))
+        session = load_session(store, ACCOUNT, at("09:00"))
         assert session is not None
         assert session.life.ends_at == at("00:00") + DAY
 
@@ -62,21 +67,25 @@ class TestTimes:
         self, store: MemoryStore
     ) -> None:
         store.set(ACCOUNT, Item.TOKEN, jwt({}))
-        session = held(store, ACCOUNT, at("09:00") + 400 * DAY)
+        session = load_session(store, ACCOUNT, at("09:00") + 400 * DAY)
         assert session is not None
-        assert (session.how, session.logged_in_at, session.is_over) == (How.ELSEWHERE, None, False)
+        assert (session.how, session.logged_in_at, session.is_over) == (
+            LoginMethod.ELSEWHERE,
+            None,
+            False,
+        )
 
     def test_a_clock_that_is_days_ahead_does_not_kill_a_fresh_token(
         self, store: MemoryStore
     ) -> None:
         stored(store, made(at("08:35")), at("08:35") + 3 * DAY)
-        session = held(store, ACCOUNT, at("12:00") + 3 * DAY)
+        session = load_session(store, ACCOUNT, at("12:00") + 3 * DAY)
         assert session is not None
         assert not session.is_over
 
     def test_and_put_right_again_does_not_keep_yesterdays_alive(self, store: MemoryStore) -> None:
         stored(store, made(at("08:35")), at("08:35") + 3 * DAY)
-        today, tomorrow = (held(store, ACCOUNT, at("09:00") + n * DAY) for n in (0, 1))
+        today, tomorrow = (load_session(store, ACCOUNT, at("09:00") + n * DAY) for n in (0, 1))
         assert today is not None
         assert not today.is_over
         assert tomorrow is not None
@@ -90,7 +99,7 @@ class TestTimes:
             (at("09:00"), False),
             (at("00:00") + DAY, True),
         ):
-            session = held(store, ACCOUNT, moment)
+            session = load_session(store, ACCOUNT, moment)
             assert session is not None
             assert session.is_over is is_over
 
@@ -109,17 +118,21 @@ class TestTimes:
         token = stored(store, made(at("08:35")), at("08:35"))
         record = record.replace("FP", kept.fingerprint(token))
         store.set(ACCOUNT, Item.SESSION, Secret(record))
-        session = held(store, ACCOUNT, at("09:00"))
+        session = load_session(store, ACCOUNT, at("09:00"))
         assert session is not None
-        assert (session.how, session.logged_in_at, session.is_over) == (How.ELSEWHERE, None, False)
+        assert (session.how, session.logged_in_at, session.is_over) == (
+            LoginMethod.ELSEWHERE,
+            None,
+            False,
+        )
 
 
 class TestDeath:
     def test_is_marked_once(self, store: MemoryStore) -> None:
         token = stored(store, made(at("08:35")), at("08:35"))
-        assert mark_dead(store, ACCOUNT, token) is True
-        assert mark_dead(store, ACCOUNT, token) is False
-        session = held(store, ACCOUNT, at("09:00"))
+        assert mark_revoked(store, ACCOUNT, token) is True
+        assert mark_revoked(store, ACCOUNT, token) is False
+        session = load_session(store, ACCOUNT, at("09:00"))
         assert session is not None
         assert session.is_over
         assert session.logged_in_at == at("08:35")
@@ -127,23 +140,23 @@ class TestDeath:
     def test_of_yesterdays_token_does_not_end_todays(self, store: MemoryStore) -> None:
         yesterdays = stored(store, made(at("08:35") - DAY), at("08:35") - DAY)
         stored(store, made(at("08:35")), at("08:35"))
-        assert mark_dead(store, ACCOUNT, yesterdays) is False
-        session = held(store, ACCOUNT, at("09:00"))
+        assert mark_revoked(store, ACCOUNT, yesterdays) is False
+        session = load_session(store, ACCOUNT, at("09:00"))
         assert session is not None
         assert not session.is_over
 
     def test_does_not_outlive_its_token(self, store: MemoryStore) -> None:
-        mark_dead(store, ACCOUNT, stored(store, made(at("08:35")), at("08:35")))
+        mark_revoked(store, ACCOUNT, stored(store, made(at("08:35")), at("08:35")))
         stored(store, made(at("08:40")), at("08:40"))
-        session = held(store, ACCOUNT, at("09:00"))
+        session = load_session(store, ACCOUNT, at("09:00"))
         assert session is not None
         assert not session.is_over
 
     def test_without_a_record_is_noted_too(self, store: MemoryStore) -> None:
         token = made(at("08:35"))
         store.set(ACCOUNT, Item.TOKEN, token)
-        assert mark_dead(store, ACCOUNT, token) is True
-        session = held(store, ACCOUNT, at("09:00"))
+        assert mark_revoked(store, ACCOUNT, token) is True
+        session = load_session(store, ACCOUNT, at("09:00"))
         assert session is not None
         assert session.is_over
 
@@ -158,9 +171,9 @@ class TestForgetting:
     def test_of_yesterdays_token_leaves_todays(self, store: MemoryStore) -> None:
         token = stored(store, made(at("08:35")), at("08:35"))
         assert kept.forget(store, ACCOUNT, made(at("08:35") - DAY)) is False
-        session = held(store, ACCOUNT, at("09:00"))
+        session = load_session(store, ACCOUNT, at("09:00"))
         assert session is not None
-        assert (session.token, session.how) == (token, How.OTP)
+        assert (session.token, session.how) == (token, LoginMethod.OTP)
 
     def test_leaves_the_record_of_a_login_that_comes_in_between(self) -> None:
         class Busy(MemoryStore):
@@ -174,6 +187,6 @@ class TestForgetting:
 
         store = Busy()
         kept.forget(store, ACCOUNT, stored(store, made(at("08:35")), at("08:35")))
-        session = held(store, ACCOUNT, at("09:00"))
+        session = load_session(store, ACCOUNT, at("09:00"))
         assert session is not None
         assert session.logged_in_at == at("08:40")

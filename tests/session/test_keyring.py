@@ -8,11 +8,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from broker.mstock.errors import VaultError
-from broker.mstock.secret import Secret
-from broker.mstock.session.opening import open_store
-from broker.mstock.session.store import Item, Store
-from broker.mstock.upkeep import Upkeep
+from broker._kit.errors import StoreError
+from broker._kit.secret import Secret
+from broker._kit.sessions.store import Item, Store
+from broker._kit.sessions.store_factory import open_store
+from broker._kit.settings import ServiceSettings
 from tests.session.conftest import ALICE
 from tests.support.leaks import Leaks
 
@@ -46,7 +46,7 @@ def keyring(monkeypatch: pytest.MonkeyPatch) -> Keyring:
 def store(request: pytest.FixtureRequest, home: Path) -> Store:
     url = Secret(f"sqlite:///{home.parent / 'mstock.db'}") if request.param == "sqlite" else None
     open_store.cache_clear()
-    return open_store(Upkeep(str(home), uses_keyring=True, store_url=url))
+    return open_store(ServiceSettings(str(home), uses_keyring=True, store_url=url))
 
 
 def test_the_key_is_in_the_keyring_and_in_no_file(
@@ -70,7 +70,7 @@ def test_the_key_is_in_the_keyring_and_in_no_file(
 def test_a_key_that_left_the_keyring_is_not_made_anew(keyring: Keyring, store: Store) -> None:
     store.set(ALICE, Item.PASSWORD, PASSWORD)
     keyring.kept.clear()
-    with pytest.raises(VaultError, match=r"missing.*MSTOCK_KEYRING"):
+    with pytest.raises(StoreError, match=r"missing.*BROKER_KEYRING"):
         store.set(ALICE, Item.PASSWORD, PASSWORD)
     assert not keyring.kept
 
@@ -79,13 +79,13 @@ def test_a_keyring_that_keeps_nothing_is_noticed(
     keyring: Keyring, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(keyring, "set_password", lambda *_given: None)
-    with pytest.raises(VaultError, match="did not keep the key"):
+    with pytest.raises(StoreError, match="did not keep the key"):
         store.set(ALICE, Item.PASSWORD, PASSWORD)
 
 
 def test_not_installed(monkeypatch: pytest.MonkeyPatch, store: Store) -> None:
     monkeypatch.setitem(sys.modules, "keyring", None)
-    with pytest.raises(VaultError, match="pip install keyring"):
+    with pytest.raises(StoreError, match="pip install keyring"):
         store.set(ALICE, Item.PASSWORD, PASSWORD)
 
 
@@ -101,13 +101,13 @@ def test_without_a_desktop(monkeypatch: pytest.MonkeyPatch, store: Store) -> Non
 
     broken = SimpleNamespace(get_password=fail, set_password=fail, delete_password=fail)
     monkeypatch.setitem(sys.modules, "keyring", broken)
-    with pytest.raises(VaultError, match=r"NoKeyringError.*MSTOCK_KEYRING=0"):
+    with pytest.raises(StoreError, match=r"NoKeyringError.*BROKER_KEYRING=0"):
         store.set(ALICE, Item.PASSWORD, PASSWORD)
     assert asked
 
 
 def test_a_folders_keys_do_not_meet(keyring: Keyring, tmp_path: Path) -> None:
     for folder in ("a", "b"):
-        store = open_store(Upkeep(str(tmp_path / folder), uses_keyring=True))
+        store = open_store(ServiceSettings(str(tmp_path / folder), uses_keyring=True))
         store.set(ALICE, Item.PASSWORD, PASSWORD)
     assert len(set(keyring.kept.values())) == 2

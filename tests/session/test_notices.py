@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from broker.mstock.config import REST_URL, Account
-from broker.mstock.secret import Secret
-from broker.mstock.session import notices
-from broker.mstock.session.notices import Notice, teller
-from broker.mstock.session.terms import TERMS
-from broker.mstock.upkeep import Upkeep
+from broker._kit.secret import Secret
+from broker._kit.sessions import notices
+from broker._kit.sessions.notices import Notice, teller
+from broker._kit.settings import Account, ServiceSettings
+from broker.mstock.settings import REST_URL
+from broker.mstock.terms import TERMS
 from tests.support.auto import at
 from tests.support.leaks import Leaks
 
@@ -75,8 +75,8 @@ def ear() -> Iterator[Ear]:
     ear.close()
 
 
-def upkeep(**more: Any) -> Upkeep:
-    return Upkeep(home="/nowhere", **more)
+def upkeep(**more: Any) -> ServiceSettings:
+    return ServiceSettings(home="/nowhere", **more)
 
 
 def test_without_an_address_only_the_log_is_told(caplog: pytest.LogCaptureFixture) -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from broker.mstock.secret import Secret
-from broker.mstock.session.opening import open_store
-from broker.mstock.session.sql_store import SqlStore
-from broker.mstock.session.store import Item
-from broker.mstock.upkeep import Upkeep
+from broker._kit.secret import Secret
+from broker._kit.sessions.sql_store import SqlStore
+from broker._kit.sessions.store import Item
+from broker._kit.sessions.store_factory import open_store
+from broker._kit.settings import ServiceSettings
 from tests.session.racer import LEASES, TEXTS, account
 
 
@@ -48,7 +48,7 @@ def test_three_programs_lose_nothing_and_share_no_lease(
             racer.communicate()
     assert [racer.returncode for racer in racers] == [0, 0, 0]
     assert sorted(int(n) for each in won for n in each) == list(range(LEASES))
-    store = open_store(Upkeep(str(home), store_url=Secret(url) if url else None))
+    store = open_store(ServiceSettings(str(home), store_url=Secret(url) if url else None))
     for name in names:
         for n in range(TEXTS):
             assert store.get(account(f"{name}-{n}"), Item.TOKEN) == Secret(f"{name} {n}")

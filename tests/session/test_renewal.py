@@ -11,33 +11,35 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from broker.mstock.clock import IST
-from broker.mstock.errors import (
-    APIKeyException,
+from broker._kit.clock import IST
+from broker._kit.errors import (
+    BrokerError,
     CertificateError,
-    DataException,
-    GeneralException,
     HostError,
-    InputException,
     LogInAgain,
     LoginUnfinished,
-    MiraeException,
-    MstockError,
     OutcomeUnknown,
     PluginFault,
     RateLimited,
     SettingError,
+    StoreError,
     Unreachable,
-    VaultError,
 )
-from broker.mstock.secret import Secret
-from broker.mstock.session import renewal
-from broker.mstock.session.calendar import load_calendar
-from broker.mstock.session.held import Held, How
-from broker.mstock.session.outcome import attempt_of
-from broker.mstock.session.record import from_json, to_json
-from broker.mstock.session.renewal import Attempt, Do, RenewalState, Result, next_step
-from broker.mstock.session.token import life_from
+from broker._kit.secret import Secret
+from broker._kit.sessions import daily_login
+from broker._kit.sessions.attempt_outcome import attempt_of
+from broker._kit.sessions.daily_login import Attempt, Do, RenewalState, Result, next_step
+from broker._kit.sessions.serialization import from_json, to_json
+from broker._kit.sessions.stored_session import LoginMethod, StoredSession
+from broker._kit.sessions.token_life import life_from
+from broker._kit.sessions.trading_calendar import load_calendar
+from broker.mstock.errors import (
+    APIKeyException,
+    DataException,
+    GeneralException,
+    InputException,
+    MiraeException,
+)
 from tests.support.auto import FRIDAY, MONDAY, at
 
 CALENDAR = load_calendar()
@@ -45,13 +47,13 @@ TUESDAY, WEDNESDAY, MUHURAT = date(2026, 11, 24), date(2026, 11, 25), date(2026,
 ON = RenewalState(enabled=True)
 
 
-def session_from(moment: datetime, *, is_over: bool = False) -> Held:
-    return Held(Secret("a.b.c"), life_from(moment), moment, How.OTP, is_over)
+def session_from(moment: datetime, *, is_over: bool = False) -> StoredSession:
+    return StoredSession(Secret("a.b.c"), life_from(moment), moment, LoginMethod.OTP, is_over)
 
 
 def ended(result: Result, begun: datetime, state: RenewalState = ON) -> RenewalState:
     attempt = Attempt(begun, result.value, "Words.")
-    return renewal.concluded(renewal.begun(state, begun), attempt, begun)
+    return daily_login.concluded(daily_login.begun(state, begun), attempt, begun)
 
 
 class TestNextStep:
@@ -123,7 +125,7 @@ class TestNextStep:
         slept = ended(Result.RETRY, at("09:01"))
         assert slept.notice == ""
         assert next_step(slept, at("10:00"), CALENDAR, None).do is Do.GIVE_UP
-        given_up = renewal.given_up(slept, at("10:00"))
+        given_up = daily_login.given_up(slept, at("10:00"))
         assert "Words." in given_up.notice
         assert next_step(given_up, at("10:00"), CALENDAR, None).do is Do.WAIT
 
@@ -169,7 +171,7 @@ OUTCOMES = [
     (GeneralException("x"), Result.FAILED),
     (DataException("x"), Result.FAILED),
     (CertificateError("x"), Result.FAILED),
-    (VaultError("x"), Result.FAILED),
+    (StoreError("x"), Result.FAILED),
     (HostError("x"), Result.FAILED),
     (PluginFault("x"), Result.FAILED),
     (LogInAgain("x"), Result.FAILED),
@@ -177,7 +179,7 @@ OUTCOMES = [
 
 
 @pytest.mark.parametrize(("error", "result"), OUTCOMES, ids=lambda each: str(type(each).__name__))
-def test_what_a_failure_means(error: MstockError, result: Result) -> None:
+def test_what_a_failure_means(error: BrokerError, result: Result) -> None:
     assert attempt_of(error, at("08:35")).result == result
 
 
@@ -190,7 +192,7 @@ class TestRecord:
         notice="Read this.",
         begun_at=at("08:40"),
         steps=(1, 2),
-        tallies=(renewal.Tally(MONDAY, 2, at("08:43"), True, True),),
+        tallies=(daily_login.Tally(MONDAY, 2, at("08:43"), True, True),),
         history=(Attempt(at("08:40"), "refused", "Words.", "MA500"),),
     )
 
@@ -218,7 +220,7 @@ class TestRecord:
         ],
     )
     def test_what_makes_no_sense_is_refused(self, text: str) -> None:
-        with pytest.raises(VaultError) as caught:
+        with pytest.raises(StoreError) as caught:
             from_json(text)
         assert caught.value.next_step
 
@@ -226,7 +228,7 @@ class TestRecord:
         state, day = ON, date(2026, 1, 1)
         for n in range(400):
             moment = at("08:35", day + timedelta(days=n))
-            state = renewal.stepped(ended(Result.DONE, moment, state), n)
+            state = daily_login.stepped(ended(Result.DONE, moment, state), n)
         assert len(to_json(state)) < 8000
 
 
@@ -235,15 +237,15 @@ class World:
 
     def __init__(self) -> None:
         self.now = at("08:00")
-        self.state = renewal.switched_on(RenewalState(), self.now)
-        self.session: Held | None = None
+        self.state = daily_login.switched_on(RenewalState(), self.now)
+        self.session: StoredSession | None = None
         self.tries: list[tuple[datetime, str]] = []
         self.blocked = False
         self.closed: set[date] = set()
 
     def switch_on(self) -> None:
         self.blocked = False
-        self.state = from_json(to_json(renewal.switched_on(self.state, self.now)))
+        self.state = from_json(to_json(daily_login.switched_on(self.state, self.now)))
 
     def log_in_by_hand(self) -> None:
         self.session = session_from(self.now)
@@ -253,13 +255,13 @@ class World:
         if step.do is Do.LOG_IN:
             self._try(end)
         elif step.do is Do.SETTLE:
-            self.state = renewal.settled(self.state, self.now)
+            self.state = daily_login.settled(self.state, self.now)
         elif step.do is Do.GIVE_UP:
-            self.state = renewal.given_up(self.state, self.now)
+            self.state = daily_login.given_up(self.state, self.now)
             assert self.state.notice
         elif step.do is Do.CLEAR_UP:
             begun_at = self.state.begun_at or self.now
-            self.state = renewal.cleared_up(self.state, self._held(), self.now)
+            self.state = daily_login.cleared_up(self.state, self._held(), self.now)
             if self.state.history[-1].result == Result.UNKNOWN:
                 self.closed.add(begun_at.date())
         else:
@@ -267,7 +269,7 @@ class World:
         self.state = from_json(to_json(self.state))
         return step.do
 
-    def _held(self) -> Held | None:
+    def _held(self) -> StoredSession | None:
         if self.session is None:
             return None
         return self.session._replace(is_over=self.session.life.is_over(self.now))
@@ -279,7 +281,7 @@ class World:
         assert CALENDAR.is_trading_day(day)
         assert time(8, 35) <= self.now.time() < time(20)
         self.tries.append((self.now, end))
-        self.state = renewal.begun(self.state, self.now)
+        self.state = daily_login.begun(self.state, self.now)
         if end == "crash":
             return
         if end == Result.DONE:
@@ -288,7 +290,7 @@ class World:
             self.closed.add(day)
         self.blocked = end == Result.REFUSED
         attempt = Attempt(self.now, end, "Words.")
-        self.state = renewal.concluded(self.state, attempt, self.now)
+        self.state = daily_login.concluded(self.state, attempt, self.now)
 
     def check(self) -> None:
         per_day = Counter(moment.date() for moment, _ in self.tries)

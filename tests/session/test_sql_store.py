@@ -13,15 +13,14 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from broker.mstock.config import Account
-from broker.mstock.errors import VaultError
-from broker.mstock.secret import Secret
-from broker.mstock.session.database import kept
-from broker.mstock.session.opening import open_store
-from broker.mstock.session.sql_store import SqlStore
-from broker.mstock.session.store import Item
-from broker.mstock.session.vault import KeyFile
-from broker.mstock.upkeep import Upkeep
+from broker._kit.errors import StoreError
+from broker._kit.secret import Secret
+from broker._kit.sessions.database import kept
+from broker._kit.sessions.encryption import KeyFile
+from broker._kit.sessions.sql_store import SqlStore
+from broker._kit.sessions.store import Item
+from broker._kit.sessions.store_factory import open_store
+from broker._kit.settings import Account, ServiceSettings
 from tests.session.conftest import ALICE, BOB, sql_store
 from tests.support.clock import FakeClock
 from tests.support.leaks import Leaks
@@ -60,7 +59,7 @@ class TestRows:
     def test_cannot_be_passed_off_as_anothers(self, store: SqlStore, column: str) -> None:
         change(store, **{column: "api_key" if column == "name" else "other"})
         moved = ALICE if column == "name" else ALICE._replace(**{column: "other"})
-        with pytest.raises(VaultError, match="damaged row"):
+        with pytest.raises(StoreError, match="damaged row"):
             store.get(moved, Item.API_KEY if column == "name" else Item.PASSWORD)
 
     @pytest.mark.parametrize("spoil", [lambda b: b[:-1], lambda b: b"", lambda b: b[:20] + b"x"])
@@ -92,7 +91,7 @@ def refused(store: SqlStore, words: str) -> None:
         lambda: store.set(ALICE, Item.PASSWORD, Secret("another")),
         lambda: store.delete(ALICE, Item.PASSWORD, only=PASSWORD),
     ):
-        with pytest.raises(VaultError, match=words) as caught:
+        with pytest.raises(StoreError, match=words) as caught:
             call()
         assert caught.value.next_step
     assert rows(store) == before
@@ -106,7 +105,7 @@ class TestKeys:
         KeyFile(str(elsewhere / "database.key")).make()
         other = open_sql(elsewhere)
         refused(other, "another key than the key file")
-        with pytest.raises(VaultError, match="another key"):
+        with pytest.raises(StoreError, match="another key"):
             other.delete(ALICE, Item.PASSWORD)
         (elsewhere / "database.key").write_bytes((home / "database.key").read_bytes())
         assert other.get(ALICE, Item.PASSWORD) == PASSWORD
@@ -140,7 +139,7 @@ class TestKeys:
                 at_once.wait(10)  # noqa: B023
                 try:
                     stores[account].set(account, Item.PASSWORD, PASSWORD)  # noqa: B023
-                except VaultError as error:
+                except StoreError as error:
                     return error.message
                 return ""
 
@@ -165,8 +164,8 @@ class TestAddresses:
         ],
     )
     def test_that_cannot_be_used(self, home: Path, url: str, words: str) -> None:
-        with pytest.raises(VaultError, match=words) as caught:
-            open_store(Upkeep(str(home), store_url=Secret(url)))
+        with pytest.raises(StoreError, match=words) as caught:
+            open_store(ServiceSettings(str(home), store_url=Secret(url)))
         leaks = Leaks()
         leaks.hide("word", "s3cr3t-word")
         leaks.hide("port", "s3cr3t-port")
@@ -179,7 +178,7 @@ class TestAddresses:
     )
     def test_that_lead_nowhere(self, home: Path, url: str) -> None:
         store = sql_store(url, home)
-        with pytest.raises(VaultError, match=r"does not answer|cannot be written") as caught:
+        with pytest.raises(StoreError, match=r"does not answer|cannot be written") as caught:
             store.set(ALICE, Item.PASSWORD, PASSWORD)
         leaks = Leaks()
         leaks.hide("word", "s3cr3t-word")
@@ -190,8 +189,8 @@ class TestAddresses:
 
     def test_the_store_is_opened_once(self, home: Path, tmp_path: Path) -> None:
         url = Secret(f"sqlite:///{tmp_path / 'mstock.db'}")
-        store = open_store(Upkeep(str(home), store_url=url))
-        assert store is open_store(Upkeep(str(home), store_url=Secret(url.reveal())))
+        store = open_store(ServiceSettings(str(home), store_url=url))
+        assert store is open_store(ServiceSettings(str(home), store_url=Secret(url.reveal())))
         assert isinstance(store, SqlStore)
         assert not home.exists()
 

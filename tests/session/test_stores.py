@@ -9,10 +9,10 @@ from datetime import timedelta, timezone
 
 import pytest
 
-from broker.mstock.clock import IST
-from broker.mstock.config import Account
-from broker.mstock.secret import Secret
-from broker.mstock.session.store import Item, MemoryStore, Store
+from broker._kit.clock import IST
+from broker._kit.secret import Secret
+from broker._kit.sessions.store import Item, MemoryStore, Store
+from broker._kit.settings import Account
 from tests.session.conftest import ALICE, ALICE_A, ALICE_HERE, BOB, Opener
 from tests.support.clock import FakeClock
 from tests.support.leaks import Leaks

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.mstock.clock import IST
-from broker.mstock.secret import Secret
-from broker.mstock.session.token import UNKNOWN_LIFE, fingerprint, issue_of, life_from, life_of
+from broker._kit.clock import IST
+from broker._kit.secret import Secret
+from broker._kit.sessions.token_life import UNKNOWN_LIFE, fingerprint, issue_of, life_from, life_of
 from tests.support.auto import at
 from tests.support.jwts import jwt, made
 

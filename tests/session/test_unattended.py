@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.mstock.config import Timeouts
-from broker.mstock.errors import InputException, LoginUnfinished, MstockError, OutcomeUnknown
-from broker.mstock.secret import Secret
-from broker.mstock.session import unattended
-from broker.mstock.session.unattended import STEP, choose_step, totp_key
+from broker._kit.errors import BrokerError, LoginUnfinished, OutcomeUnknown
+from broker._kit.secret import Secret
+from broker._kit.sessions import totp_login
+from broker._kit.sessions.totp_login import STEP, choose_step, totp_key
+from broker._kit.settings import Timeouts
+from broker.mstock.errors import InputException
 from tests.support.auto import Stage, at, staged
 
 TOTP = "session/verifytotp"
@@ -28,7 +29,7 @@ def stage() -> Iterator[Stage]:
 def log_in(stage: Stage, used: tuple[int, ...] = ()) -> tuple[str, list[int]]:
     demo = stage.box.demo
     noted: list[int] = []
-    token = unattended.log_in(
+    token = totp_login.log_in(
         stage.config,
         Secret(demo.password),
         Secret(demo.totp_secret),
@@ -109,10 +110,10 @@ class TestWhatGoesWrong:
 
         def note(_step: int) -> None:
             assert stage.calls(TOTP) == 0
-            raise MstockError("cannot be kept")
+            raise BrokerError("cannot be kept")
 
-        with pytest.raises(MstockError, match="cannot be kept"):
-            unattended.log_in(
+        with pytest.raises(BrokerError, match="cannot be kept"):
+            totp_login.log_in(
                 stage.config,
                 Secret(demo.password),
                 Secret(demo.totp_secret),
@@ -124,7 +125,7 @@ class TestWhatGoesWrong:
     def test_a_code_that_cannot_be_sent_leaves_the_login_unfinished(self, stage: Stage) -> None:
         demo = stage.box.demo
         with pytest.raises(LoginUnfinished, match="took the password"):
-            unattended.log_in(
+            totp_login.log_in(
                 stage.config,
                 Secret(demo.password),
                 Secret(demo.totp_secret),
@@ -159,5 +160,5 @@ class TestWhatGoesWrong:
 @pytest.mark.parametrize("deadline", [15.0, 120.0])
 def test_a_login_ends_within_its_lease(deadline: float) -> None:
     """The longest one: both waits, and both calls to their deadlines."""
-    longest = unattended.longest_login(Timeouts(deadline=deadline))
+    longest = totp_login.longest_login(Timeouts(deadline=deadline))
     assert longest > 2 * (STEP + 3) + 2 * deadline + 30

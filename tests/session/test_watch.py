@@ -11,18 +11,15 @@ from datetime import timedelta
 
 import pytest
 
-from broker.mstock.config import Account, Config
-from broker.mstock.errors import (
-    InputException,
-    SessionRefused,
-    TokenException,
-    Unreachable,
-)
-from broker.mstock.secret import Secret
-from broker.mstock.session.connection import client_for
-from broker.mstock.session.watch import TokenWatch
+from broker._kit.errors import SessionRefused, Unreachable
+from broker._kit.secret import Secret
+from broker._kit.sessions.token_guard import TokenGuard
+from broker._kit.settings import Account
+from broker.mstock.client.connection import client_for
+from broker.mstock.errors import InputException, TokenException
+from broker.mstock.settings import Config
+from broker_simulator.mstock import Simulator
 from proofs.simulated import SimulatedTime
-from simulator import Simulator
 from tests.conftest import settings_for
 from tests.support.auto import at
 from tests.support.leaks import Leaks
@@ -39,7 +36,7 @@ class Watched:
         self.config = Config.from_env(settings_for(box))
         self.token = self.log_in()
         self.dead: list[tuple[Account, Secret]] = []
-        self.watch = TokenWatch(self.time, lambda *what: self.dead.append(what))
+        self.watch = TokenGuard(self.time, lambda *what: self.dead.append(what))
 
     def log_in(self) -> Secret:
         demo, world = self.box.demo, self.box.world
@@ -205,7 +202,7 @@ class TestByMstocksWord:
 
 
 def test_does_not_grow_without_end() -> None:
-    watch = TokenWatch()
+    watch = TokenGuard()
     for n in range(1000):
         watch.logged_in(Secret(f"a.{n}.c"))
     assert len(watch._logins) < 100

@@ -8,7 +8,7 @@ from datetime import datetime
 import pytest
 import requests
 
-from simulator import IST, Account, Simulator
+from broker_simulator.mstock import IST, Account, Simulator
 
 # A quiet Wednesday morning, at the start of a TOTP step.
 MORNING = datetime(2025, 1, 1, 10, 0, 0, tzinfo=IST)

@@ -8,7 +8,7 @@ from datetime import datetime
 import pytest
 import requests
 
-from simulator import IST
+from broker_simulator.mstock import IST
 
 PAGES = ("/", "/phone")
 

@@ -13,8 +13,8 @@ import time
 import pytest
 import requests
 
-from simulator import Simulator
-from simulator.faults import KINDS
+from broker_simulator.mstock import Simulator
+from broker_simulator.mstock.faults import KINDS
 
 FUNDS = "b/user/fundsummary"
 

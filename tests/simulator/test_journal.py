@@ -6,7 +6,7 @@ import logging
 
 import requests
 
-from simulator.journal import KEEP, MASK, Journal
+from broker_simulator.mstock.journal import KEEP, MASK, Journal
 
 
 def test_entries_hold_the_call_as_it_came(sim, b):

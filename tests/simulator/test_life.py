@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from simulator import IST, Simulator
+from broker_simulator.mstock import IST, Simulator
 
 SECOND = timedelta(seconds=1)
 

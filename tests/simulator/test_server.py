@@ -13,7 +13,7 @@ import time
 import pytest
 import requests
 
-from simulator import Simulator
+from broker_simulator.mstock import Simulator
 
 
 def raw(sim: Simulator, request: bytes) -> bytes:
@@ -210,7 +210,7 @@ def test_unknown_settings_are_refused(wrong):
 
 
 def test_the_command_says_where_it_is_and_nothing_secret():
-    command = [sys.executable, "-u", "-m", "simulator", "--profile", "tolerant"]
+    command = [sys.executable, "-u", "-m", "broker_simulator", "--profile", "tolerant"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             first = process.stdout.readline()

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-import simulator
-from simulator import Simulator
-from simulator.accounts import demo_accounts
-from simulator.box import DIALECTS
-from simulator.funds import FUND_KEYS
-from simulator.refusals import Reason, Refused
-from simulator.settings import REVISIONS, Settings
+import broker_simulator.mstock as simulator
+from broker_simulator.mstock import Simulator
+from broker_simulator.mstock.accounts import demo_accounts
+from broker_simulator.mstock.box import DIALECTS
+from broker_simulator.mstock.funds import FUND_KEYS
+from broker_simulator.mstock.refusals import Reason, Refused
+from broker_simulator.mstock.settings import REVISIONS, Settings
 
 ROOM = Path(simulator.__file__).parent
 

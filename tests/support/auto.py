@@ -6,15 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime, time
 
-from broker.mstock.clock import IST
-from broker.mstock.config import Account, Config
-from broker.mstock.secret import Secret
-from broker.mstock.session.autologin import AutoLogin
-from broker.mstock.session.calendar import load_calendar
-from broker.mstock.session.notices import Notice
-from broker.mstock.session.store import MemoryStore, Store
+from broker._kit.clock import IST
+from broker._kit.secret import Secret
+from broker._kit.sessions.auto_login import AutoLogin
+from broker._kit.sessions.notices import Notice
+from broker._kit.sessions.store import MemoryStore, Store
+from broker._kit.sessions.trading_calendar import load_calendar
+from broker._kit.settings import Account
+from broker.mstock.settings import Config
+from broker_simulator.mstock import Simulator
 from proofs.simulated import SimulatedTime
-from simulator import Simulator
 from tests.conftest import settings_for
 
 MONDAY = date(2026, 11, 23)  # a trading day; the Tuesday after it is a holiday

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from broker.mstock.clock import IST
+from broker._kit.clock import IST
 
 
 class FakeClock:

@@ -7,7 +7,7 @@ import json
 from datetime import datetime
 from typing import Any
 
-from broker.mstock.secret import Secret
+from broker._kit.secret import Secret
 
 
 def jwt(claims: Any) -> Secret:

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from demo.stage import Demo
-from simulator import IST, Simulator
+from broker_simulator.demo.stage import Demo
+from broker_simulator.mstock import IST, Simulator
 
 MORNING = datetime(2026, 11, 23, 9, 15, tzinfo=IST)
 

@@ -20,7 +20,7 @@ def settings(monkeypatch: pytest.MonkeyPatch, kind: str) -> pytest.MonkeyPatch:
     monkeypatch.setenv("BROKER_API_KEY", "MA12345")
     monkeypatch.setenv("BROKER_API_SECRET", KEY)
     monkeypatch.setenv("MSTOCK_API_TYPE", kind)
-    monkeypatch.setattr("broker.mstock.clock.time.sleep", lambda _seconds: None)
+    monkeypatch.setattr("broker._kit.clock.time.sleep", lambda _seconds: None)
     return monkeypatch
 
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from broker._kit.errors import BrokerError
+from broker._kit.http.routes import Answer, Route
+from broker._kit.secret import Secret
 from broker.mstock.client.envelope import Envelope, read
-from broker.mstock.client.routes import Answer, Call, Route
-from broker.mstock.errors import MstockError
-from broker.mstock.secret import Secret
+from broker.mstock.client.routes import Call
 
 LOGIN, OTP, TOTP = Call.LOGIN, Call.SESSION_TOKEN, Call.VERIFY_TOTP
 FUNDS, LOGOUT = Call.FUND_SUMMARY, Call.LOGOUT
@@ -27,8 +28,8 @@ def ask(body: object, call: Call = FUNDS, http: int = 200, *secrets: str) -> Env
     return read(Answer(http, raw), ROUTES[call], [Secret(each) for each in secrets])
 
 
-def refused(body: object, call: Call = FUNDS, http: int = 200, *secrets: str) -> MstockError:
-    with pytest.raises(MstockError) as caught:
+def refused(body: object, call: Call = FUNDS, http: int = 200, *secrets: str) -> BrokerError:
+    with pytest.raises(BrokerError) as caught:
         ask(body, call, http, *secrets)
     return caught.value
 

@@ -9,16 +9,17 @@ from pathlib import Path
 import pytest
 import trustme
 
-from broker.mstock.config import Config, Timeouts, from_env_file
-from broker.mstock.errors import SettingError
-from broker.mstock.secret import Secret
+from broker._kit.errors import SettingError
+from broker._kit.secret import Secret
+from broker._kit.settings import Timeouts
+from broker.mstock.settings import Config, from_env_file
 
 KEY = "ay3KqW7b/Zt9XvB1MAKg+TTx@@"
 GOOD = {"BROKER_API_KEY": "MA12345", "BROKER_API_SECRET": KEY}
 OPTIONAL = (
     *("MSTOCK_API_TYPE", "MSTOCK_CHECKSUM", "MSTOCK_FUNDS_VIEW", "REDIRECT_URL"),
     *("MSTOCK_REST_URL", "MSTOCK_WS_URL"),
-    *("MSTOCK_CONNECT_TIMEOUT", "MSTOCK_READ_TIMEOUT", "MSTOCK_DEADLINE"),
+    *("BROKER_CONNECT_TIMEOUT", "BROKER_READ_TIMEOUT", "BROKER_DEADLINE"),
 )
 FIELDS = {
     *("client_code", "api_key", "api_type", "checksum", "funds_view", "redirect_url"),
@@ -86,9 +87,9 @@ class TestDefaults:
         ("MSTOCK_CHECKSUM", "W", "checksum", "W"),
         ("MSTOCK_FUNDS_VIEW", "balance", "funds_view", "balance"),
         ("MSTOCK_FUNDS_VIEW", "cash", "funds_view", "cash"),
-        ("MSTOCK_CONNECT_TIMEOUT", "1.5", "timeouts", Timeouts(connect=1.5)),
-        ("MSTOCK_READ_TIMEOUT", "7", "timeouts", Timeouts(read=7)),
-        ("MSTOCK_DEADLINE", "30", "timeouts", Timeouts(deadline=30)),
+        ("BROKER_CONNECT_TIMEOUT", "1.5", "timeouts", Timeouts(connect=1.5)),
+        ("BROKER_READ_TIMEOUT", "7", "timeouts", Timeouts(read=7)),
+        ("BROKER_DEADLINE", "30", "timeouts", Timeouts(deadline=30)),
         ("REDIRECT_URL", "https://trade.example/mstock/callback", "redirect_url", None),
     ],
 )
@@ -124,15 +125,15 @@ def test_each_variable_sets_its_field_and_no_other(
         ("MSTOCK_CHECKSUM", "1"),
         ("MSTOCK_CHECKSUM", "Ｌ"),
         ("MSTOCK_FUNDS_VIEW", "margin"),
-        ("MSTOCK_CONNECT_TIMEOUT", "0"),
-        ("MSTOCK_CONNECT_TIMEOUT", "-1"),
-        ("MSTOCK_READ_TIMEOUT", "soon"),
-        ("MSTOCK_READ_TIMEOUT", "inf"),
-        ("MSTOCK_READ_TIMEOUT", "nan"),
-        ("MSTOCK_READ_TIMEOUT", "1e1"),
-        ("MSTOCK_DEADLINE", "१५"),
-        ("MSTOCK_DEADLINE", "1_5"),
-        ("MSTOCK_DEADLINE", "100000"),
+        ("BROKER_CONNECT_TIMEOUT", "0"),
+        ("BROKER_CONNECT_TIMEOUT", "-1"),
+        ("BROKER_READ_TIMEOUT", "soon"),
+        ("BROKER_READ_TIMEOUT", "inf"),
+        ("BROKER_READ_TIMEOUT", "nan"),
+        ("BROKER_READ_TIMEOUT", "1e1"),
+        ("BROKER_DEADLINE", "१५"),
+        ("BROKER_DEADLINE", "1_5"),
+        ("BROKER_DEADLINE", "100000"),
         ("REDIRECT_URL", "http://127.0.0.1:5000/zerodha/callback"),
         ("REDIRECT_URL", "http://127.0.0.1:5000/mstock/callback/"),
         ("REDIRECT_URL", "http://127.0.0.1:5000/mstock/callback?x=1"),

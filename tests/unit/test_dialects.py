@@ -13,20 +13,15 @@ from urllib.parse import parse_qsl
 import pytest
 import requests_mock
 
-from broker.mstock.client.dialect import Client, LoginReply
-from broker.mstock.client.transport import Transport
+from broker._kit.clock import IST
+from broker._kit.errors import BrokerError, LogInAgain, OutcomeUnknown
+from broker._kit.http.transport import Transport
+from broker._kit.secret import Secret
+from broker._kit.settings import Timeouts
+from broker.mstock.client.base import Client, LoginReply
 from broker.mstock.client.type_a import TypeA
 from broker.mstock.client.type_b import TypeB
-from broker.mstock.clock import IST
-from broker.mstock.config import Timeouts
-from broker.mstock.errors import (
-    DataException,
-    InputException,
-    LogInAgain,
-    MstockError,
-    OutcomeUnknown,
-)
-from broker.mstock.secret import Secret
+from broker.mstock.errors import DataException, InputException
 
 HOST = "https://api.mstock.trade"
 A, B = f"{HOST}/openapi/typea", f"{HOST}/openapi/typeb"
@@ -271,7 +266,7 @@ class TestAnswers:
     def test_with_a_token_that_cannot_be_sent_are_of_no_use(
         self, wire: requests_mock.Mocker, name: str, token: str
     ) -> None:
-        with pytest.raises(MstockError) as caught:
+        with pytest.raises(BrokerError) as caught:
             self.answer(wire, name, access_token=token, jwtToken=token)
         assert token not in str(caught.value)
 
@@ -315,7 +310,7 @@ class TestAnswers:
         secrets = [secret for secret in secrets if secret in sent]
         body = {"status": "false", "message": " | ".join(secrets), "errorcode": "MA500"}
         wire.register_uri(call.method, call.url, json=body, status_code=http)
-        with pytest.raises(MstockError) as caught:
+        with pytest.raises(BrokerError) as caught:
             call.make(client(call.kind))
         assert secrets
         assert not any(secret in str(caught.value) for secret in secrets)
@@ -364,7 +359,7 @@ class TestOnce:
         wire.register_uri(call.method, call.url, json=body, status_code=http)
         try:
             call.make(client("A", letter))
-        except MstockError as error:
+        except BrokerError as error:
             refused = error
         else:
             refused = None

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import requests
 
+from broker._kit.errors import BrokerError
+from broker._kit.http.transport import Transport
 from broker.mstock.api import auth_api, funds
-from broker.mstock.client.transport import Transport
-from broker.mstock.errors import MstockError
 from tests.support.raw_server import RawServer, reply
 from tests.unit.doors import (
     KEY,
@@ -225,7 +225,7 @@ class TestFaultInside:
 
     def test_funds(self) -> None:
         for read in (funds.get_margin_data, funds.get_fund_summary):
-            with pytest.raises(MstockError) as caught:
+            with pytest.raises(BrokerError) as caught:
                 read(TOKEN)
             assert_fit_to_show(str(caught.value))
 
@@ -312,7 +312,7 @@ BROKEN: list[dict[str, str | None]] = [
     {"MSTOCK_WS_URL": "wss://evil.in"},
     {"REDIRECT_URL": "nowhere"},
     {"REDIRECT_URL": "http://127.0.0.1:5000/zerodha/callback"},
-    {"MSTOCK_DEADLINE": "soon"},
+    {"BROKER_DEADLINE": "soon"},
     {"REQUESTS_CA_BUNDLE": "/no/such/file.pem"},
 ]
 
@@ -343,7 +343,7 @@ class TestBrokenSettings:
             assert done is False
             assert name in assert_fit_to_show(words)
         for read in (funds.get_margin_data, funds.get_fund_summary):
-            with pytest.raises(MstockError) as caught:
+            with pytest.raises(BrokerError) as caught:
                 read(TOKEN)
             assert name in assert_fit_to_show(str(caught.value))
         assert told.calls == []

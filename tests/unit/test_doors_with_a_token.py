@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from broker._kit.errors import BrokerError
 from broker.mstock.api import auth_api, funds
-from broker.mstock.errors import MstockError
 from tests.unit.doors import (
     FUNDS,
     KEY,
@@ -77,7 +77,7 @@ class TestFunds:
     ) -> None:
         box.answers(FUNDS, http, body)
         for read in (funds.get_margin_data, funds.get_fund_summary):
-            with pytest.raises(MstockError) as caught:
+            with pytest.raises(BrokerError) as caught:
                 read(TOKEN)
             assert words in assert_fit_to_show(str(caught.value))
         done, said = funds.test_auth_token(TOKEN)
@@ -102,14 +102,14 @@ class TestFunds:
     ) -> None:
         box.answers(FUNDS, 200, SUCCESS[kind][FUNDS] | {"data": data})
         for read in (funds.get_margin_data, funds.get_fund_summary):
-            with pytest.raises(MstockError) as caught:
+            with pytest.raises(BrokerError) as caught:
                 read(TOKEN)
             assert words in assert_fit_to_show(str(caught.value))
 
     @pytest.mark.parametrize("number", ["1e9999999999999999999", "9" * 5000, "NaN"])
     def test_a_monstrous_number_is_raised_in_words_too(self, box: Box, number: str) -> None:
         box.answers(FUNDS, 200, f'{{"status":true,"data":[{{"SEG":"A","LIMIT_SOD":{number}}}]}}')
-        with pytest.raises(MstockError):
+        with pytest.raises(BrokerError):
             funds.get_margin_data(TOKEN)
         assert funds.test_auth_token(TOKEN)[0] is False
 
@@ -119,7 +119,7 @@ class TestFunds:
         assert done is False
         assert_fit_to_show(words)
         for read in (funds.get_margin_data, funds.get_fund_summary):
-            with pytest.raises(MstockError) as caught:
+            with pytest.raises(BrokerError) as caught:
                 read(token)
             assert_fit_to_show(str(caught.value))
         assert box.calls == []

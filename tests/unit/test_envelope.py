@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from broker._kit.errors import BrokerError, OutcomeUnknown
 from broker.mstock.client.envelope import Envelope
 from broker.mstock.client.routes import Call
 from broker.mstock.errors import (
@@ -19,8 +20,6 @@ from broker.mstock.errors import (
     GeneralException,
     InputException,
     MiraeException,
-    MstockError,
-    OutcomeUnknown,
     TokenException,
     VersionException,
 )
@@ -61,7 +60,7 @@ VALIDATION = {
 }
 
 KEY, IP, OVER = "API key", "address", "session is over"
-Refusal = tuple[Call, int, Any, type[MstockError], str, str]
+Refusal = tuple[Call, int, Any, type[BrokerError], str, str]
 REFUSALS: list[Refusal] = [
     # Type A, login: 3.2, 3.6, 6.1
     (LOGIN, 400, A_VER_LOGIN, VersionException, "", "version"),
@@ -138,7 +137,7 @@ REFUSALS: list[Refusal] = [
     (FUNDS, 500, type_b("Internal", "500"), GeneralException, "500", "Internal"),
     (FUNDS, 400, type_b("Bad field", "IA400"), InputException, "IA400", "Bad field"),
     (FUNDS, 401, type_b("Bad field", "400"), InputException, "400", "Bad field"),
-    (FUNDS, 404, type_b("Nothing here", "IA404"), MstockError, "IA404", "Nothing here"),
+    (FUNDS, 404, type_b("Nothing here", "IA404"), BrokerError, "IA404", "Nothing here"),
     (FUNDS, 200, type_b("Margin short", "RS-0111"), MiraeException, "RS-0111", "Margin short"),
     (FUNDS, 200, type_b("Core says no", "MA408"), MiraeException, "MA408", "Core says no"),
     *(
@@ -160,7 +159,7 @@ REFUSALS: list[Refusal] = [
     ids=lambda value: str(value)[:24].replace("\n", " "),
 )
 def test_each_documented_refusal_is_the_right_error(
-    call: Call, http: int, body: Any, error: type[MstockError], code: str, words: str
+    call: Call, http: int, body: Any, error: type[BrokerError], code: str, words: str
 ) -> None:
     caught = refused(body, call, http)
     assert isinstance(caught, error)
@@ -284,7 +283,7 @@ class TestShape:
     @pytest.mark.parametrize("where", [b'{"status":true,"data":%s}', b'{"status":%s,"data":1}'])
     def test_a_monstrous_number_raises_no_strange_error(self, where: bytes, number: bytes) -> None:
         for call in Call:
-            with contextlib.suppress(MstockError):
+            with contextlib.suppress(BrokerError):
                 ask(where % number, call)
 
 
@@ -376,10 +375,10 @@ bodies = (
 def test_whatever_arrives_is_a_success_that_says_so_or_one_of_our_errors(
     body: bytes, http: int, call: Call
 ) -> None:
-    result: Envelope | MstockError
+    result: Envelope | BrokerError
     try:
         result = ask(body, call, http)
-    except MstockError as error:
+    except BrokerError as error:
         result = error
     if isinstance(result, Envelope):
         assert says_success(body)

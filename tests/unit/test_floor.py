@@ -12,35 +12,37 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from broker.mstock import errors
-from broker.mstock.clock import IST, SYSTEM_CLOCK, session_end
-from broker.mstock.errors import (
-    APIKeyException,
+from broker._kit import errors
+from broker._kit.clock import IST, SYSTEM_CLOCK, session_end
+from broker._kit.errors import (
+    BrokerError,
     CertificateError,
     CorrectInput,
-    DataException,
     FixConfiguration,
-    GeneralException,
     HostError,
-    InputException,
     LogInAgain,
-    LoginUnderway,
+    LoginInProgress,
     LoginUnfinished,
-    LookBeforeActing,
-    MiraeException,
-    MstockError,
+    ManualCheckRequired,
     OutcomeUnknown,
     PluginFault,
     RateLimited,
     SessionRefused,
     SettingError,
-    TokenException,
+    StoreError,
     Unreachable,
-    VaultError,
-    VersionException,
     WaitAndRetry,
 )
-from broker.mstock.secret import Secret
+from broker._kit.secret import Secret
+from broker.mstock.errors import (
+    APIKeyException,
+    DataException,
+    GeneralException,
+    InputException,
+    MiraeException,
+    TokenException,
+    VersionException,
+)
 
 VALUE = "s3cr3t-value"
 SECRET = Secret(VALUE)
@@ -170,19 +172,25 @@ class TestSessionEnd:
         assert abs(SYSTEM_CLOCK.now() - datetime.now(UTC)) < timedelta(seconds=5)
 
 
-FAMILIES: dict[type[MstockError], list[type[MstockError]]] = {
+FAMILIES: dict[type[BrokerError], list[type[BrokerError]]] = {
     FixConfiguration: [
         SettingError,
         CertificateError,
-        VaultError,
+        StoreError,
         HostError,
         APIKeyException,
         VersionException,
     ],
     LogInAgain: [TokenException],
     CorrectInput: [InputException],
-    WaitAndRetry: [GeneralException, Unreachable, LoginUnfinished, LoginUnderway, RateLimited],
-    LookBeforeActing: [SessionRefused, MiraeException, DataException, PluginFault, OutcomeUnknown],
+    WaitAndRetry: [GeneralException, Unreachable, LoginUnfinished, LoginInProgress, RateLimited],
+    ManualCheckRequired: [
+        SessionRefused,
+        MiraeException,
+        DataException,
+        PluginFault,
+        OutcomeUnknown,
+    ],
 }
 LEAVES = [leaf for leaves in FAMILIES.values() for leaf in leaves]
 
@@ -194,15 +202,15 @@ class TestErrors:
             for each in vars(errors).values()
             if isinstance(each, type) and issubclass(each, Exception)
         }
-        assert everything == {MstockError, *FAMILIES, *LEAVES}
+        assert everything == {BrokerError, *FAMILIES, *LEAVES}
         for family, leaves in FAMILIES.items():
-            assert family.__bases__ == (MstockError,)
+            assert family.__bases__ == (BrokerError,)
             for leaf in leaves:
                 assert leaf.__bases__ == (family,)
 
-    @pytest.mark.parametrize("kind", [MstockError, *FAMILIES, *LEAVES])
+    @pytest.mark.parametrize("kind", [BrokerError, *FAMILIES, *LEAVES])
     def test_every_error_carries_message_next_step_code_and_http_status(
-        self, kind: type[MstockError]
+        self, kind: type[BrokerError]
     ) -> None:
         error = kind("It broke.", "Mend it.", code="MA500", http_status=200)
         assert (error.message, error.next_step) == ("It broke.", "Mend it.")

@@ -8,21 +8,24 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from broker.mstock.client.meaning import ROWS, Row, outcome_unknown, refusal, unclear
-from broker.mstock.client.routes import Call, Route
+from broker._kit.errors import (
+    BrokerError,
+    LogInAgain,
+    ManualCheckRequired,
+    OutcomeUnknown,
+    RateLimited,
+    SessionRefused,
+    Unreachable,
+)
+from broker._kit.http.routes import Route
+from broker.mstock.client.error_table import ROWS, Row, outcome_unknown, refusal, unclear
+from broker.mstock.client.routes import Call
 from broker.mstock.errors import (
     APIKeyException,
     GeneralException,
     InputException,
-    LogInAgain,
-    LookBeforeActing,
     MiraeException,
-    MstockError,
-    OutcomeUnknown,
-    RateLimited,
-    SessionRefused,
     TokenException,
-    Unreachable,
     VersionException,
 )
 
@@ -32,7 +35,7 @@ READS = (FUNDS, Call.GREETING)
 ROUTES = {call: Route(call, "POST", "/x", repeat=call in READS) for call in Call}
 ONCE = [LOGIN, OTP, TOTP, LOGOUT]
 
-Example = tuple[Call, int, str, str, type[MstockError]]
+Example = tuple[Call, int, str, str, type[BrokerError]]
 EXAMPLES: list[Example] = [
     (
         FUNDS,
@@ -91,7 +94,7 @@ class TestTable:
 
     @pytest.mark.parametrize(("call", "http", "code", "words", "error"), EXAMPLES)
     def test_every_example_is_the_error_that_the_documents_give(
-        self, call: Call, http: int, code: str, words: str, error: type[MstockError]
+        self, call: Call, http: int, code: str, words: str, error: type[BrokerError]
     ) -> None:
         caught = refusal(ROUTES[call], http, code, words)
         assert type(caught) is error
@@ -153,7 +156,7 @@ class TestUnknownWords:
     def test_with_the_code_of_a_dead_token_end_no_session(self) -> None:
         for code in ("IA401", "TokenException"):
             caught = refusal(ROUTES[FUNDS], 401, code, "Who are you?")
-            assert isinstance(caught, LookBeforeActing)
+            assert isinstance(caught, ManualCheckRequired)
             assert "if it comes back, log out and log in again" in caught.next_step
 
     def test_are_shown_as_they_are(self) -> None:
@@ -198,7 +201,7 @@ class TestMa500:
 class TestAttempts:
     WORDS = "Invalid username or password. {} attempts remaining "
 
-    def told(self, left: int, words: str = WORDS) -> MstockError:
+    def told(self, left: int, words: str = WORDS) -> BrokerError:
         return refusal(ROUTES[LOGIN], 200, "MA500", words.format(left))
 
     @pytest.mark.parametrize("left", [9, 2, 1, 0])

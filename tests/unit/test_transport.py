@@ -13,18 +13,14 @@ import pytest
 import trustme
 from urllib3.exceptions import ConnectTimeoutError
 
-from broker.mstock.client.routes import Call, Route
-from broker.mstock.client.transport import Transport
-from broker.mstock.clock import SYSTEM_CLOCK
-from broker.mstock.config import Timeouts
-from broker.mstock.errors import (
-    CertificateError,
-    DataException,
-    MstockError,
-    OutcomeUnknown,
-    Unreachable,
-)
-from broker.mstock.secret import Secret
+from broker._kit.clock import SYSTEM_CLOCK
+from broker._kit.errors import BrokerError, CertificateError, OutcomeUnknown, Unreachable
+from broker._kit.http.routes import Route
+from broker._kit.http.transport import Transport
+from broker._kit.secret import Secret
+from broker._kit.settings import Timeouts
+from broker.mstock.client.routes import Call
+from broker.mstock.errors import DataException
 from tests.support.clock import FakeClock
 from tests.support.raw_server import (
     Action,
@@ -72,11 +68,11 @@ def transport(url: str, timeouts: Timeouts = SHORT, **kwargs: object) -> Transpo
     return Transport(url, timeouts, jitter=lambda: 0.5, **kwargs)  # type: ignore[arg-type]
 
 
-def outcome(wire: Transport, route: Route) -> int | type[MstockError]:
+def outcome(wire: Transport, route: Route) -> int | type[BrokerError]:
     """The HTTP status of the answer, or the kind of the error."""
     try:
         return wire.call(route, {}, json=None if route.method == "GET" else {"a": "b"}).http_status
-    except MstockError as error:
+    except BrokerError as error:
         told = error
     assert str(told).strip()
     assert told.__context__ is None  # the library's error, with our headers in it, is not kept

@@ -6,22 +6,22 @@ from pathlib import Path
 
 import pytest
 
-from broker.mstock.errors import SettingError
-from broker.mstock.secret import Secret
-from broker.mstock.upkeep import Upkeep
+from broker._kit.errors import SettingError
+from broker._kit.secret import Secret
+from broker._kit.settings import ServiceSettings
 
 BOT = "123456789:AAEhBOweik6ad9r_QXMENQjcrGbqCr4K-bc"
 
 
 def test_defaults_are_a_folder_of_the_user_and_nobody_to_tell() -> None:
-    home = str(Path("~/.mstock-openalgo").expanduser())
-    assert Upkeep.from_env({}) == Upkeep(home, False, None, None, None)
+    home = str(Path("~/.openalgo-brokers").expanduser())
+    assert ServiceSettings.from_env({}) == ServiceSettings(home, False, None, None, None)
 
 
 def test_is_read_from_the_environment_at_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MSTOCK_HOME", "/srv/mstock")
-    monkeypatch.setenv("MSTOCK_KEYRING", "1")
-    upkeep = Upkeep.from_env()
+    monkeypatch.setenv("BROKER_HOME", "/srv/mstock")
+    monkeypatch.setenv("BROKER_KEYRING", "1")
+    upkeep = ServiceSettings.from_env()
     assert (upkeep.home, upkeep.uses_keyring) == (str(Path("/srv/mstock").absolute()), True)
 
 
@@ -30,38 +30,38 @@ def test_is_read_from_the_environment_at_the_call(monkeypatch: pytest.MonkeyPatc
     ["sqlite:////srv/mstock.db", "postgresql+psycopg://me:s3cr3t@127.0.0.1/mstock"],
 )
 def test_takes_a_database_of_two_kinds(url: str) -> None:
-    assert Upkeep.from_env({"MSTOCK_STORE": f' "{url}" '}).store_url == Secret(url)
+    assert ServiceSettings.from_env({"BROKER_STORE": f' "{url}" '}).store_url == Secret(url)
 
 
 @pytest.mark.parametrize(
     "url", ["https://example.com/hook", "http://127.0.0.1:8080/hook", "http://localhost/x"]
 )
 def test_takes_a_webhook_over_tls_or_on_this_computer(url: str) -> None:
-    assert Upkeep.from_env({"MSTOCK_NOTIFY_URL": url}).webhook == Secret(url)
+    assert ServiceSettings.from_env({"BROKER_NOTIFY_URL": url}).webhook == Secret(url)
 
 
 @pytest.mark.parametrize("chat", ["-1001234567890", "42", "@my_channel"])
 def test_takes_a_telegram_bot_with_its_chat(chat: str) -> None:
-    given = {"MSTOCK_TELEGRAM_TOKEN": BOT, "MSTOCK_TELEGRAM_CHAT": chat}
-    assert Upkeep.from_env(given).telegram == (Secret(BOT), chat)
+    given = {"BROKER_TELEGRAM_TOKEN": BOT, "BROKER_TELEGRAM_CHAT": chat}
+    assert ServiceSettings.from_env(given).telegram == (Secret(BOT), chat)
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("MSTOCK_KEYRING", "s3cr3t"),
-        ("MSTOCK_STORE", "mysql://me:s3cr3t@db/mstock"),
-        ("MSTOCK_STORE", "s3cr3t"),
-        ("MSTOCK_NOTIFY_URL", "http://example.com/s3cr3t"),
-        ("MSTOCK_NOTIFY_URL", "https://me:s3cr3t@example.com/hook"),
-        ("MSTOCK_NOTIFY_URL", "http://127.0.0.1.example.com/s3cr3t"),
-        ("MSTOCK_TELEGRAM_TOKEN", BOT),
-        ("MSTOCK_TELEGRAM_CHAT", "42"),
+        ("BROKER_KEYRING", "s3cr3t"),
+        ("BROKER_STORE", "mysql://me:s3cr3t@db/mstock"),
+        ("BROKER_STORE", "s3cr3t"),
+        ("BROKER_NOTIFY_URL", "http://example.com/s3cr3t"),
+        ("BROKER_NOTIFY_URL", "https://me:s3cr3t@example.com/hook"),
+        ("BROKER_NOTIFY_URL", "http://127.0.0.1.example.com/s3cr3t"),
+        ("BROKER_TELEGRAM_TOKEN", BOT),
+        ("BROKER_TELEGRAM_CHAT", "42"),
     ],
 )
 def test_refuses_by_name_without_showing_the_value(name: str, value: str) -> None:
     with pytest.raises(SettingError) as caught:
-        Upkeep.from_env({name: value})
+        ServiceSettings.from_env({name: value})
     assert name in str(caught.value)
     assert value not in str(caught.value)
     assert "s3cr3t" not in str(caught.value)
@@ -70,11 +70,11 @@ def test_refuses_by_name_without_showing_the_value(name: str, value: str) -> Non
 
 def test_shows_no_secret() -> None:
     given = {
-        "MSTOCK_STORE": "postgresql://me:s3cr3t@db/mstock",
-        "MSTOCK_NOTIFY_URL": "https://example.com/s3cr3t",
-        "MSTOCK_TELEGRAM_TOKEN": BOT,
-        "MSTOCK_TELEGRAM_CHAT": "42",
+        "BROKER_STORE": "postgresql://me:s3cr3t@db/mstock",
+        "BROKER_NOTIFY_URL": "https://example.com/s3cr3t",
+        "BROKER_TELEGRAM_TOKEN": BOT,
+        "BROKER_TELEGRAM_CHAT": "42",
     }
-    shown = repr(Upkeep.from_env(given))
+    shown = repr(ServiceSettings.from_env(given))
     assert "s3cr3t" not in shown
     assert BOT not in shown

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from broker.mstock.clock import IST
-from broker.mstock.config import Account, Config
-from broker.mstock.errors import InputException, MstockError
-from broker.mstock.secret import Secret
-from broker.mstock.session.autologin import AutoLoginStatus
-from broker.mstock.session.renewal import Attempt
+from broker._kit.clock import IST
+from broker._kit.errors import BrokerError
+from broker._kit.secret import Secret
+from broker._kit.sessions.auto_login import AutoLoginStatus
+from broker._kit.sessions.daily_login import Attempt
+from broker._kit.settings import Account
+from broker.mstock.errors import InputException
+from broker.mstock.settings import Config
 
 TOTP_SECRET = "JBSWY3DPEHPK3PXP"
 NEXT = datetime(2026, 11, 24, 8, 35, tzinfo=IST)
@@ -35,7 +37,7 @@ class FakeAuto:
     history: tuple[Attempt, ...] = ()
     calls: list[str] = field(default_factory=list)
     given: list[tuple[str, str, bool]] = field(default_factory=list)
-    fail: MstockError | None = None
+    fail: BrokerError | None = None
     before: Callable[[], None] = lambda: None
     lock: threading.Lock = field(default_factory=threading.Lock)
 

@@ -8,12 +8,12 @@ from types import SimpleNamespace
 import pytest
 from flask import Flask
 
-from broker.mstock.config import Config
-from broker.mstock.session import login
-from broker.mstock.web import desk
-from broker.mstock.web.flow import LoginFlow
-from broker.mstock.web.pending import PendingLogins
-from broker.mstock.web.standalone import create_app
+from broker._kit.web import standalone_views
+from broker._kit.web.login_flow import LoginFlow
+from broker._kit.web.pending_logins import PendingLogins
+from broker._kit.web.standalone_app import create_app
+from broker.mstock.client import login
+from broker.mstock.settings import Config
 from tests.support.clock import FakeClock
 from tests.web.helpers import Browser, FakeMstock, settings
 
@@ -31,7 +31,7 @@ def mstock(monkeypatch: pytest.MonkeyPatch) -> FakeMstock:
     fake = FakeMstock()
     for name in ("send_otp", "verify_otp", "login_with_totp", "logout"):
         monkeypatch.setattr(login, name, getattr(fake, name))
-    monkeypatch.setattr(desk, "get_fund_summary", fake.get_fund_summary)
+    monkeypatch.setattr(standalone_views, "get_fund_summary", fake.get_fund_summary)
     return fake
 
 

@@ -14,12 +14,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from broker.mstock.config import Config
-from broker.mstock.errors import MstockError
+from broker._kit.errors import BrokerError
+from broker._kit.secret import Secret
+from broker._kit.web.single_submit import SingleSubmit
+from broker.mstock.client.login import Challenge, LogoutResult
 from broker.mstock.mapping.funds import FundSummary
-from broker.mstock.secret import Secret
-from broker.mstock.session.login import Challenge, Farewell
-from broker.mstock.web.once import SendOnce
+from broker.mstock.settings import Config
 
 CALLBACK = "/mstock/callback"
 PASSWORD = "Correct-Horse-9"
@@ -47,7 +47,9 @@ class FakeMstock:
     fail: dict[str, list[BaseException]] = field(default_factory=dict)
     sent_to: str = SENT_TO
     otp: str = OTP
-    farewell: Farewell = field(default_factory=lambda: Farewell(True, "mStock has confirmed."))
+    farewell: LogoutResult = field(
+        default_factory=lambda: LogoutResult(True, "mStock has confirmed.")
+    )
     before: Callable[[str], None] = lambda name: None
     tickets: list[str] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
@@ -69,7 +71,7 @@ class FakeMstock:
         self._called("login_with_totp")
         return self._token()
 
-    def logout(self, config: Config, token: Secret) -> Farewell:
+    def logout(self, config: Config, token: Secret) -> LogoutResult:
         self._called("logout")
         return self.farewell
 
@@ -91,7 +93,7 @@ class FakeMstock:
             self.tokens.append(f"eyJ.token-{len(self.tokens) + 1}.c2lnbmF0dXJl")
             return Secret(self.tokens[-1])
 
-    def will_fail(self, name: str, *errors: MstockError | Exception) -> None:
+    def will_fail(self, name: str, *errors: BrokerError | Exception) -> None:
         self.fail.setdefault(name, []).extend(errors)
 
 
@@ -113,7 +115,7 @@ def fund_summary(**changed: Any) -> FundSummary:
     return FundSummary(**{**figures, **known, **changed})
 
 
-def until_waiting(once: SendOnce[Any], others: int) -> None:
+def until_waiting(once: SingleSubmit[Any], others: int) -> None:
     """Return when that many repeats of a form wait for the one that is under way."""
     for _ in range(1000):
         futures = list(once._running.values())

@@ -10,28 +10,28 @@ import pytest
 from flask import Flask, Response, session
 from flask_wtf.csrf import CSRFProtect
 
-from broker.mstock.clock import IST
-from broker.mstock.config import Config
-from broker.mstock.errors import (
-    InputException,
-    LoginUnderway,
+from broker._kit.clock import IST
+from broker._kit.errors import (
+    LoginInProgress,
     OutcomeUnknown,
     SettingError,
+    StoreError,
     Unreachable,
-    VaultError,
 )
-from broker.mstock.secret import Secret
-from broker.mstock.session import held
-from broker.mstock.session.held import How
-from broker.mstock.session.line import Line
-from broker.mstock.session.store import MemoryStore
-from broker.mstock.session.terms import TERMS
-from broker.mstock.web.auto_login import RULE, create_auto_login_blueprint
-from broker.mstock.web.callback import create_blueprint
-from broker.mstock.web.flow import LoginFlow
-from broker.mstock.web.headers import HEADERS
-from broker.mstock.web.pending import PendingLogins
-from broker.mstock.web.standalone import create_app
+from broker._kit.secret import Secret
+from broker._kit.sessions import stored_session
+from broker._kit.sessions.login_lock import Line
+from broker._kit.sessions.store import MemoryStore
+from broker._kit.sessions.stored_session import LoginMethod
+from broker._kit.web.auto_login_page import RULE, create_auto_login_blueprint
+from broker._kit.web.headers import HEADERS
+from broker._kit.web.login_flow import LoginFlow
+from broker._kit.web.login_page import create_blueprint
+from broker._kit.web.pending_logins import PendingLogins
+from broker._kit.web.standalone_app import create_app
+from broker.mstock.errors import InputException
+from broker.mstock.settings import Config
+from broker.mstock.terms import TERMS
 from tests.support.clock import FakeClock
 from tests.web.auto import DONE, NEXT_WORDS, REFUSED, TOTP_SECRET, FakeAuto, attempts, jwt
 from tests.web.helpers import CALLBACK, PASSWORD, Browser, FakeMstock, Page, settings
@@ -197,8 +197,8 @@ def test_a_test_says_how_it_went(owner: Browser, auto: FakeAuto) -> None:
         InputException("mStock refused the password.", "Enter it anew.", code="MA500"),
         Unreachable("mStock cannot be reached.", "Try later."),
         OutcomeUnknown("Whether mStock logged in is not known.", "Look first."),
-        LoginUnderway("This account is being logged in.", "Wait."),
-        VaultError("The vault cannot be written.", "Free some room."),
+        LoginInProgress("This account is being logged in.", "Wait."),
+        StoreError("The vault cannot be written.", "Free some room."),
     ],
 )
 def test_a_test_that_fails_is_told_on_the_page(
@@ -279,14 +279,14 @@ def test_the_kept_session_is_shown(
     owner: Browser, store: MemoryStore, config: Config, clock: FakeClock
 ) -> None:
     token = Secret(jwt(clock.now()))
-    held.keep(store, config.account, token, clock.now(), How.AUTO)
+    stored_session.save_session(store, config.account, token, clock.now(), LoginMethod.AUTO)
     text = owner.get(RULE).text
     assert "Logged in 23 Nov 2026, 09:00:00 IST, by auto-login" in text
     assert "Valid until 24 Nov 2026, 00:00:00 IST (midnight) at the latest" in text
     assert "Expected until 23 Nov 2026, 21:00:00 IST" in text
-    held.mark_dead(store, config.account, token)
+    stored_session.mark_revoked(store, config.account, token)
     assert "Session Over" in owner.get(RULE).text
-    held.forget(store, config.account)
+    stored_session.delete_session(store, config.account)
     assert "Session None: nobody is logged in." in owner.get(RULE).text
 
 
@@ -400,7 +400,7 @@ def test_json_for_a_stranger(browser: Browser, auto: FakeAuto) -> None:
 def test_without_a_vault_the_page_says_what_is_wrong(
     config: Config, clock: FakeClock, flow: LoginFlow, mstock: FakeMstock
 ) -> None:
-    trouble = VaultError("The vault cannot be read.", "Give it back its rights.")
+    trouble = StoreError("The vault cannot be read.", "Give it back its rights.")
     browser = Browser(create_app(lambda: config, clock, flow=flow, no_auto=trouble))
     page = browser.get(RULE)
     assert page.status == 500

@@ -1,4 +1,4 @@
-"""`python -m demo`, as a person starts it: what it prints, what it ignores, how it ends."""
+"""The demo as a person starts it: what it prints, what it ignores, how it ends."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def started(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[subproce
     (tmp_path / ".env").write_text("".join(f"{k}={v}\n" for k, v in hostile.items()))
     env = {**os.environ, **hostile, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
     how: dict[str, Any] = {"cwd": tmp_path, "env": env, "stderr": subprocess.STDOUT}
-    with process.started("demo", "--type", request.param, **how) as demo:
+    with process.started("broker_simulator.demo", "--type", request.param, **how) as demo:
         yield demo
 
 
@@ -60,7 +60,7 @@ def test_a_taken_port_is_said_in_a_sentence() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         done = subprocess.run(
-            [sys.executable, "-m", "demo", "--port", port],
+            [sys.executable, "-m", "broker_simulator.demo", "--port", port],
             cwd=ROOT,
             capture_output=True,
             text=True,

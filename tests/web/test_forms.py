@@ -6,12 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from broker.mstock.config import Config
-from broker.mstock.errors import (
-    SettingError,
-)
-from broker.mstock.web.flow import LoginFlow
-from broker.mstock.web.standalone import create_app
+from broker._kit.errors import SettingError
+from broker._kit.web.login_flow import LoginFlow
+from broker._kit.web.standalone_app import create_app
+from broker.mstock.settings import Config
 from tests.support.clock import FakeClock
 from tests.web.helpers import CALLBACK, PASSWORD, Browser, FakeMstock, settings
 

@@ -10,10 +10,10 @@ from dataclasses import replace as with_changes
 import pytest
 from flask import Flask
 
-from broker.mstock.config import Config
-from broker.mstock.secret import Secret
-from broker.mstock.web.answers import Step
-from broker.mstock.web.flow import Entry, LoginFlow, Visit
+from broker._kit.secret import Secret
+from broker._kit.web.login_flow import Entry, LoginFlow, Visit
+from broker._kit.web.messages import Step
+from broker.mstock.settings import Config
 from tests.web.helpers import (
     CALLBACK,
     OTP,

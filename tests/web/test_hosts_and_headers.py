@@ -5,12 +5,10 @@ from __future__ import annotations
 import pytest
 from flask import Flask
 
-from broker.mstock.config import Config
-from broker.mstock.errors import (
-    Unreachable,
-)
-from broker.mstock.web import standalone
-from broker.mstock.web.headers import HEADERS
+from broker._kit.errors import Unreachable
+from broker._kit.web import standalone_app
+from broker._kit.web.headers import HEADERS
+from broker.mstock.settings import Config
 from tests.support.clock import FakeClock
 from tests.web.helpers import CALLBACK, OTP, PASSWORD, TOTP, Browser, FakeMstock, Page
 
@@ -40,7 +38,7 @@ def test_the_cookie(browser: Browser) -> None:
 
 
 def test_each_start_has_its_own_key(config: Config, clock: FakeClock) -> None:
-    keys = {standalone.create_app(lambda: config, clock).secret_key for _ in range(5)}
+    keys = {standalone_app.create_app(lambda: config, clock).secret_key for _ in range(5)}
     assert len(keys) == 5
 
 

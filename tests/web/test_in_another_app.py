@@ -10,10 +10,10 @@ from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from flask_wtf.csrf import CSRFProtect
 
-from broker.mstock.config import Config
-from broker.mstock.secret import Secret
-from broker.mstock.web.callback import create_blueprint
-from broker.mstock.web.flow import LoginFlow
+from broker._kit.secret import Secret
+from broker._kit.web.login_flow import LoginFlow
+from broker._kit.web.login_page import create_blueprint
+from broker.mstock.settings import Config
 from tests.support.clock import FakeClock
 from tests.web.helpers import CALLBACK, PASSWORD, TOTP, Browser, FakeMstock
 

@@ -6,19 +6,16 @@ from typing import Any
 
 import pytest
 
-from broker.mstock.errors import (
-    APIKeyException,
+from broker._kit.errors import (
+    BrokerError,
     CertificateError,
-    GeneralException,
-    InputException,
-    MstockError,
     OutcomeUnknown,
     RateLimited,
     SettingError,
-    TokenException,
     Unreachable,
 )
-from broker.mstock.web import answers
+from broker._kit.web import messages
+from broker.mstock.errors import APIKeyException, GeneralException, InputException, TokenException
 from tests.support.clock import FakeClock
 from tests.web.helpers import CALLBACK, OTP, PASSWORD, SENT_TO, TOTP, Browser, FakeMstock
 
@@ -111,7 +108,7 @@ def test_a_body_that_is_no_object_of_texts_is_400(
     assert mstock.calls == []
 
 
-FAILURES: list[tuple[MstockError, int]] = [
+FAILURES: list[tuple[BrokerError, int]] = [
     (InputException("Wrong password."), 401),
     (TokenException("Over."), 401),
     (APIKeyException("Refused."), 401),
@@ -129,7 +126,7 @@ FAILURES: list[tuple[MstockError, int]] = [
 def test_every_failure_has_its_status_and_its_words(
     browser: Browser,
     mstock: FakeMstock,
-    error: MstockError,
+    error: BrokerError,
     status: int,
     fields: dict[str, str],
 ) -> None:
@@ -141,7 +138,7 @@ def test_every_failure_has_its_status_and_its_words(
 
 
 def test_no_failure_is_ever_200() -> None:
-    assert all(status >= 400 for _, status in answers.STATUS)
+    assert all(status >= 400 for _, status in messages.STATUS)
 
 
 def test_attempts_and_tries_are_numbers_too(browser: Browser, mstock: FakeMstock) -> None:

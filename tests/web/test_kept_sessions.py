@@ -10,19 +10,20 @@ from datetime import datetime, timedelta
 import pytest
 from flask import Flask
 
-from broker.mstock.clock import IST
-from broker.mstock.config import Config
-from broker.mstock.errors import LoginUnderway, TokenException, VaultError
-from broker.mstock.secret import Secret
-from broker.mstock.session import held
-from broker.mstock.session.held import How
-from broker.mstock.session.line import Line
-from broker.mstock.session.login import Farewell
-from broker.mstock.session.store import Item, MemoryStore
-from broker.mstock.web.auto_login import RULE
-from broker.mstock.web.flow import LoginFlow
-from broker.mstock.web.pending import PendingLogins
-from broker.mstock.web.standalone import create_app
+from broker._kit.clock import IST
+from broker._kit.errors import LoginInProgress, StoreError
+from broker._kit.secret import Secret
+from broker._kit.sessions import stored_session
+from broker._kit.sessions.login_lock import Line
+from broker._kit.sessions.store import Item, MemoryStore
+from broker._kit.sessions.stored_session import LoginMethod
+from broker._kit.web.auto_login_page import RULE
+from broker._kit.web.login_flow import LoginFlow
+from broker._kit.web.pending_logins import PendingLogins
+from broker._kit.web.standalone_app import create_app
+from broker.mstock.client.login import LogoutResult
+from broker.mstock.errors import TokenException
+from broker.mstock.settings import Config
 from tests.support.clock import FakeClock
 from tests.web.auto import NEXT, NEXT_WORDS, FakeAuto, jwt
 from tests.web.helpers import CALLBACK, PASSWORD, TOTP, Browser, FakeMstock, Page
@@ -34,7 +35,7 @@ class SickStore(MemoryStore):
     """A vault that can be neither read nor written."""
 
     def _fail(self, *_: object, **__: object) -> None:
-        raise VaultError("The vault cannot be read.")
+        raise StoreError("The vault cannot be read.")
 
     get = set = delete = lease = release = _fail  # type: ignore[assignment]
 
@@ -75,7 +76,7 @@ def app(app_of: Callable[[MemoryStore], Flask], store: MemoryStore) -> Flask:
 def renew(store: MemoryStore, config: Config, clock: FakeClock, number: int = 1) -> Secret:
     """What auto-login does."""
     token = Secret(jwt(clock.now(), number))
-    held.keep(store, config.account, token, clock.now(), How.AUTO)
+    stored_session.save_session(store, config.account, token, clock.now(), LoginMethod.AUTO)
     return token
 
 
@@ -84,7 +85,7 @@ def log_out(browser: Browser, page: Page) -> Page:
     return browser.post(form, "/logout")
 
 
-@pytest.mark.parametrize(("way", "how"), [("otp", How.OTP), ("totp", How.TOTP)])
+@pytest.mark.parametrize(("way", "how"), [("otp", LoginMethod.OTP), ("totp", LoginMethod.TOTP)])
 def test_a_login_is_kept(
     browser: Browser,
     store: MemoryStore,
@@ -92,13 +93,13 @@ def test_a_login_is_kept(
     clock: FakeClock,
     mstock: FakeMstock,
     way: str,
-    how: How,
+    how: LoginMethod,
 ) -> None:
     if way == "otp":
         browser.log_in()
     else:
         browser.multipart(password=PASSWORD, totp=TOTP)
-    kept = held.held(store, config.account, clock.now())
+    kept = stored_session.load_session(store, config.account, clock.now())
     assert kept is not None
     assert kept.token.reveal() == mstock.tokens[-1]
     assert (kept.how, kept.logged_in_at, kept.is_over) == (how, clock.now(), False)
@@ -173,7 +174,7 @@ def test_two_threads_share_one_line(config: Config, clock: FakeClock, store: Mem
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(first)
         assert inside.wait(5)
-        with pytest.raises(LoginUnderway), line.hold(config):
+        with pytest.raises(LoginInProgress), line.hold(config):
             pass
         done.set()
         running.result(5)
@@ -185,7 +186,7 @@ def test_the_session_is_kept_before_the_line_is_free(
     config: Config, clock: FakeClock, store: MemoryStore
 ) -> None:
     with Line(store, clock).hold(config) as keep:
-        keep(Secret("a.b.c"), How.OTP)
+        keep(Secret("a.b.c"), LoginMethod.OTP)
         assert store.get(config.account, Item.TOKEN) == Secret("a.b.c")
         assert not store.lease(config.account, "another", clock.now(), 1)
 
@@ -283,7 +284,7 @@ def test_a_second_session_that_was_not_ended_for_certain_is_told(
 ) -> None:
     page = browser.log_in()
     renew(store, config, clock)
-    mstock.farewell = Farewell(False, "mStock did not confirm the logout.")
+    mstock.farewell = LogoutResult(False, "mStock did not confirm the logout.")
     assert "not confirmed by mStock" in log_out(browser, page).alert
 
 

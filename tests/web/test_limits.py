@@ -6,16 +6,16 @@ import threading
 
 import pytest
 
-from broker.mstock.errors import (
+from broker._kit.errors import (
+    BrokerError,
     CertificateError,
-    InputException,
     LoginUnfinished,
-    MstockError,
     OutcomeUnknown,
     SettingError,
     Unreachable,
 )
-from broker.mstock.web.limits import Full, LoginLimits
+from broker._kit.web.login_limits import Full, LoginLimits
+from broker.mstock.errors import InputException
 from tests.support.clock import FakeClock
 
 
@@ -101,7 +101,7 @@ def test_at_once_as_many_get_through_as_one_after_the_other(clock: FakeClock) ->
 @pytest.mark.parametrize(
     "error", [Unreachable("No."), CertificateError("No."), SettingError("No.")]
 )
-def test_what_never_reached_mstock_takes_no_place(clock: FakeClock, error: MstockError) -> None:
+def test_what_never_reached_mstock_takes_no_place(clock: FakeClock, error: BrokerError) -> None:
     limits = LoginLimits(clock)
     for _ in range(30):
         with pytest.raises(type(error)), limits.place("a"):

@@ -10,12 +10,13 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from broker.mstock.config import Config
-from broker.mstock.errors import InputException, Unreachable
-from broker.mstock.secret import Secret
-from broker.mstock.web.flow import Entry, LoginFlow, Visit
-from broker.mstock.web.limits import Full, LoginLimits
-from broker.mstock.web.waiting import Why
+from broker._kit.errors import Unreachable
+from broker._kit.secret import Secret
+from broker._kit.web.login_flow import Entry, LoginFlow, Visit
+from broker._kit.web.login_limits import Full, LoginLimits
+from broker._kit.web.pending_view import Why
+from broker.mstock.errors import InputException
+from broker.mstock.settings import Config
 from tests.support.clock import FakeClock
 from tests.web.helpers import CALLBACK, OTP, PASSWORD, TOTP, Browser, FakeMstock, Page
 

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from broker.mstock.config import Config
+from broker._kit.errors import BrokerError, OutcomeUnknown, RateLimited, Unreachable
+from broker._kit.web.login_flow import LoginFlow
+from broker._kit.web.standalone_app import create_app
 from broker.mstock.errors import (
     APIKeyException,
     DataException,
     GeneralException,
     InputException,
     MiraeException,
-    MstockError,
-    OutcomeUnknown,
-    RateLimited,
-    Unreachable,
 )
-from broker.mstock.web.flow import LoginFlow
-from broker.mstock.web.standalone import create_app
+from broker.mstock.settings import Config
 from tests.support.clock import FakeClock
 from tests.web.helpers import OTP, PASSWORD, SENT_TO, TOTP, Browser, FakeMstock
 
@@ -209,7 +206,7 @@ def test_a_wrong_otp_keeps_the_step_for_five_tries(
     ],
 )
 def test_what_follows_a_failed_second_step(
-    browser: Browser, mstock: FakeMstock, error: MstockError, step: str, status: int, tries: int
+    browser: Browser, mstock: FakeMstock, error: BrokerError, step: str, status: int, tries: int
 ) -> None:
     mstock.will_fail("verify_otp", error)
     page = browser.enter(browser.ask_for_otp())

@@ -7,12 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from broker.mstock.web.once import AlreadySent, SendOnce
+from broker._kit.web.single_submit import AlreadySubmitted, SingleSubmit
 from tests.web.helpers import until_waiting
 
 
 def test_a_double_click_shares_one_answer() -> None:
-    once: SendOnce[int] = SendOnce()
+    once: SingleSubmit[int] = SingleSubmit()
     started, finish = threading.Event(), threading.Event()
     calls = []
 
@@ -33,15 +33,15 @@ def test_a_double_click_shares_one_answer() -> None:
 
 
 def test_a_later_repeat_is_turned_away() -> None:
-    once: SendOnce[int] = SendOnce()
+    once: SingleSubmit[int] = SingleSubmit()
     assert once.run("form", lambda: 1, 5) == 1
-    with pytest.raises(AlreadySent):
+    with pytest.raises(AlreadySubmitted):
         once.run("form", lambda: 2, 5)
     assert once.run("other form", lambda: 3, 5) == 3
 
 
 def test_a_failure_is_told_to_its_doer_alone_and_still_uses_the_form_up() -> None:
-    once: SendOnce[int] = SendOnce()
+    once: SingleSubmit[int] = SingleSubmit()
     started, finish = threading.Event(), threading.Event()
 
     def work() -> int:
@@ -57,14 +57,14 @@ def test_a_failure_is_told_to_its_doer_alone_and_still_uses_the_form_up() -> Non
         finish.set()
         with pytest.raises(LookupError):
             first.result(5)
-        with pytest.raises(AlreadySent):
+        with pytest.raises(AlreadySubmitted):
             second.result(5)
-    with pytest.raises(AlreadySent):
+    with pytest.raises(AlreadySubmitted):
         once.run("form", lambda: 1, 5)
 
 
 def test_patience_has_an_end() -> None:
-    once: SendOnce[int] = SendOnce()
+    once: SingleSubmit[int] = SingleSubmit()
     started, finish = threading.Event(), threading.Event()
 
     def work() -> int:
@@ -75,14 +75,14 @@ def test_patience_has_an_end() -> None:
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(once.run, "form", work, 5)
         assert started.wait(5)
-        with pytest.raises(AlreadySent):
+        with pytest.raises(AlreadySubmitted):
             once.run("form", work, 0.01)
         finish.set()
         assert first.result(5) == 1
 
 
 def test_the_result_is_not_kept_and_the_memory_is_bounded() -> None:
-    once: SendOnce[object] = SendOnce(capacity=3)
+    once: SingleSubmit[object] = SingleSubmit(capacity=3)
     for n in range(10):
         once.run(n, object, 1)
     assert once._running == {}

@@ -10,10 +10,10 @@ from datetime import timedelta
 
 import pytest
 
-from broker.mstock.secret import Secret
-from broker.mstock.session.later import on_a_thread
-from broker.mstock.web.pending import PendingLogins
-from broker.mstock.web.waiting import (
+from broker._kit.secret import Secret
+from broker._kit.sessions.timers import on_a_thread
+from broker._kit.web.pending_logins import PendingLogins
+from broker._kit.web.pending_view import (
     Attempt,
     Busy,
     Gone,

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.mstock.clock import IST
+from broker._kit.clock import IST
+from broker._kit.secret import masked
+from broker._kit.web import formatting, fund_figures
 from broker.mstock.mapping.funds import FundSummary, margin_of
-from broker.mstock.secret import masked
-from broker.mstock.web import figures, present
 from tests.web.helpers import fund_summary
 
 AMOUNTS = st.decimals(
@@ -40,12 +40,12 @@ AMOUNTS = st.decimals(
     ],
 )
 def test_rupees_in_lakh_grouping(amount: str, text: str) -> None:
-    assert present.rupees(Decimal(amount)) == text
+    assert formatting.rupees(Decimal(amount)) == text
 
 
 @given(AMOUNTS)
 def test_no_digit_is_lost_and_every_group_has_its_place(amount: Decimal) -> None:
-    text = present.rupees(amount)
+    text = formatting.rupees(amount)
     assert re.fullmatch(
         r"−?₹[0-9]{1,2}(,[0-9]{2})*,[0-9]{3}\.[0-9]{2}|−?₹[0-9]{1,3}\.[0-9]{2}", text
     )
@@ -54,19 +54,19 @@ def test_no_digit_is_lost_and_every_group_has_its_place(amount: Decimal) -> None
 
 @given(AMOUNTS)
 def test_a_gain_has_a_plus_and_a_loss_a_minus(amount: Decimal) -> None:
-    sign = present.rupees(amount, plus=True)[0]
+    sign = formatting.rupees(amount, plus=True)[0]
     assert sign == ("+" if amount > 0 else "−" if amount < 0 else "₹")
 
 
 def test_rupees_do_not_depend_on_the_threads_decimal_context() -> None:
     with localcontext() as context:
         context.prec = 3
-        assert present.rupees(Decimal("1234567.89")) == "₹12,34,567.89"
+        assert formatting.rupees(Decimal("1234567.89")) == "₹12,34,567.89"
 
 
 @given(AMOUNTS.filter(lambda each: each >= 0), AMOUNTS.filter(lambda each: each >= 0))
 def test_the_bars_parts_make_the_whole(used: Decimal, available: Decimal) -> None:
-    bar = present.bar(used, available)
+    bar = formatting.bar(used, available)
     if used + available == 0:
         assert bar is None
         return
@@ -77,10 +77,10 @@ def test_the_bars_parts_make_the_whole(used: Decimal, available: Decimal) -> Non
 
 
 def test_a_bar_with_a_shortfall_is_full_and_says_so() -> None:
-    bar = present.bar(Decimal(500), Decimal(-20))
+    bar = formatting.bar(Decimal(500), Decimal(-20))
     assert bar is not None
     assert (bar.used_percent, bar.is_short) == (100, True)
-    assert present.bar(Decimal(-1), Decimal(10)) is None
+    assert formatting.bar(Decimal(-1), Decimal(10)) is None
 
 
 @pytest.mark.parametrize(
@@ -105,14 +105,14 @@ def test_a_mask_hides_at_least_half_or_two(code: str) -> None:
 
 def test_times_are_indian_whatever_they_came_in() -> None:
     moment = datetime(2026, 11, 20, 3, 45, 7, tzinfo=UTC)
-    assert present.date_time(moment) == "20 Nov 2026, 09:15:07 IST"
-    assert present.clock_time(moment) == "09:15:07 IST"
+    assert formatting.date_time(moment) == "20 Nov 2026, 09:15:07 IST"
+    assert formatting.clock_time(moment) == "09:15:07 IST"
 
 
 def test_what_begins_in_the_middle_of_a_second_begins_with_the_next() -> None:
     moment = datetime(2026, 11, 20, 9, 15, 7, 400_000, tzinfo=IST)
-    assert present.start_time(moment) == "09:15:08 IST"
-    assert present.start_time(moment.replace(microsecond=0)) == "09:15:07 IST"
+    assert formatting.start_time(moment) == "09:15:08 IST"
+    assert formatting.start_time(moment.replace(microsecond=0)) == "09:15:07 IST"
 
 
 @pytest.mark.parametrize(
@@ -125,25 +125,29 @@ def test_what_begins_in_the_middle_of_a_second_begins_with_the_next() -> None:
     ],
 )
 def test_when_to_come_back(seconds: int, words: str) -> None:
-    assert present.when_words(seconds, datetime(2026, 11, 23, 9, tzinfo=IST)) == words
+    assert formatting.when_words(seconds, datetime(2026, 11, 23, 9, tzinfo=IST)) == words
 
 
 def test_every_field_of_the_summary_is_shown_exactly_once() -> None:
-    shown = [label.field for _, _, labels in figures.GROUPS for label in labels]
-    assert sorted([*shown, *figures.WORDS]) == sorted(each.name for each in fields(FundSummary))
+    shown = [label.field for _, _, labels in fund_figures.GROUPS for label in labels]
+    assert sorted([*shown, *fund_figures.WORDS]) == sorted(
+        each.name for each in fields(FundSummary)
+    )
     assert len(shown) == 22
-    assert all(label.name and label.meaning for _, _, labels in figures.GROUPS for label in labels)
+    assert all(
+        label.name and label.meaning for _, _, labels in fund_figures.GROUPS for label in labels
+    )
 
 
 def test_the_columns_hold_the_same_groups_in_the_same_order() -> None:
     summary = fund_summary()
-    flat = [group for column in figures.columns(summary) for group in column]
-    assert tuple(flat) == figures.groups(summary)
+    flat = [group for column in fund_figures.columns(summary) for group in column]
+    assert tuple(flat) == fund_figures.groups(summary)
 
 
 def test_the_hosts_figures_bear_the_hosts_labels() -> None:
     summary = fund_summary()
-    lines = figures.openalgo_lines(margin_of(summary), "cash")
+    lines = fund_figures.openalgo_lines(margin_of(summary), "cash")
     assert [(line.name, line.text, line.tone) for line in lines] == [
         ("Cash (OpenAlgo: Available Balance)", "₹3,12,450.75", ""),
         ("Collateral", "₹1,48,200.50", ""),
@@ -155,12 +159,12 @@ def test_the_hosts_figures_bear_the_hosts_labels() -> None:
 
 def test_both_views_of_the_hosts_cash_are_explained_differently() -> None:
     meanings = {
-        view: figures.openalgo_lines(margin_of(fund_summary(), view), view)[0].meaning
+        view: fund_figures.openalgo_lines(margin_of(fund_summary(), view), view)[0].meaning
         for view in ("cash", "balance")
     }
     assert meanings["cash"] != meanings["balance"]
 
 
 def test_the_words_of_the_summary_are_said() -> None:
-    assert figures.segment_words(fund_summary()) == "for all segments, limit type CAPITAL"
-    assert "segment E" in figures.segment_words(fund_summary(seg="E"))
+    assert fund_figures.segment_words(fund_summary()) == "for all segments, limit type CAPITAL"
+    assert "segment E" in fund_figures.segment_words(fund_summary(seg="E"))

@@ -8,11 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 from flask import Flask
 
-from broker.mstock.errors import (
-    InputException,
-    OutcomeUnknown,
-)
-from broker.mstock.web.flow import LoginFlow
+from broker._kit.errors import OutcomeUnknown
+from broker._kit.web.login_flow import LoginFlow
+from broker.mstock.errors import InputException
 from tests.support.clock import FakeClock
 from tests.web.helpers import CALLBACK, OTP, PASSWORD, Browser, FakeMstock, until_waiting
 

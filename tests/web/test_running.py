@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from broker.mstock.config import Config
-from broker.mstock.secret import Secret
-from broker.mstock.session import held, watching
-from broker.mstock.session.held import How
-from broker.mstock.session.opening import open_store
-from broker.mstock.upkeep import Upkeep
-from broker.mstock.web import running
-from broker.mstock.web.auto_login import RULE
-from simulator import IST, Simulator
+from broker._kit.secret import Secret
+from broker._kit.sessions import stored_session, token_guards
+from broker._kit.sessions.store_factory import open_store
+from broker._kit.sessions.stored_session import LoginMethod
+from broker._kit.settings import ServiceSettings
+from broker._kit.web import standalone_services
+from broker._kit.web.auto_login_page import RULE
+from broker.mstock.settings import Config
+from broker_simulator.mstock import IST, Simulator
 from tests.conftest import settings_for
 from tests.support.stage import morning_box
 from tests.web.helpers import Browser, Page
@@ -55,7 +55,7 @@ def box() -> Iterator[Simulator]:
     with morning_box() as simulator:
         simulator.demo.totp_enabled = True
         yield simulator
-        watching.start_anew()
+        token_guards.start_anew()
 
 
 @pytest.fixture
@@ -67,9 +67,11 @@ def config(box: Simulator) -> Config:
 def started(box: Simulator, config: Config) -> Iterator[Callable[..., Browser]]:
     stops: list[Callable[[], None]] = []
 
-    def start(upkeep: Upkeep) -> Browser:
+    def start(upkeep: ServiceSettings) -> Browser:
         server: Any = Catcher()
-        stops.append(running.start(lambda: config, upkeep, server, BoxTime(box), every=0.05))
+        stops.append(
+            standalone_services.start(lambda: config, upkeep, server, BoxTime(box), every=0.05)
+        )
         return Browser(server.app)
 
     yield start
@@ -89,7 +91,7 @@ def logins(box: Simulator) -> int:
 def test_it_logs_in_on_the_next_trading_day(
     started: Callable[..., Browser], box: Simulator, config: Config, tmp_path: Path
 ) -> None:
-    upkeep = Upkeep(str(tmp_path / "home"))
+    upkeep = ServiceSettings(str(tmp_path / "home"))
     browser = started(upkeep)
     assert log_in(browser, box).heading == "Funds"
     page = browser.get(RULE)
@@ -102,9 +104,9 @@ def test_it_logs_in_on_the_next_trading_day(
     while logins(box) < 2 or browser.get("/funds").heading != "Funds":
         assert time.monotonic() < until
         time.sleep(0.02)
-    kept = held.held(open_store(upkeep), config.account, box.clock.now())
+    kept = stored_session.load_session(open_store(upkeep), config.account, box.clock.now())
     assert kept is not None
-    assert kept.how is How.AUTO
+    assert kept.how is LoginMethod.AUTO
     assert "by auto-login" in browser.get(RULE).text
     assert logins(box) == 2
     for path in (tmp_path / "home").rglob("*"):
@@ -115,16 +117,16 @@ def test_it_logs_in_on_the_next_trading_day(
 def test_a_session_that_mstock_has_ended_is_marked(
     started: Callable[..., Browser], box: Simulator, config: Config, tmp_path: Path
 ) -> None:
-    upkeep = Upkeep(str(tmp_path))
+    upkeep = ServiceSettings(str(tmp_path))
     browser = started(upkeep)
     log_in(browser, box)
     store = open_store(upkeep)
-    kept = held.held(store, config.account, box.clock.now())
+    kept = stored_session.load_session(store, config.account, box.clock.now())
     assert kept is not None
     assert not kept.is_over
     box.world.end_sessions()
     assert browser.get("/funds").step == "password"
-    kept = held.held(store, config.account, box.clock.now())
+    kept = stored_session.load_session(store, config.account, box.clock.now())
     assert kept is not None
     assert kept.is_over
 
@@ -134,14 +136,14 @@ def test_without_its_upkeep_the_app_starts_and_says_why(
     started: Callable[..., Browser], box: Simulator, tmp_path: Path, what: str
 ) -> None:
     if what == "store":
-        upkeep = Upkeep(str(tmp_path), store_url=Secret("postgresql+none://127.0.0.1:9/x"))
+        upkeep = ServiceSettings(str(tmp_path), store_url=Secret("postgresql+none://127.0.0.1:9/x"))
     else:
         (tmp_path / "trading-days.json").write_text("{nonsense")
-        upkeep = Upkeep(str(tmp_path))
+        upkeep = ServiceSettings(str(tmp_path))
     browser = started(upkeep)
     page = browser.get(RULE)
     assert (page.status, page.heading) == (500, "Auto-login is not available")
-    assert ("MSTOCK_STORE" if what == "store" else "trading-days.json") in page.alert
+    assert ("BROKER_STORE" if what == "store" else "trading-days.json") in page.alert
     page = log_in(browser, box)
     assert page.heading == "Funds"
     assert "Auto-login needs you." in page.alert
@@ -150,7 +152,7 @@ def test_without_its_upkeep_the_app_starts_and_says_why(
 def test_a_torn_vault_is_said_and_logging_in_by_hand_still_works(
     started: Callable[..., Browser], box: Simulator, tmp_path: Path
 ) -> None:
-    upkeep = Upkeep(str(tmp_path))
+    upkeep = ServiceSettings(str(tmp_path))
     log_in(started(upkeep), box)
     files = [path for path in tmp_path.iterdir() if path.is_file()]
     for path in files:

@@ -11,15 +11,15 @@ from zlib import decompress
 import pytest
 from flask import Flask
 
-from broker.mstock.config import Config
-from broker.mstock.secret import Secret
-from broker.mstock.session import login
-from broker.mstock.web import flow as flow_module
-from broker.mstock.web.flow import LoginFlow
-from broker.mstock.web.limits import LoginLimits
-from broker.mstock.web.pending import PendingLogins
-from broker.mstock.web.standalone import create_app
-from simulator import Simulator
+from broker._kit.secret import Secret
+from broker._kit.web import login_flow as flow_module
+from broker._kit.web.login_flow import LoginFlow
+from broker._kit.web.login_limits import LoginLimits
+from broker._kit.web.pending_logins import PendingLogins
+from broker._kit.web.standalone_app import create_app
+from broker.mstock.client import login
+from broker.mstock.settings import Config
+from broker_simulator.mstock import Simulator
 from tests.conftest import settings_for
 from tests.support.clock import FakeClock
 from tests.support.stage import morning_box

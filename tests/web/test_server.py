@@ -9,7 +9,7 @@ import pytest
 import requests
 from flask import Flask, request
 
-from broker.mstock.web.server import LoopbackServer
+from broker._kit.web.server import LoopbackServer
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "", "::", "192.168.1.5", "example.com", "127.0.0.2"])

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from broker.mstock.clock import IST
-from broker.mstock.config import Config
-from broker.mstock.secret import Secret
-from broker.mstock.session.shelf import TokenShelf
+from broker._kit.clock import IST
+from broker._kit.secret import Secret
+from broker._kit.sessions.browser_sessions import BrowserSessions
+from broker.mstock.settings import Config
 from tests.support.clock import FakeClock
 
 
 def test_midnight_is_midnight_in_india(clock: FakeClock, config: Config) -> None:
-    shelf = TokenShelf(clock, later=lambda seconds, job: None)
+    shelf = BrowserSessions(clock, later=lambda seconds, job: None)
     clock.wall = datetime(2026, 11, 23, 18, 29, 59, tzinfo=UTC)
     key, held = shelf.put(Secret("t"), config)
     assert held.ends_at == datetime(2026, 11, 24, tzinfo=IST)
@@ -23,7 +23,7 @@ def test_midnight_is_midnight_in_india(clock: FakeClock, config: Config) -> None
 
 def test_tokens_go_at_midnight_although_nobody_calls(clock: FakeClock, config: Config) -> None:
     jobs: list[tuple[float, Callable[[], None]]] = []
-    shelf = TokenShelf(clock, later=lambda seconds, job: jobs.append((seconds, job)))
+    shelf = BrowserSessions(clock, later=lambda seconds, job: jobs.append((seconds, job)))
     shelf.put(Secret("t"), config)
     looks = 0
     while jobs:
@@ -39,13 +39,13 @@ def test_tokens_go_at_midnight_although_nobody_calls(clock: FakeClock, config: C
 
 
 def test_the_shelf_is_bounded(clock: FakeClock, config: Config) -> None:
-    shelf = TokenShelf(clock, capacity=3, later=lambda seconds, job: None)
+    shelf = BrowserSessions(clock, capacity=3, later=lambda seconds, job: None)
     keys = [shelf.put(Secret(f"t{n}"), config)[0] for n in range(10)]
     assert [shelf.get(key) is not None for key in keys] == [False] * 7 + [True] * 3
 
 
 def test_a_token_takes_one_place_however_often_it_is_put(clock: FakeClock, config: Config) -> None:
-    shelf = TokenShelf(clock, capacity=2, later=lambda seconds, job: None)
+    shelf = BrowserSessions(clock, capacity=2, later=lambda seconds, job: None)
     other, _ = shelf.put(Secret("other"), config)
     keys = {shelf.put(Secret("same"), config)[0] for _ in range(10)}
     assert len(keys) == 1

@@ -11,21 +11,15 @@ from decimal import Decimal
 import pytest
 from flask import Flask
 
-from broker.mstock.clock import IST
-from broker.mstock.config import Config
-from broker.mstock.errors import (
-    DataException,
-    GeneralException,
-    SessionRefused,
-    TokenException,
-    Unreachable,
-    WaitAndRetry,
-)
+from broker._kit.clock import IST
+from broker._kit.errors import SessionRefused, Unreachable, WaitAndRetry
+from broker._kit.web import standalone_views
+from broker._kit.web.login_flow import LoginFlow
+from broker._kit.web.standalone_app import create_app
+from broker.mstock.client.login import LogoutResult
+from broker.mstock.errors import DataException, GeneralException, TokenException
 from broker.mstock.mapping.funds import FundSummary
-from broker.mstock.session.login import Farewell
-from broker.mstock.web import desk
-from broker.mstock.web.flow import LoginFlow
-from broker.mstock.web.standalone import create_app
+from broker.mstock.settings import Config
 from tests.support.clock import FakeClock
 from tests.web.helpers import (
     CALLBACK,
@@ -73,7 +67,9 @@ def test_every_figure_is_on_the_page(
         words = "UNHEARD"
     else:
         changed, words = {name: Decimal("7654321.09")}, "₹76,54,321.09"
-    monkeypatch.setattr(desk, "get_fund_summary", lambda token, config: fund_summary(**changed))
+    monkeypatch.setattr(
+        standalone_views, "get_fund_summary", lambda token, config: fund_summary(**changed)
+    )
     assert words in browser.log_in().text
 
 
@@ -81,7 +77,7 @@ def test_a_shortfall_is_drawn_full_and_said(
     browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     short = fund_summary(available_balance=Decimal("-20"), amount_utilized=Decimal("500"))
-    monkeypatch.setattr(desk, "get_fund_summary", lambda token, config: short)
+    monkeypatch.setattr(standalone_views, "get_fund_summary", lambda token, config: short)
     page = browser.log_in()
     assert "More margin is in use than there is" in page.html
     assert "−₹20.00" in page.text
@@ -91,7 +87,7 @@ def test_an_account_without_money_has_no_bar(
     browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     empty = fund_summary(available_balance=Decimal(0), amount_utilized=Decimal(0))
-    monkeypatch.setattr(desk, "get_fund_summary", lambda token, config: empty)
+    monkeypatch.setattr(standalone_views, "get_fund_summary", lambda token, config: empty)
     page = browser.log_in()
     assert "<svg" not in page.html
     assert "Available to trade now ₹0.00" in page.text
@@ -133,7 +129,7 @@ def test_logout_is_confirmed(browser: Browser, mstock: FakeMstock) -> None:
 
 
 def test_a_logout_that_mstock_did_not_confirm_says_so(browser: Browser, mstock: FakeMstock) -> None:
-    mstock.farewell = Farewell(False, "mStock did not confirm the logout.")
+    mstock.farewell = LogoutResult(False, "mStock did not confirm the logout.")
     page = log_out(browser, browser.log_in())
     assert "not confirmed by mStock" in page.alert
     assert "did not confirm" in page.alert
@@ -263,7 +259,7 @@ def test_a_renewed_key_takes_effect_in_a_running_session(
         keys.append(config.api_key.reveal())
         return fund_summary()
 
-    monkeypatch.setattr(desk, "get_fund_summary", look)
+    monkeypatch.setattr(standalone_views, "get_fund_summary", look)
     configs = [Config.from_env(settings())]
     browser = Browser(create_app(lambda: configs[-1], clock, flow=flow))
     browser.log_in()

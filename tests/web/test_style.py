@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-import broker.mstock.web as room
+import broker._kit.web as room
 
 SHEET = (Path(room.__file__).parent / "static" / "mstock.css").read_text()
 LIGHT, DARK = re.findall(r":root \{(.*?)\}", SHEET, re.DOTALL)[:2]

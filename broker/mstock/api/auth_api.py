@@ -6,11 +6,12 @@ import re
 from collections.abc import Callable
 from typing import TypeVar
 
-from broker.mstock.api.guard import guarded
-from broker.mstock.config import Config
-from broker.mstock.errors import InputException, MstockError
-from broker.mstock.secret import Secret
-from broker.mstock.session import login
+from broker._kit.errors import BrokerError
+from broker._kit.faults import guarded
+from broker._kit.secret import Secret
+from broker.mstock.client import login
+from broker.mstock.errors import InputException
+from broker.mstock.settings import Config
 
 T = TypeVar("T")
 AuthResult = tuple[str | None, str | None, str | None]
@@ -119,7 +120,7 @@ def _attempt(work: Callable[[], T]) -> tuple[T | None, str | None]:
     """The work's value, or a sentence on why there is none; the host must see no exception here."""
     try:
         return guarded(work), None
-    except MstockError as error:
+    except BrokerError as error:
         return None, str(error)
 
 

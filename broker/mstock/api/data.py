@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from broker.mstock.notyet import MARKET_DATA, NotYet
+from broker.mstock.not_implemented import MARKET_DATA, NotYet
 
 
 class BrokerData:

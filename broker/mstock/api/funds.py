@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from broker.mstock.api.guard import guarded
-from broker.mstock.config import Config
-from broker.mstock.errors import LogInAgain, MstockError
+from broker._kit.errors import BrokerError, LogInAgain
+from broker._kit.faults import guarded
+from broker._kit.secret import Secret
+from broker._kit.sessions.token_guards import the_watch
+from broker.mstock.client.connection import client_for
 from broker.mstock.mapping import funds
 from broker.mstock.mapping.funds import FundSummary
-from broker.mstock.secret import Secret
-from broker.mstock.session.connection import client_for
-from broker.mstock.session.watching import the_watch
+from broker.mstock.settings import Config
 
 
 def get_margin_data(auth_token: str) -> dict[str, str]:
@@ -19,7 +19,7 @@ def get_margin_data(auth_token: str) -> dict[str, str]:
 
     Keys: `availablecash` (cash without collateral, margin in use not taken off; with
     MSTOCK_FUNDS_VIEW=balance mStock's `AVAILABLE_BALANCE`), `collateral`, `m2munrealized`,
-    `m2mrealized`, `utiliseddebits`. Raises `MstockError`, whose text is fit to show; the host turns
+    `m2mrealized`, `utiliseddebits`. Raises `BrokerError`, whose text is fit to show; the host turns
     an exception into an error and a returned error into a success.
     """
 
@@ -33,7 +33,7 @@ def get_margin_data(auth_token: str) -> dict[str, str]:
 def get_fund_summary(auth_token: str, *, config: Config | None = None) -> FundSummary:
     """All 24 fields of mStock's fund summary: 22 figures in rupees as `Decimal`, two words.
 
-    The settings are read from the environment unless `config` is given. Raises `MstockError`.
+    The settings are read from the environment unless `config` is given. Raises `BrokerError`.
     """
     return guarded(lambda: funds.summary(_fetch(config or Config.from_env(), auth_token)))
 
@@ -47,7 +47,7 @@ def test_auth_token(auth_token: str) -> tuple[bool, str]:
         guarded(lambda: _fetch(Config.from_env(), auth_token))
     except LogInAgain as error:
         return False, str(error)
-    except MstockError as error:
+    except BrokerError as error:
         return False, f"The mStock session could not be checked. {error}"
     return True, "The mStock session is valid."
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from broker.mstock.notyet import MARGIN, NotYet
+from broker.mstock.not_implemented import MARGIN, NotYet
 
 
 def calculate_margin_api(positions: list[dict[str, Any]], auth: str) -> NoReturn:

@@ -10,7 +10,14 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from broker.mstock.notyet import BOOKS, IN_THE_APP, OPEN_POSITIONS, ORDERS, NotYet, refuse_books
+from broker.mstock.not_implemented import (
+    BOOKS,
+    IN_THE_APP,
+    OPEN_POSITIONS,
+    ORDERS,
+    NotYet,
+    refuse_books,
+)
 
 _NOT_IMPLEMENTED = 501
 

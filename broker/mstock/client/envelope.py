@@ -10,9 +10,9 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from urllib.parse import quote, quote_plus
 
-from broker.mstock.client.meaning import refusal, unclear
-from broker.mstock.client.routes import GATEWAY, Answer, Route
-from broker.mstock.secret import Secret
+from broker._kit.http.routes import GATEWAY, Answer, Route
+from broker._kit.secret import Secret
+from broker.mstock.client.error_table import refusal, unclear
 
 _SUCCESS = frozenset({"true", "success"})
 _MARKUP = r"<[^>]*>|<[/!?a-zA-Z].*"  # the second: a tag that is never closed
@@ -42,7 +42,7 @@ def read(answer: Answer, route: Route, secrets: Iterable[Secret] = ()) -> Envelo
     """Tell success from failure: a gateway's status decides alone, otherwise the body does first.
 
     `secrets` are the values that were sent; they are taken out of any words of mStock's that are
-    passed on. Raises `MstockError`, of the kind that `client/meaning.py` gives for a refusal; an
+    passed on. Raises `BrokerError`, of the kind that `client/meaning.py` gives for a refusal; an
     answer that decides nothing is `OutcomeUnknown` on a route that must not be repeated.
     """
     http = answer.http_status

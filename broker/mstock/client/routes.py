@@ -1,14 +1,11 @@
-"""What a route is: its place on the wire, whether it may be repeated, its answer's largest size."""
+"""mStock's calls and where each dialect has them."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-# HTTP statuses of the gateway in front of mStock; their bodies say nothing.
-GATEWAY = frozenset({502, 503, 504})
+from broker._kit.http.routes import Route
 
 
 class Call(StrEnum):
@@ -20,20 +17,6 @@ class Call(StrEnum):
     FUND_SUMMARY = "fund summary"
     LOGOUT = "logout"
     GREETING = "greeting"
-
-
-class Route(NamedTuple):
-    """One call in one dialect.
-
-    `repeat` is True only for reads: those may go out again after a fault. A login, an OTP, a TOTP
-    code and a logout go out once. `max_bytes` caps the answer after decompression.
-    """
-
-    call: Call
-    method: str
-    path: str
-    repeat: bool = False
-    max_bytes: int = 64 * 1024
 
 
 # Asks for nothing and shows nothing: any answer tells that mStock is there, and what time it is.
@@ -59,28 +42,3 @@ def user_routes(root: str) -> Routes:
         Route(Call.FUND_SUMMARY, "GET", f"{root}/user/fundsummary", repeat=True),
         Route(Call.LOGOUT, "GET", f"{root}/logout"),
     )
-
-
-class Answer(NamedTuple):
-    """An answer as it came: HTTP status, decompressed body, and for a 429 its Retry-After in s.
-
-    `date` is the server's Date header, "" without one.
-    """
-
-    http_status: int
-    body: bytes
-    retry_after: int | None = None
-    date: str = ""
-
-    def __repr__(self) -> str:
-        # A login's body holds the ticket or the token.
-        return f"Answer({self.http_status}, {len(self.body)} bytes)"
-
-
-def http_date(text: str) -> datetime | None:
-    """The time of an HTTP date, aware; None when it is not one."""
-    try:
-        then = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
-        return None
-    return then if then.tzinfo else then.replace(tzinfo=UTC)

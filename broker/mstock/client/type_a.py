@@ -5,13 +5,14 @@ Source: mStock's Type A user module, and what its official SDK puts on the wire.
 
 from __future__ import annotations
 
-from broker.mstock.client.dialect import LoginReply, Speaker, token_field
-from broker.mstock.client.routes import Route, http_date, user_routes
-from broker.mstock.client.transport import Transport
-from broker.mstock.secret import Secret
+from broker._kit.http.routes import Route, http_date
+from broker._kit.http.transport import Transport
+from broker._kit.secret import Secret
+from broker.mstock.client.base import BaseClient, LoginReply, token_field
+from broker.mstock.client.routes import user_routes
 
 
-class TypeA(Speaker):
+class TypeA(BaseClient):
     """The `Client` of Type A; `checksum` is the one-letter source code of the second step."""
 
     routes = user_routes("/openapi/typea")

@@ -5,12 +5,13 @@ Source: mStock's Type B user module, and what its official SDK puts on the wire.
 
 from __future__ import annotations
 
-from broker.mstock.client.dialect import LoginReply, Speaker, text_field, token_field
-from broker.mstock.client.routes import Route, http_date, user_routes
-from broker.mstock.secret import Secret
+from broker._kit.http.routes import Route, http_date
+from broker._kit.secret import Secret
+from broker.mstock.client.base import BaseClient, LoginReply, text_field, token_field
+from broker.mstock.client.routes import user_routes
 
 
-class TypeB(Speaker):
+class TypeB(BaseClient):
     """The `Client` of Type B."""
 
     routes = user_routes("/openapi/typeb")

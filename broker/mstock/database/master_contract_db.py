@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from broker.mstock.notyet import SYMBOLS, NotYet
+from broker.mstock.not_implemented import SYMBOLS, NotYet
 
 
 def master_contract_download() -> NoReturn:

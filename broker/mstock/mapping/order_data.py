@@ -6,7 +6,7 @@ an exception and no empty book.
 
 from __future__ import annotations
 
-from broker.mstock.notyet import refuse_books
+from broker.mstock.not_implemented import refuse_books
 
 map_order_data = refuse_books
 calculate_order_statistics = refuse_books

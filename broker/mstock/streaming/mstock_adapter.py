@@ -67,7 +67,7 @@ def _not_available() -> dict[str, Any]:
 
 def _base_class() -> type:
     try:
-        from broker.mstock import host
+        from broker._kit.openalgo import host
 
         return host.adapter_base()
     except Exception:
@@ -77,7 +77,7 @@ def _base_class() -> type:
 
 def _words() -> str:
     try:
-        from broker.mstock.notyet import STREAMING
+        from broker.mstock.not_implemented import STREAMING
     except Exception:
         return "Streaming is not available with this mStock plugin."
     return STREAMING

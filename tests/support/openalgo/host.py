@@ -16,7 +16,7 @@ from typing import Any
 
 import requests
 
-from simulator import Simulator
+from broker_simulator.mstock import Simulator
 from tests.support.leaks import Leaks
 from tests.support.openalgo.hours import Hours
 from tests.support.openalgo.visitor import Visitor
@@ -195,7 +195,7 @@ class Host:
             "LOGIN_RATE_LIMIT_MIN": generous,
             "LOGIN_RATE_LIMIT_HOUR": generous,
             "MSTOCK_REST_URL": self.simulator.rest_url,
-            "MSTOCK_HOME": str(self.folder / "home" / "mstock"),
+            "BROKER_HOME": str(self.folder / "home" / "mstock"),
             **self._secrets(),
             **settings,
         }

@@ -13,8 +13,8 @@ from time import monotonic, sleep
 
 import pytest
 
-from broker.mstock.session.calendar import load_calendar
-from simulator import IST, Simulator
+from broker._kit.sessions.trading_calendar import load_calendar
+from broker_simulator.mstock import IST, Simulator
 
 _PLACES = (
     "/usr/lib/*/faketime/libfaketime.so.1",

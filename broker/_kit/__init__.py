@@ -1,0 +1,1 @@
+"""What any broker plugin needs; knows no broker and is handed one."""

@@ -1,0 +1,82 @@
+"""Asks the user at a terminal: secrets hidden, everything on standard error, nothing guessed."""
+
+from __future__ import annotations
+
+import getpass
+import re
+import warnings
+
+import click
+
+from broker._kit.cli import output
+from broker._kit.cli.context import Desk
+from broker._kit.secret import Secret
+
+_LONGEST_PASSWORD = 256
+
+
+def need_terminal(desk: Desk, what: str, instead: str = "") -> None:
+    """End with exit code 2 when nobody can be asked."""
+    if not desk.is_terminal():
+        hint = f" {instead}" if instead else ""
+        raise click.UsageError(
+            f"{what} is asked at a terminal, and there is none here. Nothing was done.{hint}"
+        )
+
+
+def hidden(words: str) -> Secret:
+    """What the user types, which is not shown; may be empty."""
+    with warnings.catch_warnings():
+        # It would be shown after all.
+        warnings.simplefilter("error", getpass.GetPassWarning)
+        try:
+            typed = click.prompt(
+                words, default="", show_default=False, hide_input=True, err=True, type=str
+            )
+        except getpass.GetPassWarning:
+            typed = None
+    if typed is None:
+        raise click.UsageError("This terminal cannot hide what is typed; nothing was sent.")
+    return Secret(typed)
+
+
+def password(words: str = "mStock password") -> Secret:
+    """A password that can be sent; asked again until it is one."""
+    while True:
+        typed = hidden(words)
+        misfit = _misfit(typed.reveal())
+        if not misfit:
+            return typed
+        output.out(misfit, err=True)
+
+
+def code(words: str, *, may_be_empty: bool = False) -> Secret:
+    """Six digits, without the blank that apps show between them; asked again until they are."""
+    while True:
+        typed = "".join(hidden(words).reveal().split())
+        if re.fullmatch(r"[0-9]{6}", typed) or (may_be_empty and not typed):
+            return Secret(typed)
+        output.out("That must be six digits; nothing was sent and no try is lost.", err=True)
+
+
+def way() -> bool:
+    """True when the user gets an OTP from mStock, False with an authenticator app."""
+    output.out(
+        "otp: mStock sends a code to your phone. totp: an authenticator app shows it.", err=True
+    )
+    chosen = click.prompt("Which one", type=click.Choice(["otp", "totp"]), err=True)
+    return bool(chosen == "otp")
+
+
+def consent(words: str) -> bool:
+    """A plain yes; anything but yes is no."""
+    return click.confirm(words, default=False, err=True)
+
+
+def _misfit(text: str) -> str:
+    """Why a text cannot be sent as a password, "" when it can."""
+    if not text.strip():
+        return "The password is empty."
+    if any("\ud800" <= char <= "\udfff" for char in text) or "\ufffd" in text:
+        return "The terminal passed on characters that cannot be read. Type the password again."
+    return "That is too long to be a password." if len(text) > _LONGEST_PASSWORD else ""

@@ -1,0 +1,127 @@
+"""What can go wrong, in families named for what the caller should do about it.
+
+The leaves keep mStock's own names where mStock has one; Type B's MA, IA and RS codes are mapped
+onto the same names by `client/meaning.py`.
+"""
+
+from __future__ import annotations
+
+
+class BrokerError(Exception):
+    """A failure told to a trader: what happened, what to do next, and the broker's own code.
+
+    `code` is mStock's error code or type ("" when it gave none), `http_status` the HTTP status of
+    its answer (None when there was no answer), `attempts_left` the number of password attempts
+    that mStock says remain (None when it says none). No field ever holds a secret or HTML.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        next_step: str = "",
+        *,
+        code: str = "",
+        http_status: int | None = None,
+        attempts_left: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.next_step = next_step
+        self.code = code
+        self.http_status = http_status
+        self.attempts_left = attempts_left
+
+    def __str__(self) -> str:
+        text = f"{self.message} {self.next_step}".rstrip()
+        return f"{text} (mStock code {self.code})" if self.code else text
+
+
+class FixConfiguration(BrokerError):
+    """Nothing will work until a setting, the API key or the machine's set-up is put right."""
+
+
+class LogInAgain(BrokerError):
+    """The session is over; a new login is needed."""
+
+
+class CorrectInput(BrokerError):
+    """What was entered or asked for is wrong; correct it before the next try."""
+
+
+class WaitAndRetry(BrokerError):
+    """mStock could not serve the call now; the same call may succeed later."""
+
+
+class ManualCheckRequired(BrokerError):
+    """A person has to look first: the outcome is unknown, or only mStock's words explain it."""
+
+
+class SettingError(FixConfiguration):
+    """A setting in `.env` is missing or unusable; the message names it."""
+
+
+class CertificateError(FixConfiguration):
+    """The other side's TLS certificate does not prove that it is mStock; nothing was sent."""
+
+
+class StoreError(FixConfiguration):
+    """What is kept (password, secret, token) cannot be read or written; nothing was overwritten."""
+
+
+class HostError(FixConfiguration):
+    """OpenAlgo lacks something the plugin needs, or has changed it; the message names both."""
+
+
+class SessionRefused(ManualCheckRequired):
+    """mStock gave the code of a dead token with words that are not known to mean one."""
+
+
+class Unreachable(WaitAndRetry):
+    """No usable answer came from mStock, and nothing was changed there."""
+
+
+class LoginUnfinished(WaitAndRetry):
+    """mStock took the password, and the code for the second step could not be sent."""
+
+
+class LoginInProgress(WaitAndRetry):
+    """Another process or form is logging this account in at this moment."""
+
+
+class RateLimited(WaitAndRetry):
+    """mStock asks for fewer calls (429); `retry_after` is in seconds, None when it did not say."""
+
+    def __init__(
+        self,
+        message: str,
+        next_step: str = "",
+        *,
+        code: str = "",
+        http_status: int | None = None,
+        retry_after: int | None = None,
+    ) -> None:
+        super().__init__(message, next_step, code=code, http_status=http_status)
+        self.retry_after = retry_after
+
+
+class PluginFault(ManualCheckRequired):
+    """The plugin itself is at fault; the message names the place."""
+
+
+class OutcomeUnknown(ManualCheckRequired):
+    """A call that must not be repeated was sent, and whether mStock carried it out is unknown.
+
+    `is_silence` is True when mStock did not answer in time: it may still be at work on the call.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        next_step: str = "",
+        *,
+        code: str = "",
+        http_status: int | None = None,
+        is_silence: bool = False,
+    ) -> None:
+        super().__init__(message, next_step, code=code, http_status=http_status)
+        self.is_silence = is_silence

@@ -1,0 +1,1 @@
+"""The one door to the wire: requests out, answers back, within a deadline."""

@@ -1,0 +1,82 @@
+"""How figures, times and names are put for a trader's eyes; pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+
+from broker._kit.clock import IST
+
+# Of our own: the host's other code may have changed the thread's.
+_CONTEXT = Context(prec=40, rounding=ROUND_HALF_EVEN)
+_PAISA = Decimal("0.01")
+_MINUS = "\N{MINUS SIGN}"
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+
+
+def rupees(amount: Decimal, *, plus: bool = False) -> str:
+    """An amount in lakh grouping with two decimals: ₹12,34,567.89, with `plus` also +₹1.00."""
+    rounded = _CONTEXT.quantize(amount, _PAISA)
+    whole, paise = f"{rounded.copy_abs():f}".split(".")
+    head, tail = whole[:-3], whole[-3:]
+    groups = [head[max(0, end - 2) : end] for end in range(len(head), 0, -2)][::-1]
+    sign = _MINUS if rounded < 0 else "+" if plus and rounded > 0 else ""
+    return f"{sign}₹{','.join([*groups, tail])}.{paise}"
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """Used against available margin; the percentages are of the two together."""
+
+    used: Decimal
+    available: Decimal
+    used_percent: Decimal
+    is_short: bool
+
+    @property
+    def available_percent(self) -> Decimal:
+        return _CONTEXT.subtract(Decimal(100), self.used_percent)
+
+
+def bar(used: Decimal, available: Decimal) -> Bar | None:
+    """The figures of the bar, None when there is nothing to draw.
+
+    A negative balance means that more is in use than there is: the bar is full and `is_short`.
+    """
+    total = _CONTEXT.add(used, available)
+    if available < 0:
+        return Bar(used, available, Decimal(100), True)
+    if used < 0 or total <= 0:
+        return None
+    share = _CONTEXT.divide(_CONTEXT.multiply(used, Decimal(100)), total)
+    return Bar(used, available, _CONTEXT.quantize(share, Decimal("0.1")), False)
+
+
+def clock_time(moment: datetime) -> str:
+    """09:15:07 IST; a part of a second is dropped, as for something that ends then."""
+    return f"{moment.astimezone(IST):%H:%M:%S} IST"
+
+
+def start_time(moment: datetime) -> str:
+    """The same for something that begins then: a part of a second counts as a whole one."""
+    return clock_time(moment + timedelta(seconds=1 if moment.microsecond else 0))
+
+
+def date_time(moment: datetime) -> str:
+    """20 Nov 2026, 09:15:07 IST; the month in English whatever the machine's language."""
+    there = moment.astimezone(IST)
+    return f"{there.day} {_MONTHS[there.month - 1]} {there.year}, {clock_time(there)}"
+
+
+def when_words(seconds: int, now: datetime) -> str:
+    """When to come back, as a wait and as a time: in 2 minutes, at 09:17:07 IST."""
+    at = start_time(now + timedelta(seconds=seconds))
+    if seconds < 100:
+        return f"in {count(seconds, 'second', 'seconds')}, at {at}"
+    return f"in {count(-(-seconds // 60), 'minute', 'minutes')}, at {at}"
+
+
+def count(number: int, one: str, many: str) -> str:
+    """1 try, 2 tries"""
+    return f"{number} {one if number == 1 else many}"

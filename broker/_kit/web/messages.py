@@ -1,0 +1,242 @@
+"""What a step of the login comes to, as data: which words, which HTTP status, which JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from broker._kit.errors import (
+    BrokerError,
+    CertificateError,
+    HostError,
+    OutcomeUnknown,
+    RateLimited,
+    SettingError,
+    StoreError,
+    WaitAndRetry,
+)
+from broker._kit.secret import Secret
+from broker._kit.web.formatting import count, when_words
+from broker._kit.web.pending_view import Rules, Waiting, Why
+from broker.mstock.client.login import SENT_UNSAID
+from broker.mstock.errors import APIKeyException, DataException, VersionException
+
+
+class Step(Enum):
+    """Where the browser stands after a step."""
+
+    PASSWORD = "password"
+    CODE = "code"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something to tell a trader: what happened, what to do, and which field it is about.
+
+    `field` is a form field's name or ""; `is_grave` marks a last chance; `is_news` is no error,
+    and with `is_good` it is what was hoped for.
+    """
+
+    text: str
+    next_step: str = ""
+    field: str = ""
+    code: str = ""
+    is_grave: bool = False
+    is_news: bool = False
+    is_good: bool = False
+    attempts_left: int | None = None
+
+    def __str__(self) -> str:
+        words = f"{self.text} {self.next_step}".rstrip()
+        return f"{words} (mStock code {self.code})" if self.code else words
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Where a step led: `http` holds for JSON and page alike, `token` is set when it is `DONE`.
+
+    `has_moved` means that a page should be fetched anew, so that a reload repeats nothing.
+    """
+
+    step: Step
+    http: int
+    problem: Problem | None = None
+    waiting: Waiting | None = None
+    token: Secret | None = None
+    retry_after: int | None = None
+    has_moved: bool = False
+
+
+# The HTTP status of a failure, first match; what is not listed was refused: 401.
+STATUS: tuple[tuple[type[BrokerError], int], ...] = (
+    (RateLimited, 429),
+    (WaitAndRetry, 503),
+    (SettingError, 500),
+    (StoreError, 500),
+    (HostError, 500),
+    (CertificateError, 502),
+    (VersionException, 502),
+    (APIKeyException, 401),
+    (OutcomeUnknown, 502),
+    (DataException, 502),
+)
+REFUSED = 401
+
+
+def status_of(error: BrokerError) -> int:
+    """The HTTP status that tells a client what kind of failure this is; never 200."""
+    return next((status for family, status in STATUS if isinstance(error, family)), REFUSED)
+
+
+def problem_of(error: BrokerError) -> Problem:
+    """The error as a page shows it."""
+    attempts = error.attempts_left
+    return Problem(
+        error.message,
+        error.next_step,
+        code=error.code,
+        is_grave=attempts is not None and attempts <= 1,
+        attempts_left=attempts,
+    )
+
+
+def to_json(outcome: Outcome) -> dict[str, Any]:
+    """The JSON body of an outcome that is not `DONE`.
+
+    `{"status": "otp_required", "message"}` when an OTP is awaited, `{"status": "error", "message"}`
+    otherwise; both with `login_id` and `tries_left` while an OTP may be entered. `attempts_left`
+    is there when mStock says it, and `retry_after`, in seconds, with every 429.
+    """
+    waiting, problem = outcome.waiting, outcome.problem
+    body: dict[str, Any] = {"status": "error"}
+    if waiting is not None:
+        body |= {"login_id": waiting.login_id, "tries_left": waiting.tries_left}
+    if waiting is not None and outcome.http == OTP_REQUIRED:
+        body["status"] = "otp_required"
+    body["message"] = str(problem) if problem else _invitation(waiting)
+    if problem is not None and problem.attempts_left is not None:
+        body["attempts_left"] = problem.attempts_left
+    if outcome.http == 429:
+        body["retry_after"] = outcome.retry_after
+    return body
+
+
+OTP_REQUIRED = 409
+PERHAPS_NOT_SENT = (
+    "mStock took the password but does not say that it has sent an OTP. With TOTP enabled it sends "
+    "none: start again and choose the authenticator app."
+)
+
+
+def sent_words(waiting: Waiting) -> str:
+    """Where the OTP went: in mStock's words, or in ours when it does not say."""
+    words = waiting.sent_to.strip()
+    if not words:
+        return SENT_UNSAID
+    return words if "otp" in words.lower() else PERHAPS_NOT_SENT
+
+
+def _invitation(waiting: Waiting | None) -> str:
+    return sent_words(waiting) if waiting else "Enter your mStock password to log in."
+
+
+PASSWORD_MISSING = Problem("Password is required.", field="password")
+PASSWORD_GARBLED = Problem(
+    "The password arrived with characters that cannot be read, so nothing was sent.",
+    "Type it again.",
+    field="password",
+)
+PASSWORD_TOO_LONG = Problem("This is too long to be a password.", field="password")
+CODE_MISSING = {
+    "totp": Problem("TOTP code is required.", "Your authenticator app shows it.", field="totp"),
+    "otp": Problem("OTP is required.", field="otp"),
+}
+CODE_MISSHAPEN = {
+    "totp": Problem("The TOTP code must be six digits.", "Nothing was sent.", field="totp"),
+    "otp": Problem(
+        "The OTP must be six digits.", "Nothing was sent and no try is lost.", field="otp"
+    ),
+}
+LOGIN_ID_MISSING = Problem("login_id is required.", "It came with the request for the OTP.")
+COOKIES_NEEDED = Problem(
+    "This browser keeps no cookie from this page, so nothing was sent.",
+    "Allow cookies for this address: without one, nobody can tell whose login this is.",
+)
+FORM_USED = Problem(
+    "That form had been used before, so nothing was sent this time.", "Use this one.", is_news=True
+)
+PAGE_STALE = Problem(
+    "That page was out of date, so nothing was sent.", "This is a fresh one: please enter it again."
+)
+CSRF_STALE = Problem(
+    "The CSRF token is missing or out of date, so nothing was sent.",
+    "A GET of this address gives a fresh csrf_token; send it with the fields.",
+)
+BEING_CHECKED = Problem(
+    "mStock is still busy with this login, from another tab.", "Wait for its answer there."
+)
+RESENDS_USED = Problem(
+    "mStock has sent as many OTPs as this page asks for.",
+    "Enter the newest one, or start again from the password.",
+)
+FAULT = Problem(
+    "Something went wrong on this page's side; it was not your entry.",
+    "If you were waiting for an OTP, ignore it and start again.",
+)
+
+_AGAIN = "Enter your password for a new OTP."
+
+
+def gone(why: Why, rules: Rules, *, has_newer: bool) -> Problem:
+    """What to say when the login that a form belongs to is not open any more."""
+    if why is Why.REPLACED and has_newer:
+        return Problem(
+            "A newer OTP has been asked for since that page was opened, in another tab or window.",
+            "Enter the newest OTP here; nothing was sent.",
+        )
+    text = {
+        Why.EXPIRED: f"That login was not finished within {rules.life / 60:.0f} minutes and was "
+        "discarded.",
+        Why.REPLACED: "A newer login for this client code was started in another browser.",
+        Why.TRIED_OUT: f"All {rules.tries} tries for that OTP are used.",
+        Why.USED: "That login is finished already.",
+        Why.DROPPED: "That login was dropped: it was started again in another tab, or the settings "
+        "were changed.",
+        Why.UNKNOWN: "That login is not open any more.",
+    }[why]
+    return Problem(text, _AGAIN)
+
+
+def last_try_failed(problem: Problem, rules: Rules) -> Problem:
+    """The refusal of a code that was also the last try."""
+    text = f"{problem.text} That was the last of {rules.tries} tries."
+    return Problem(text, _AGAIN, code=problem.code)
+
+
+def too_many(seconds: int, now: datetime) -> Problem:
+    """The limit on tries is reached."""
+    return Problem(
+        "Too many tries for this page's own limit, so nothing was sent to mStock.",
+        f"Try again {when_words(seconds, now)}. An OTP that you have is not lost meanwhile.",
+    )
+
+
+def too_soon(seconds: int, now: datetime) -> Problem:
+    """A resend was asked for before its time."""
+    return Problem(
+        "The OTP may still be on its way, so nothing was sent.",
+        f"You can ask for another one {when_words(seconds, now)}.",
+        is_news=True,
+    )
+
+
+def tries_words(waiting: Waiting) -> str:
+    """How many tries are left, with a warning before the last."""
+    if waiting.tries_left < 1:
+        return "The last try is being checked."
+    if waiting.tries_left == 1:
+        return "Last try: if it is wrong, this login ends and you start again from the password."
+    return f"{count(waiting.tries_left, 'try', 'tries')} left here; mStock may allow fewer."

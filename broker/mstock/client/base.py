@@ -1,0 +1,138 @@
+"""What the two dialects have in common: the calls, and how answers are read and checked."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol, Self
+
+from broker._kit.errors import LogInAgain
+from broker._kit.http.routes import Route, http_date
+from broker._kit.http.transport import Transport
+from broker._kit.secret import Secret
+from broker.mstock.client.envelope import Envelope, read
+from broker.mstock.client.routes import GREETING, Routes
+from broker.mstock.errors import DataException
+
+_LONGEST_TOKEN = 8192
+
+
+class LoginReply(NamedTuple):
+    """The first step's outcome: the ticket for the second, and mStock's word on where the OTP went.
+
+    Both are empty in Type A, which relates the steps by the API key and says nothing.
+    `server_time` is mStock's own clock, by which it judges an authenticator code.
+    """
+
+    ticket: Secret
+    message: str
+    server_time: datetime | None = None
+
+
+class Client(Protocol):
+    """One account's way to mStock in one dialect; each method is one call on the wire.
+
+    Every method raises `BrokerError`s; those but `fund_summary` are sent once and never repeated.
+    """
+
+    def __enter__(self) -> Client: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def login(self, client_code: str, password: Secret) -> LoginReply:
+        """First step. mStock sends an OTP, unless TOTP is enabled for the account."""
+
+    def session_token(self, ticket: Secret, otp: Secret) -> Secret:
+        """Second step by OTP: the day's token, a bare JWT."""
+
+    def verify_totp(self, ticket: Secret, code: Secret) -> Secret:
+        """Second step by authenticator: the day's token, a bare JWT."""
+
+    def fund_summary(self, token: Secret) -> Any:
+        """The fund summary's `data` as mStock sends it, numbers as `int` or `Decimal`."""
+
+    def server_time(self) -> datetime | None:
+        """mStock's clock, asked without showing anything; None when its answer has no Date."""
+
+    def logout(self, token: Secret) -> None:
+        """Make mStock end the session; the token is dead afterwards."""
+
+
+class BaseClient(ABC):
+    """Sends a dialect's calls and reads their answers, keeping what was sent out of the words."""
+
+    routes: Routes
+
+    def __init__(self, transport: Transport, api_key: Secret) -> None:
+        self._transport = transport
+        self._api_key = api_key
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._transport.__exit__()
+
+    def fund_summary(self, token: Secret) -> Any:
+        return self._ask(self.routes.fund_summary, self._signature(sendable(token)), token).data
+
+    def server_time(self) -> datetime | None:
+        return http_date(self._transport.call(GREETING, {}).date)
+
+    def logout(self, token: Secret) -> None:
+        self._ask(self.routes.logout, self._signature(sendable(token)), token)
+
+    @abstractmethod
+    def _signature(self, token: str) -> dict[str, str]:
+        """The headers that show who calls."""
+
+    def _ask(
+        self,
+        route: Route,
+        headers: Mapping[str, str],
+        *sent: Secret,
+        form: Mapping[str, str] | None = None,
+        json: Mapping[str, str] | None = None,
+    ) -> Envelope:
+        """One call; `sent` are the secrets in it, which no word of the answer may repeat."""
+        answer = self._transport.call(route, headers, form=form, json=json)
+        return read(answer, route, (self._api_key, *sent))
+
+
+def sendable(token: Secret) -> str:
+    """The token's text, if it can be sent; otherwise there is no session to speak of."""
+    if not _is_token(token.reveal()):
+        raise LogInAgain("There is no usable mStock session.", "Log in to mStock first.")
+    return token.reveal()
+
+
+def text_field(data: Any, *names: str) -> str:
+    """The first of these fields that holds a text; an answer without one cannot be used."""
+    if isinstance(data, list) and len(data) == 1:
+        data = data[0]
+    if isinstance(data, Mapping):
+        for name in names:
+            value = data.get(name)
+            if isinstance(value, str) and value.strip():
+                return value.strip()
+    raise DataException(
+        f"mStock accepted the step but its answer lacks {' and '.join(names)}.",
+        "Start again; if it comes back, mStock has changed its interface.",
+    )
+
+
+def token_field(data: Any, name: str) -> Secret:
+    """The day's token out of a second step's answer, checked to be fit for use."""
+    token = Secret(text_field(data, name))
+    if not _is_token(token.reveal()):
+        raise DataException(
+            f"mStock accepted the step but its {name} is not a token.", "Start again."
+        )
+    return token
+
+
+def _is_token(text: str) -> bool:
+    """Fit for a header: ASCII without blanks, nor the colon that Type A sets before the token."""
+    is_plain = text.isascii() and text.isprintable() and " " not in text and ":" not in text
+    return is_plain and 0 < len(text) <= _LONGEST_TOKEN

@@ -1,0 +1,278 @@
+"""What mStock's answers mean: a table over (call, HTTP status, code, text), first match wins.
+
+The same code means different things in different rows: MA500 is a wrong password, a wrong OTP or
+a fault inside mStock. Sources of the rows: mStock's documents in both revisions and its SDKs.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from broker._kit.errors import BrokerError, OutcomeUnknown, RateLimited, SessionRefused, Unreachable
+from broker._kit.http.routes import GATEWAY, Route
+from broker.mstock.client.routes import Call
+from broker.mstock.errors import (
+    APIKeyException,
+    DataException,
+    GeneralException,
+    InputException,
+    MiraeException,
+    TokenException,
+    VersionException,
+)
+
+_NEW_KEY = (
+    "Create or renew the key at trade.mstock.com under Products, Trading APIs, for the API type in "
+    "MSTOCK_API_TYPE, and put it into BROKER_API_SECRET."
+)
+_STATIC_IP = (
+    "Register this connection's static IP address at trade.mstock.com under Products, Trading "
+    "APIs, or use the connection that is registered."
+)
+_NEW_LOGIN = "mStock sessions end at midnight IST and at logout; log in again."
+_LOOK = "If that does not say what to do, look in the mStock app before you try again."
+_PAUSE = "Wait a minute, then try once more."
+_LOOK_AGAIN = (
+    "Try once more; if it comes back, log out and log in again, and look in the mStock app."
+)
+_RESEND = "Enter the newest OTP, or ask for a new one."
+_START_AGAIN = "Start again: enter your password and ask for a new OTP."
+_CHECK_LOGIN = "Check that the client code (BROKER_API_KEY) is yours, and type the password again."
+_FRESH_CODE = (
+    "Wait for the next code in your authenticator and check that this computer's and the phone's "
+    "clocks are right; mStock must have TOTP enabled for your key."
+)
+# No source says how mStock unlocks: the usual way, not a promise.
+_UNLOCK = (
+    "“Forgot password” in the mStock app or on trade.mstock.com should unlock a locked account; "
+    "if it does not, ask mStock's support."
+)
+
+
+class Row(NamedTuple):
+    """A condition (None matches anything) and what it means; `{said}` is what mStock said.
+
+    `text` must match the whole of mStock's words, in lower case with single blanks.
+    """
+
+    error: type[BrokerError]
+    message: str
+    next_step: str
+    calls: frozenset[Call] | None = None
+    http: frozenset[int] | None = None
+    code: str | None = None
+    text: str | None = None
+
+    def matches(self, call: str, http: int, code: str, text: str) -> bool:
+        return (
+            (self.calls is None or call in self.calls)
+            and (self.http is None or http in self.http)
+            and (self.code is None or re.fullmatch(self.code, code) is not None)
+            and (self.text is None or re.fullmatch(self.text, text) is not None)
+        )
+
+
+_SESSION_CALLS = frozenset({Call.FUND_SUMMARY, Call.LOGOUT})
+_LOGIN = frozenset({Call.LOGIN})
+_OTP = frozenset({Call.SESSION_TOKEN})
+_TOTP = frozenset({Call.VERIFY_TOTP})
+_LOGIN_STEPS = _LOGIN | _OTP | _TOTP
+_ATTEMPTS = r"\b(\d{1,3}) attempts? (?:remaining|left)"
+_DEAD = r"(invalid request|incorrect auth)\. please try again\.?"
+_FAILED = "Something failed inside mStock. {said}"
+_REFUSED = "mStock refuses. {said}"
+_REFUSED_INPUT = "mStock refuses what was sent. {said}"
+_REFUSED_KEY = "mStock refuses the API key. {said}"
+
+ROWS: tuple[Row, ...] = (
+    # What holds for every call.
+    Row(
+        APIKeyException,
+        "mStock refuses the API key: it is suspended, expired, or of the other API type.",
+        _NEW_KEY,
+        text=r"api is suspended/expired for use\..*",
+    ),
+    Row(
+        APIKeyException,
+        "mStock refuses this computer's internet address.",
+        _STATIC_IP,
+        text=r"primary and secondary ip address are not matching.*",
+    ),
+    Row(APIKeyException, _REFUSED_KEY, _NEW_KEY, code="APIKeyException|IA403"),
+    Row(
+        VersionException,
+        "mStock no longer accepts the API version that this plugin speaks (1).",
+        "Update the plugin.",
+        text=r"please provide valid api version.*",
+    ),
+    Row(VersionException, _REFUSED, "Update the plugin.", code="VersionException"),
+    # A dead token needs mStock's code or status, and words known to mean one.
+    Row(
+        TokenException,
+        "The mStock session is over.",
+        _NEW_LOGIN,
+        calls=_SESSION_CALLS,
+        code="TokenException|InputException|IA401",
+        text=_DEAD,
+    ),
+    Row(
+        TokenException,
+        "The mStock session is over.",
+        _NEW_LOGIN,
+        calls=_SESSION_CALLS,
+        http=frozenset({401}),
+        text=_DEAD,
+    ),
+    Row(
+        SessionRefused,
+        "mStock refused this session in words that are not known here. {said}",
+        "Try again; if it comes back, log out and log in again.",
+        calls=_SESSION_CALLS,
+        code="TokenException|IA401",
+    ),
+    # The login's first step.
+    Row(
+        InputException,
+        "mStock did not accept this client code and password.",
+        _CHECK_LOGIN,
+        calls=_LOGIN,
+        text=r"invalid username or password.*",
+    ),
+    Row(
+        InputException,
+        "mStock needs both the client code and the password.",
+        _CHECK_LOGIN,
+        calls=_LOGIN,
+        text=r"please provide valid clientcode and password.*",
+    ),
+    Row(
+        InputException,
+        "mStock did not accept this login. {said}",
+        _CHECK_LOGIN,
+        calls=_LOGIN,
+        text=rf".*{_ATTEMPTS}.*",
+    ),
+    # The second step.
+    Row(
+        InputException,
+        "mStock says that this OTP is wrong or has expired.",
+        _RESEND,
+        calls=_OTP,
+        text=r"entered otp has been expired\..*",
+    ),
+    Row(
+        InputException,
+        "mStock says that this OTP is incorrect.",
+        f"{_RESEND} If mStock goes on refusing, start again from the password.",
+        calls=_OTP,
+        text=r"the entered otp is incorrect\..*",
+    ),
+    Row(
+        InputException,
+        "mStock did not accept this authenticator code.",
+        _FRESH_CODE,
+        calls=_TOTP,
+        text=r"please enter correct totp.*",
+    ),
+    # By code, when the words are new; by status last.
+    Row(
+        GeneralException, "Something failed inside mStock.", _PAUSE, text=r"something went wrong\.?"
+    ),
+    Row(GeneralException, _FAILED, _PAUSE, code="GeneralException|IA500"),
+    Row(InputException, _REFUSED_INPUT, _LOOK, code="InputException|IA400|400"),
+    Row(MiraeException, _REFUSED, _LOOK, code=r"MiraeException|MA\w*|RS-?\w*"),
+    Row(GeneralException, _FAILED, _PAUSE, calls=_SESSION_CALLS, code="500"),
+    # The older revision answers a refused login with HTTP 500 too: no reason to try it again.
+    Row(MiraeException, _REFUSED, _LOOK, calls=_LOGIN_STEPS, http=frozenset({500})),
+    Row(GeneralException, _FAILED, _PAUSE, http=frozenset(range(500, 600))),
+    Row(MiraeException, _REFUSED, _LOOK),
+)
+
+
+# What to do when a call that must not be repeated got no clear answer.
+_UNKNOWN: dict[str, tuple[str, str]] = {
+    Call.LOGIN: (
+        "Whether mStock took the password and sent an OTP is unknown.",
+        "Wait a minute, ignore any OTP that arrives, and start again.",
+    ),
+    Call.SESSION_TOKEN: ("Whether mStock took the OTP is unknown.", _START_AGAIN),
+    Call.VERIFY_TOTP: (
+        "Whether mStock took the authenticator code is unknown.",
+        "Wait for the next code and start again.",
+    ),
+    Call.LOGOUT: (
+        "Whether mStock ended the session is unknown.",
+        "You can also log out in the mStock app.",
+    ),
+}
+
+
+def refusal(
+    route: Route, http: int, code: str, words: str, shown: str | None = None
+) -> BrokerError:
+    """The error for a failure that mStock has put into words.
+
+    `words` decide what it means; `shown`, the same without secrets, stands in the message.
+    """
+    text = " ".join(words.lower().split())
+    row = next(row for row in ROWS if row.matches(route.call, http, code, text))
+    reason = words if shown is None else shown
+    said = f"mStock says: “{reason}”" if reason else f"It gave no reason (HTTP {http})."
+    message = row.message.replace("{said}", said)
+    left = re.search(_ATTEMPTS, text)
+    attempts = int(left[1]) if left else None
+    next_step = row.next_step
+    if attempts == 0:
+        if route.call is Call.LOGIN:
+            message = "Your mStock account is locked: no attempts are left."
+        else:
+            message = f"{message} No attempts are left; your mStock account may be locked."
+        next_step = _UNLOCK
+    elif attempts == 1:
+        message = f"{message} Only 1 attempt is left before mStock locks the account."
+        what = "password" if route.call is Call.LOGIN else "code"
+        next_step = f"Be sure of the {what} before you use it. {_UNLOCK}"
+    elif attempts is not None:
+        message = f"{message} {attempts} attempts are left."
+    return row.error(message, next_step, code=code, http_status=http, attempts_left=attempts)
+
+
+def unclear(route: Route, http: int, retry_after: int | None = None) -> BrokerError:
+    """The error for an answer that decides nothing: a gateway's page, a redirect, garbage, 429."""
+    if http == 429:
+        return _rate_limited(retry_after)
+    what = _UNCLEAR.get(http, f"mStock gave an answer that cannot be read (HTTP {http}).")
+    if not route.repeat:
+        return outcome_unknown(route, what, http)
+    if http in _UNCLEAR or http >= 500:
+        return Unreachable(what, _PAUSE, http_status=http)
+    return DataException(what, _LOOK_AGAIN, http_status=http)
+
+
+_GATEWAY_PAGE = "mStock's gateway gave an error page instead of an answer (HTTP {0})."
+_REDIRECT = (
+    "Something between here and mStock answered with a redirect (HTTP {0}); it was not followed."
+)
+_UNCLEAR: dict[int, str] = {
+    **{http: _GATEWAY_PAGE.format(http) for http in GATEWAY},
+    **{http: _REDIRECT.format(http) for http in range(300, 400)},
+}
+
+
+def outcome_unknown(
+    route: Route, what: str, http: int | None = None, *, is_silence: bool = False
+) -> OutcomeUnknown:
+    """The error for a call that was sent, may have been carried out, and must not be repeated."""
+    doubt, next_step = _UNKNOWN[route.call]
+    return OutcomeUnknown(f"{what} {doubt}", next_step, http_status=http, is_silence=is_silence)
+
+
+def _rate_limited(retry_after: int | None) -> RateLimited:
+    seconds = 60 if retry_after is None else max(1, retry_after)
+    return RateLimited(
+        "mStock asks for fewer calls.",
+        f"Try again in {seconds} second{'s' if seconds > 1 else ''}.",
+        http_status=429,
+        retry_after=retry_after,
+    )

@@ -1,0 +1,1 @@
+"""Simulators of brokers, so that everything runs without an account."""

@@ -1,0 +1,121 @@
+"""The simulator and the web app, wired to each other on free loopback ports."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from datetime import datetime
+from types import TracebackType
+from typing import Self
+
+from broker._kit.clock import SYSTEM_CLOCK
+from broker._kit.secret import Secret
+from broker._kit.sessions import stored_session
+from broker._kit.sessions.auto_login import AutoLogin, start_ticking
+from broker._kit.sessions.login_lock import Line
+from broker._kit.sessions.store import MemoryStore
+from broker._kit.sessions.token_guards import when_dead
+from broker._kit.settings import Account
+from broker._kit.web.login_flow import LoginFlow
+from broker._kit.web.login_limits import LoginLimits
+from broker._kit.web.server import LoopbackServer
+from broker._kit.web.standalone_app import create_app
+from broker.mstock.settings import Config
+from broker_simulator.mstock import Simulator
+
+
+class _SimulatedTime:
+    """The simulator's clock for the page too, so that midnight comes to both at once."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        self._simulator = simulator
+
+    def now(self) -> datetime:
+        return self._simulator.clock.now()
+
+    def monotonic(self) -> float:
+        return SYSTEM_CLOCK.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        SYSTEM_CLOCK.sleep(seconds)
+
+
+# Seconds between two looks at the clock: a visitor who moves it waits for what follows.
+_LOOK_EVERY = 2.0
+
+
+class Demo:
+    """Both servers, from `with` to its end. Settings are made here; no `.env` is looked at.
+
+    `port` is the web app's, 0 for a free one; `OSError` when it is taken.
+    """
+
+    def __init__(self, api_type: str = "B", port: int = 0) -> None:
+        self._api_type = api_type
+        self._port = port
+        self._stack = ExitStack()
+        self.simulator = Simulator()
+        self.url = ""
+        self.phone_url = ""
+
+    @property
+    def client_code(self) -> str:
+        """The demo account's client code."""
+        return self.simulator.demo.client_code
+
+    @property
+    def password(self) -> str:
+        """The demo account's password; it opens nothing outside the simulator."""
+        return self.simulator.demo.password
+
+    def wait(self) -> None:
+        """Block until the user interrupts."""
+        self._server.wait()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self._server = stack.enter_context(LoopbackServer(self._port))
+            stack.enter_context(self.simulator)
+            self.url = self._server.url
+            self.phone_url = f"{self.simulator.rest_url}/phone"
+            config = self._config()
+            clock = _SimulatedTime(self.simulator)
+            store = MemoryStore()
+            auto = AutoLogin(store, lambda account: config, clock)
+            app = create_app(
+                lambda: config,
+                clock,
+                phone_url=self.phone_url,
+                flow=LoginFlow(clock, limits=LoginLimits(), line=Line(store, clock)),
+                store=store,
+                auto=auto,
+            )
+
+            def mark(account: Account, token: Secret) -> None:
+                stored_session.mark_revoked(store, account, token)
+
+            when_dead(mark)
+            self._server.start(app)
+            stack.callback(start_ticking(auto, _LOOK_EVERY))
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def _config(self) -> Config:
+        account = self.simulator.demo
+        key = account.api_key_a if self._api_type == "A" else account.api_key_b
+        return Config.from_env(
+            {
+                "BROKER_API_KEY": account.client_code,
+                "BROKER_API_SECRET": key,
+                "MSTOCK_API_TYPE": self._api_type,
+                "MSTOCK_REST_URL": self.simulator.rest_url,
+                "REDIRECT_URL": f"{self.url}/mstock/callback",
+            }
+        )
