@@ -1,7 +1,6 @@
 """What can go wrong, in families named for what the caller should do about it.
 
-The leaves keep mStock's own names where mStock has one; Type B's MA, IA and RS codes are mapped
-onto the same names by `client/meaning.py`.
+A broker derives its own names from these.
 """
 
 from __future__ import annotations
@@ -10,9 +9,9 @@ from __future__ import annotations
 class BrokerError(Exception):
     """A failure told to a trader: what happened, what to do next, and the broker's own code.
 
-    `code` is mStock's error code or type ("" when it gave none), `http_status` the HTTP status of
-    its answer (None when there was no answer), `attempts_left` the number of password attempts
-    that mStock says remain (None when it says none). No field ever holds a secret or HTML.
+    `code` is the broker's error code or type ("" when it gave none), `http_status` the HTTP status
+    of its answer (None when there was no answer), `attempts_left` the number of password attempts
+    that it says remain (None when it says none). No field ever holds a secret or HTML.
     """
 
     def __init__(
@@ -33,7 +32,7 @@ class BrokerError(Exception):
 
     def __str__(self) -> str:
         text = f"{self.message} {self.next_step}".rstrip()
-        return f"{text} (mStock code {self.code})" if self.code else text
+        return f"{text} (code {self.code})" if self.code else text
 
 
 class FixConfiguration(BrokerError):
@@ -49,11 +48,11 @@ class CorrectInput(BrokerError):
 
 
 class WaitAndRetry(BrokerError):
-    """mStock could not serve the call now; the same call may succeed later."""
+    """the broker could not serve the call now; the same call may succeed later."""
 
 
 class ManualCheckRequired(BrokerError):
-    """A person has to look first: the outcome is unknown, or only mStock's words explain it."""
+    """A person has to look first: the outcome is unknown, or only the broker's words explain it."""
 
 
 class SettingError(FixConfiguration):
@@ -61,27 +60,39 @@ class SettingError(FixConfiguration):
 
 
 class CertificateError(FixConfiguration):
-    """The other side's TLS certificate does not prove that it is mStock; nothing was sent."""
+    """The other side's TLS certificate does not prove that it is the broker; nothing was sent."""
 
 
 class StoreError(FixConfiguration):
     """What is kept (password, secret, token) cannot be read or written; nothing was overwritten."""
 
 
+class AccessRefused(FixConfiguration):
+    """The broker refused the API key or the address it is used from."""
+
+
+class UnsupportedVersion(FixConfiguration):
+    """The broker wants another API version than the one this plugin speaks."""
+
+
 class HostError(FixConfiguration):
     """OpenAlgo lacks something the plugin needs, or has changed it; the message names both."""
 
 
+class SessionExpired(LogInAgain):
+    """The session is over: by the time, or because the broker says so in known words."""
+
+
 class SessionRefused(ManualCheckRequired):
-    """mStock gave the code of a dead token with words that are not known to mean one."""
+    """the broker gave the code of a dead token with words that are not known to mean one."""
 
 
 class Unreachable(WaitAndRetry):
-    """No usable answer came from mStock, and nothing was changed there."""
+    """No usable answer came from the broker, and nothing was changed there."""
 
 
 class LoginUnfinished(WaitAndRetry):
-    """mStock took the password, and the code for the second step could not be sent."""
+    """the broker took the password, and the code for the second step could not be sent."""
 
 
 class LoginInProgress(WaitAndRetry):
@@ -89,7 +100,7 @@ class LoginInProgress(WaitAndRetry):
 
 
 class RateLimited(WaitAndRetry):
-    """mStock asks for fewer calls (429); `retry_after` is in seconds, None when it did not say."""
+    """The broker asks for fewer calls (429); `retry_after` in seconds, None if not said."""
 
     def __init__(
         self,
@@ -104,14 +115,22 @@ class RateLimited(WaitAndRetry):
         self.retry_after = retry_after
 
 
+class RefusedByBroker(ManualCheckRequired):
+    """The broker refused for a reason that only its own words give."""
+
+
+class UnusableReply(ManualCheckRequired):
+    """The broker answered with something that cannot be used; the message names the fault."""
+
+
 class PluginFault(ManualCheckRequired):
     """The plugin itself is at fault; the message names the place."""
 
 
 class OutcomeUnknown(ManualCheckRequired):
-    """A call that must not be repeated was sent, and whether mStock carried it out is unknown.
+    """A call that must not be repeated was sent, and whether the broker carried it out is unknown.
 
-    `is_silence` is True when mStock did not answer in time: it may still be at work on the call.
+    `is_silence` is True when the broker did not answer in time: it may still be at work on it.
     """
 
     def __init__(

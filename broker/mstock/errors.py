@@ -6,23 +6,25 @@ Type B's MA, IA and RS codes are mapped onto the same names by `client/error_tab
 from __future__ import annotations
 
 from broker._kit.errors import (
+    AccessRefused,
     CorrectInput,
-    FixConfiguration,
-    LogInAgain,
-    ManualCheckRequired,
+    RefusedByBroker,
+    SessionExpired,
+    UnsupportedVersion,
+    UnusableReply,
     WaitAndRetry,
 )
 
 
-class APIKeyException(FixConfiguration):
+class APIKeyException(AccessRefused):
     """mStock refused the API key or the address it is used from (403, IA403)."""
 
 
-class VersionException(FixConfiguration):
+class VersionException(UnsupportedVersion):
     """mStock wants another API version than the one this plugin speaks."""
 
 
-class TokenException(LogInAgain):
+class TokenException(SessionExpired):
     """mStock says in known words that the token is missing, expired or wrong (401, IA401)."""
 
 
@@ -34,9 +36,9 @@ class GeneralException(WaitAndRetry):
     """Something failed inside mStock (500, IA500)."""
 
 
-class MiraeException(ManualCheckRequired):
+class MiraeException(RefusedByBroker):
     """mStock's core refused (MA and RS codes) for a reason that only its own words give."""
 
 
-class DataException(ManualCheckRequired):
+class DataException(UnusableReply):
     """mStock answered with something that cannot be used; the message names the field or fault."""

@@ -61,6 +61,10 @@ class Config(NamedTuple):
         """True for mStock itself, False for a simulator on this machine."""
         return self.rest_url == REST_URL
 
+    def with_timeouts(self, timeouts: Timeouts) -> Config:
+        """The same with other time-outs."""
+        return self._replace(timeouts=timeouts)
+
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Config:
         """Read and check the settings.

@@ -121,7 +121,7 @@ class TestAutoLogin:
         assert set(RESULT_WORDS) == {str(each) for each in Result}
         at = datetime(2026, 11, 23, 8, 35, tzinfo=IST)
         line = attempt_words(Attempt(at, Result.REFUSED, "Wrong password.", "MA500"))
-        assert line == "23 Nov 2026, 08:35:00 IST: refused. Wrong password. (mStock code MA500)"
+        assert line == "23 Nov 2026, 08:35:00 IST: refused. Wrong password. (code MA500)"
 
 
 class TestErase:

@@ -215,7 +215,7 @@ class TestErrors:
         error = kind("It broke.", "Mend it.", code="MA500", http_status=200)
         assert (error.message, error.next_step) == ("It broke.", "Mend it.")
         assert (error.code, error.http_status) == ("MA500", 200)
-        assert str(error) == "It broke. Mend it. (mStock code MA500)"
+        assert str(error) == "It broke. Mend it. (code MA500)"
         bare = kind("It broke.")
         assert (bare.next_step, bare.code, bare.http_status) == ("", "", None)
         assert str(bare) == "It broke."

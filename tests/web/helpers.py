@@ -14,10 +14,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from broker._kit.broker import LogoutResult, OtpChallenge
 from broker._kit.errors import BrokerError
 from broker._kit.secret import Secret
 from broker._kit.web.single_submit import SingleSubmit
-from broker.mstock.client.login import Challenge, LogoutResult
 from broker.mstock.mapping.funds import FundSummary
 from broker.mstock.settings import Config
 
@@ -56,11 +56,11 @@ class FakeMstock:
     given_tickets: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def send_otp(self, config: Config, password: Secret) -> Challenge:
+    def send_otp(self, config: Config, password: Secret) -> OtpChallenge:
         self._called("send_otp")
         with self.lock:
             self.tickets.append(f"ticket-{len(self.tickets) + 1}-4c39bf94")
-            return Challenge(Secret(self.tickets[-1]), self.sent_to)
+            return OtpChallenge(Secret(self.tickets[-1]), self.sent_to)
 
     def verify_otp(self, config: Config, otp: Secret, ticket: Secret) -> Secret:
         self.given_tickets.append(ticket.reveal())

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 import pytest
 from flask import Flask
 
+from broker._kit.broker import LogoutResult
 from broker._kit.clock import IST
 from broker._kit.errors import LoginInProgress, StoreError
 from broker._kit.secret import Secret
@@ -21,7 +22,6 @@ from broker._kit.web.auto_login_page import RULE
 from broker._kit.web.login_flow import LoginFlow
 from broker._kit.web.pending_logins import PendingLogins
 from broker._kit.web.standalone_app import create_app
-from broker.mstock.client.login import LogoutResult
 from broker.mstock.errors import TokenException
 from broker.mstock.settings import Config
 from tests.support.clock import FakeClock

@@ -11,12 +11,12 @@ from decimal import Decimal
 import pytest
 from flask import Flask
 
+from broker._kit.broker import LogoutResult
 from broker._kit.clock import IST
 from broker._kit.errors import SessionRefused, Unreachable, WaitAndRetry
 from broker._kit.web import standalone_views
 from broker._kit.web.login_flow import LoginFlow
 from broker._kit.web.standalone_app import create_app
-from broker.mstock.client.login import LogoutResult
 from broker.mstock.errors import DataException, GeneralException, TokenException
 from broker.mstock.mapping.funds import FundSummary
 from broker.mstock.settings import Config

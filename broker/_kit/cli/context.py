@@ -13,13 +13,12 @@ import click
 
 from broker._kit.cli import openalgo
 from broker._kit.clock import SYSTEM_CLOCK, Clock
-from broker._kit.errors import OutcomeUnknown, StoreError
+from broker._kit.errors import CorrectInput, OutcomeUnknown, StoreError
 from broker._kit.sessions.login_lock import by_hand
 from broker._kit.sessions.store import Store
 from broker._kit.sessions.store_factory import open_store
 from broker._kit.sessions.stored_session import StoredSession, load_session
 from broker._kit.settings import Account, ServiceSettings, environment, file_environment
-from broker.mstock.errors import InputException
 from broker.mstock.settings import Config
 
 if TYPE_CHECKING:
@@ -124,7 +123,7 @@ class Desk:
     def refuse_inside_openalgo(self, what: str) -> None:
         """Raise when the session is OpenAlgo's: it is kept in OpenAlgo's database, by OpenAlgo."""
         if self.openalgo is not None:
-            raise InputException(
+            raise CorrectInput(
                 f"This folder belongs to OpenAlgo, which keeps the mStock session itself; {what} "
                 "does nothing here.",
                 f"Use the running OpenAlgo: {openalgo.page(self.settings, _PAGES[what])}",

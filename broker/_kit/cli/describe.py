@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from broker._kit.broker import BrokerSettings
 from broker._kit.cli.output import moment
 from broker._kit.secret import masked
 from broker._kit.sessions.stored_session import LoginMethod, StoredSession
 from broker._kit.web.formatting import date_time
-from broker.mstock.settings import Config
 
 if TYPE_CHECKING:
     from broker._kit.sessions.auto_login import AutoLoginStatus
@@ -33,7 +33,7 @@ RESULT_WORDS = {
 }
 
 
-def account_json(config: Config) -> dict[str, Any]:
+def account_json(config: BrokerSettings) -> dict[str, Any]:
     """`mode` ("LIVE" or "SIMULATOR"), `client_code` (masked), `api_type`."""
     return {
         "mode": mode(config),
@@ -42,7 +42,7 @@ def account_json(config: Config) -> dict[str, Any]:
     }
 
 
-def mode(config: Config) -> str:
+def mode(config: BrokerSettings) -> str:
     """Whether this is mStock itself."""
     return "LIVE" if config.is_live else "SIMULATOR"
 
@@ -142,5 +142,5 @@ def attempt_words(attempt: Attempt) -> str:
     """One attempt on one line."""
     result = RESULT_WORDS.get(str(attempt.result), str(attempt.result))
     words = attempt.words if result == RESULT_WORDS["done"] else f"{result}. {attempt.words}"
-    code = f" (mStock code {attempt.code})" if attempt.code else ""
+    code = f" (code {attempt.code})" if attempt.code else ""
     return f"{date_time(attempt.at)}: {words}{code}".rstrip()

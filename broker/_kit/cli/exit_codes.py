@@ -11,9 +11,9 @@ from broker._kit.errors import (
     LogInAgain,
     ManualCheckRequired,
     PluginFault,
+    RefusedByBroker,
     WaitAndRetry,
 )
-from broker.mstock.errors import MiraeException
 
 
 class Exit(IntEnum):
@@ -46,7 +46,7 @@ FAMILIES: tuple[tuple[type[BrokerError], Exit], ...] = (
     (LogInAgain, Exit.NO_SESSION),
     (CorrectInput, Exit.REFUSED),
     (WaitAndRetry, Exit.LATER),
-    (MiraeException, Exit.REFUSED),
+    (RefusedByBroker, Exit.REFUSED),
     (PluginFault, Exit.REFUSED),
     (ManualCheckRequired, Exit.LOOK_FIRST),
     (BrokerError, Exit.REFUSED),

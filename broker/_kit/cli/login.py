@@ -6,10 +6,11 @@ from typing import NoReturn
 
 import click
 
+from broker._kit.broker import OtpChallenge
 from broker._kit.cli import describe, output, prompts
 from broker._kit.cli.console import Command, as_json_option
 from broker._kit.cli.context import Desk, pass_desk
-from broker._kit.errors import BrokerError, RateLimited, StoreError, Unreachable
+from broker._kit.errors import BrokerError, CorrectInput, RateLimited, StoreError, Unreachable
 from broker._kit.secret import Secret
 from broker._kit.sessions import stored_session
 from broker._kit.sessions.stored_session import LoginMethod
@@ -17,11 +18,9 @@ from broker._kit.web.formatting import count
 from broker._kit.web.messages import PERHAPS_NOT_SENT
 from broker._kit.web.pending_view import Rules
 from broker.mstock.client import login as mstock
-from broker.mstock.client.login import Challenge
-from broker.mstock.errors import InputException
 
 # After these another code may be entered: mStock refused this one, or did not look at it.
-_ANOTHER_CODE = (InputException, Unreachable, RateLimited)
+_ANOTHER_CODE = (CorrectInput, Unreachable, RateLimited)
 _RULES = Rules()
 
 
@@ -102,7 +101,7 @@ def _by_otp(desk: Desk, password: Secret) -> None:
             output.out(f"{words} left here; mStock may allow fewer. Ctrl-C ends it.", err=True)
 
 
-def _send(desk: Desk, password: Secret) -> Challenge:
+def _send(desk: Desk, password: Secret) -> OtpChallenge:
     with desk.line():
         challenge = mstock.send_otp(desk.config, password)
     words = challenge.message.strip() or mstock.SENT_UNSAID
@@ -111,7 +110,7 @@ def _send(desk: Desk, password: Secret) -> Challenge:
 
 
 def _too_late() -> NoReturn:
-    raise InputException(
+    raise CorrectInput(
         f"That login was not finished within {_RULES.life / 60:.0f} minutes; nothing was sent.",
         "Start again for a new OTP.",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from broker._kit.broker import LogoutResult
 from broker._kit.cli import describe, output
 from broker._kit.cli.console import Command, as_json_option
 from broker._kit.cli.context import Desk, pass_desk, stopped_short
@@ -11,7 +12,6 @@ from broker._kit.cli.exit_codes import Exit
 from broker._kit.errors import LogInAgain
 from broker._kit.sessions import stored_session
 from broker.mstock.client import login as mstock
-from broker.mstock.client.login import LogoutResult
 
 
 @click.command(cls=Command)

@@ -10,11 +10,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from broker._kit.broker import BrokerSettings
 from broker._kit.cli.checks.check import Check
 from broker._kit.cli.context import Desk
 from broker._kit.errors import BrokerError
 from broker._kit.secret import masked
-from broker.mstock.settings import Config
 
 _ADDRESS = re.compile(
     r"(?<![0-9A-Za-z.])(?<!OpenAlgo )[0-9]{1,3}(\.[0-9]{1,3}){3}(?![0-9A-Za-z.]*[0-9A-Za-z])"
@@ -84,7 +84,7 @@ def _vault(desk: Desk) -> str:
         return ""
 
 
-def _config(desk: Desk) -> Config | None:
+def _config(desk: Desk) -> BrokerSettings | None:
     try:
         return desk.config
     except BrokerError:

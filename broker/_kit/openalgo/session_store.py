@@ -19,7 +19,7 @@ from broker._kit.openalgo import host
 from broker._kit.openalgo.host import AuthRow
 from broker._kit.secret import Secret
 from broker._kit.sessions.store import Item, MemoryStore, described
-from broker._kit.sessions.stored_session import fingerprint
+from broker._kit.sessions.token_life import fingerprint
 from broker._kit.settings import Account
 
 T = TypeVar("T")

@@ -7,6 +7,7 @@ import sys
 from collections import deque
 from collections.abc import Mapping
 
+from broker._kit.broker import BrokerSettings
 from broker._kit.clock import Clock
 from broker._kit.errors import HostError, SettingError
 from broker._kit.faults import fault_location
@@ -14,11 +15,11 @@ from broker._kit.openalgo import host
 from broker._kit.openalgo.session_store import OpenAlgoSessionStore
 from broker._kit.secret import Secret
 from broker._kit.sessions import stored_session
-from broker._kit.sessions.stored_session import LoginMethod, fingerprint
+from broker._kit.sessions.stored_session import LoginMethod
+from broker._kit.sessions.token_life import fingerprint
 from broker._kit.settings import Account, Timeouts
 from broker._kit.web.responses import ConfigSource
 from broker.mstock.client import login
-from broker.mstock.settings import Config
 
 log = host.logger(__name__)
 
@@ -44,7 +45,7 @@ class SessionSync:
         self._clock = clock
         self._ended_by_mstock: deque[str] = deque(maxlen=_REMEMBERED)
 
-    def config_of(self, account: Account) -> Config | None:
+    def config_of(self, account: Account) -> BrokerSettings | None:
         """The settings in force if they are this account's."""
         try:
             config = self._config_source()
@@ -65,7 +66,7 @@ class SessionSync:
         """True when mStock has ended this session, whether or not the host could be told."""
         return fingerprint(token) in self._ended_by_mstock
 
-    def end_if_over(self, config: Config) -> None:
+    def end_if_over(self, config: BrokerSettings) -> None:
         """Revoke a stored token that is over, so that the host offers a new login.
 
         It is after midnight, and whenever a revoke at mStock's word did not go through.
@@ -99,7 +100,7 @@ class SessionSync:
                 return True
         return False
 
-    def renewed(self, config: Config, token: Secret) -> None:
+    def renewed(self, config: BrokerSettings, token: Secret) -> None:
         """Put the session that auto-login got into the host, as a login by hand would.
 
         The device comes first, as in the host's own login: with it there, yesterday's browser tab

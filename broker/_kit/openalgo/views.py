@@ -8,6 +8,7 @@ from typing import Any
 from flask import Response, jsonify, make_response, redirect, render_template, request, session
 from flask import url_for as url_of
 
+from broker._kit.broker import BrokerSettings
 from broker._kit.clock import Clock
 from broker._kit.errors import BrokerError, LogInAgain, SettingError
 from broker._kit.openalgo import host
@@ -15,14 +16,14 @@ from broker._kit.openalgo.session_store import OpenAlgoSessionStore
 from broker._kit.openalgo.session_sync import SessionSync
 from broker._kit.secret import Secret, masked
 from broker._kit.sessions import stored_session
-from broker._kit.sessions.stored_session import LoginMethod, StoredSession, fingerprint
+from broker._kit.sessions.stored_session import LoginMethod, StoredSession
+from broker._kit.sessions.token_life import fingerprint
 from broker._kit.web import auto_login_page, auto_login_view, funds_page, messages, responses
 from broker._kit.web.funds_page import Links
 from broker._kit.web.messages import Problem
 from broker._kit.web.responses import ENDPOINT, ConfigSource, Frame
 from broker._kit.web.session_service import SessionService
 from broker.mstock.api.funds import get_fund_summary
-from broker.mstock.settings import Config
 
 _RESUME, _FUNDS = "mstock_host.resume", "mstock_host.funds"
 DASHBOARD = "/dashboard"
@@ -90,13 +91,13 @@ class OpenAlgoViews:
         """What to say above a fresh login form."""
         return str(session.pop(_NOTICE, ""))
 
-    def remember(self, _config: Config, token: Secret, how: LoginMethod) -> None:
+    def remember(self, _config: BrokerSettings, token: Secret, how: LoginMethod) -> None:
         """How a session was got, until the host has it."""
         self._how[fingerprint(token)] = how
         while len(self._how) > _REMEMBERED:
             self._how.popitem(last=False)
 
-    def on_success(self, token: Secret, config: Config) -> Response:
+    def on_success(self, token: Secret, config: BrokerSettings) -> Response:
         """Hand the day's token to the host and give its answer; keep how and when it was got."""
         try:
             response = self._finish(token, config)
@@ -223,13 +224,13 @@ class OpenAlgoViews:
         is_dead = kept is None or kept.is_over or self._keeper.is_ended(kept.token)
         return None if is_dead else kept
 
-    def _finish(self, token: Secret, config: Config) -> Response:
+    def _finish(self, token: Secret, config: BrokerSettings) -> Response:
         with self._store.alone():
             answer: Any = host.finish_login(token, str(session["user"]), config.client_code)
         return make_response(answer)
 
     def _offer(
-        self, config: Config, standing: StoredSession, error: BrokerError | None = None
+        self, config: BrokerSettings, standing: StoredSession, error: BrokerError | None = None
     ) -> Response:
         page = render_template(
             "mstock/resume.html",

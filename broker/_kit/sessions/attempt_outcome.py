@@ -12,12 +12,12 @@ from broker._kit.errors import (
     HostError,
     LoginUnfinished,
     OutcomeUnknown,
+    RefusedByBroker,
     StoreError,
     Unreachable,
 )
 from broker._kit.http.routes import GATEWAY
 from broker._kit.sessions.daily_login import Attempt, Result
-from broker.mstock.errors import MiraeException
 
 # First match wins. What mStock refused is never sent again; what has nothing to do with what was
 # sent (a certificate, the vault, mStock's own trouble) may work on another day.
@@ -30,7 +30,7 @@ _RESULTS: tuple[tuple[type[BrokerError], Result], ...] = (
     (HostError, Result.FAILED),
     (FixConfiguration, Result.REFUSED),
     (CorrectInput, Result.REFUSED),
-    (MiraeException, Result.REFUSED),
+    (RefusedByBroker, Result.REFUSED),
     (BrokerError, Result.FAILED),
 )
 

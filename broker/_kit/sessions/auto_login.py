@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from broker._kit.broker import BrokerSettings
 from broker._kit.clock import SYSTEM_CLOCK, Clock
-from broker._kit.errors import BrokerError, LoginInProgress
+from broker._kit.errors import BrokerError, CorrectInput, LoginInProgress
 from broker._kit.secret import Secret
 from broker._kit.sessions import daily_login, totp_login
 from broker._kit.sessions.auto_login_state import Ledger
@@ -22,8 +23,6 @@ from broker._kit.sessions.stored_session import StoredSession, load_session
 from broker._kit.sessions.token_guard import TokenGuard
 from broker._kit.sessions.trading_calendar import Calendar, load_calendar
 from broker._kit.settings import Account
-from broker.mstock.errors import InputException
-from broker.mstock.settings import Config
 
 __all__ = [
     "Attempt",
@@ -74,13 +73,13 @@ class AutoLogin:
     def __init__(
         self,
         store: Store,
-        config_of: Callable[[Account], Config | None],
+        config_of: Callable[[Account], BrokerSettings | None],
         clock: Clock = SYSTEM_CLOCK,
         *,
         calendar: Calendar | None = None,
         tell: Callable[[Notice], None] = nothing,
         audit: Callable[[str], None] = nothing,
-        on_login: Callable[[Config, Secret], None] | None = None,
+        on_login: Callable[[BrokerSettings, Secret], None] | None = None,
     ) -> None:
         self._store = store
         self._config_of = config_of
@@ -93,20 +92,20 @@ class AutoLogin:
         self._troubles: dict[Account | None, str] = {}
 
     def enable(
-        self, config: Config, password: Secret, totp_secret: Secret, *, accepted: bool
+        self, config: BrokerSettings, password: Secret, totp_secret: Secret, *, accepted: bool
     ) -> None:
         """Keep what a login needs and switch on; nothing is sent. Clears `blocked`.
 
-        Raises `InputException` when the terms were not accepted, the password is blank or the TOTP
+        Raises `CorrectInput` when the terms were not accepted, the password is blank or the TOTP
         secret is none; `LoginInProgress` while a login is under way; `StoreError`.
         """
         if not accepted:
-            raise InputException(
+            raise CorrectInput(
                 "Auto-login was not switched on: its terms were not accepted.",
                 "Read what it means to keep a password and a TOTP secret, and accept it first.",
             )
         if not password.reveal().strip():
-            raise InputException("The password is empty.", "Enter your mStock trading password.")
+            raise CorrectInput("The password is empty.", "Enter your mStock trading password.")
         key = totp_login.totp_key(totp_secret)
         account = config.account
         with self._ledger.lease(config):
@@ -138,17 +137,17 @@ class AutoLogin:
             self._store.delete(account, Item.RENEWAL)
         return removed
 
-    def test(self, config: Config) -> Attempt:
+    def test(self, config: BrokerSettings) -> Attempt:
         """One login now, because the user asks for it; takes up to a minute and a half.
 
         Raises the login's `BrokerError`, `LoginInProgress` while another one is at it,
-        `InputException` when auto-login is off, `StoreError`.
+        `CorrectInput` when auto-login is off, `StoreError`.
         """
         account = config.account
         with self._ledger.lease(config):
             state = self._ledger.state(account)
             if not state.enabled:
-                raise InputException(
+                raise CorrectInput(
                     "Auto-login is off; nothing was sent.", "Switch auto-login on first."
                 )
             if state.begun_at is not None:
@@ -210,7 +209,7 @@ class AutoLogin:
         except LoginInProgress:
             return []
 
-    def _act(self, config: Config, do: Do) -> list[Attempt]:
+    def _act(self, config: BrokerSettings, do: Do) -> list[Attempt]:
         account, now = config.account, self._clock.now()
         if do is Do.LOG_IN:
             attempt, _ = self._attempts.make(config)

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from broker._kit.broker import BrokerSettings
 from broker._kit.clock import Clock
 from broker._kit.secret import Secret
 from broker._kit.sessions import daily_login
@@ -15,7 +16,6 @@ from broker._kit.sessions.serialization import from_json, to_json
 from broker._kit.sessions.store import Item, Store
 from broker._kit.sessions.totp_login import longest_login, step_at
 from broker._kit.settings import Account
-from broker.mstock.settings import Config
 
 
 class Ledger:
@@ -61,7 +61,7 @@ class Ledger:
             self.change(account, lambda state: daily_login.stepped(state, step))
 
     @contextmanager
-    def lease(self, config: Config) -> Iterator[None]:
+    def lease(self, config: BrokerSettings) -> Iterator[None]:
         """The sole right to log this account in, among threads too. Raises `LoginInProgress`."""
         with alone(self._store, self._clock, config, longest_login(config.timeouts)):
             yield

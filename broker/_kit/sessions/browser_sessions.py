@@ -13,13 +13,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from broker._kit.broker import BrokerSettings
 from broker._kit.clock import SYSTEM_CLOCK, Clock, session_end
 from broker._kit.errors import BrokerError
 from broker._kit.secret import Secret
 from broker._kit.sessions.store import Store
-from broker._kit.sessions.stored_session import fingerprint, load_session
+from broker._kit.sessions.stored_session import load_session
 from broker._kit.sessions.timers import Later, on_a_thread
-from broker.mstock.settings import Config
+from broker._kit.sessions.token_life import fingerprint
 
 # A timer stands still while a laptop sleeps; so that a token does not outlive midnight by a whole
 # night's sleep, the time is looked at this often, in seconds.
@@ -31,15 +32,15 @@ class DaySession:
     """A logged-in account: its token, the settings it was made with, and when it ends."""
 
     token: Secret
-    config: Config
+    config: BrokerSettings
     ends_at: datetime
 
 
 # The account's kept session if it is alive, None if there is none.
-Newer = Callable[[Config], DaySession | None]
+Newer = Callable[[BrokerSettings], DaySession | None]
 
 
-def nothing_newer(config: Config) -> DaySession | None:
+def nothing_newer(config: BrokerSettings) -> DaySession | None:
     """Where nothing is kept."""
     return None
 
@@ -47,7 +48,7 @@ def nothing_newer(config: Config) -> DaySession | None:
 def newer_in(store: Store, clock: Clock) -> Newer:
     """Looks into the store; what cannot be read counts as nothing."""
 
-    def look(config: Config) -> DaySession | None:
+    def look(config: BrokerSettings) -> DaySession | None:
         now = clock.now()
         try:
             kept = load_session(store, config.account, now)
@@ -64,7 +65,7 @@ def newer_in(store: Store, clock: Clock) -> Newer:
 class _Place:
     """One browser's: `last` is the fingerprint of its last token, which is not taken up again."""
 
-    config: Config
+    config: BrokerSettings
     session: DaySession | None
     last: str
 
@@ -87,7 +88,9 @@ class BrowserSessions:
         self._places: OrderedDict[str, _Place] = OrderedDict()
         self._is_watched = False
 
-    def put(self, token: Secret, config: Config, instead_of: str = "") -> tuple[str, DaySession]:
+    def put(
+        self, token: Secret, config: BrokerSettings, instead_of: str = ""
+    ) -> tuple[str, DaySession]:
         """Keep a token until midnight IST; the oldest browser makes room when the shelf is full.
 
         A token that is here already, from the first of a double click's two, keeps its place.
@@ -127,7 +130,7 @@ class BrowserSessions:
         self._watch_on()
         return newer
 
-    def whose(self, key: str) -> Config | None:
+    def whose(self, key: str) -> BrokerSettings | None:
         """The settings with which this browser logged in, None when it did not or has logged out.
 
         Its session may be over.

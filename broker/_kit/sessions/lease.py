@@ -7,14 +7,16 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from broker._kit.broker import BrokerSettings
 from broker._kit.clock import Clock
 from broker._kit.errors import LoginInProgress, StoreError
 from broker._kit.sessions.store import Store
-from broker.mstock.settings import Config
 
 
 @contextmanager
-def alone(store: Store, clock: Clock, config: Config, seconds: float = 0.0) -> Iterator[None]:
+def alone(
+    store: Store, clock: Clock, config: BrokerSettings, seconds: float = 0.0
+) -> Iterator[None]:
     """Be the only one who logs this account in, among threads and processes.
 
     For `seconds`, or for as long as one step of a login by hand may take. Raises `LoginInProgress`

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 
+from broker._kit.broker import BrokerSettings
 from broker._kit.clock import Clock
-from broker._kit.errors import BrokerError, PluginFault
+from broker._kit.errors import BrokerError, CorrectInput, PluginFault
 from broker._kit.secret import Secret, masked
 from broker._kit.sessions import daily_login, totp_login
 from broker._kit.sessions.attempt_outcome import attempt_of
@@ -16,8 +17,6 @@ from broker._kit.sessions.store import Item, Store
 from broker._kit.sessions.stored_session import LoginMethod, load_session, save_session
 from broker._kit.settings import Account
 from broker.mstock.client.login import logout
-from broker.mstock.errors import InputException
-from broker.mstock.settings import Config
 
 # The audit: one line for each attempt.
 log = logging.getLogger("broker._kit.sessions.auto_login")
@@ -32,7 +31,7 @@ class Attempts:
         ledger: Ledger,
         clock: Clock,
         audit: Callable[[str], None],
-        on_login: Callable[[Config, Secret], None] | None,
+        on_login: Callable[[BrokerSettings, Secret], None] | None,
     ) -> None:
         self._store = store
         self._ledger = ledger
@@ -40,7 +39,7 @@ class Attempts:
         self._audit = audit
         self._on_login = on_login or self._keep
 
-    def make(self, config: Config) -> tuple[Attempt, BrokerError | None]:
+    def make(self, config: BrokerSettings) -> tuple[Attempt, BrokerError | None]:
         """One login, and the error in which it ended. Raises `StoreError`.
 
         That it begins is kept before anything is sent: whoever finds it without an end knows that
@@ -80,7 +79,7 @@ class Attempts:
 
     def note(self, account: Account, attempt: Attempt) -> None:
         """The audit line."""
-        code = f" (mStock code {attempt.code})" if attempt.code else ""
+        code = f" (code {attempt.code})" if attempt.code else ""
         line = (
             f"auto-login of {masked(account.client_code)}, API type {account.api_type}, "
             f"begun {attempt.at:%Y-%m-%d %H:%M:%S} IST: {attempt.result}. {attempt.words}{code}"
@@ -91,12 +90,12 @@ class Attempts:
         except Exception as error:
             log.error(f"The audit line could not be passed on: {type(error).__name__}")
 
-    def _log_in(self, config: Config, state: RenewalState) -> Secret:
+    def _log_in(self, config: BrokerSettings, state: RenewalState) -> Secret:
         account = config.account
         password = self._store.get(account, Item.PASSWORD)
         totp_secret = self._store.get(account, Item.TOTP_SECRET)
         if not password or not totp_secret:
-            raise InputException(
+            raise CorrectInput(
                 "The password and the TOTP secret are not kept here any more.",
                 "Switch auto-login on again.",
             )
@@ -121,12 +120,12 @@ class Attempts:
         ):
             yield totp_login.step_at(session.logged_in_at)
 
-    def _keep(self, config: Config, token: Secret) -> None:
+    def _keep(self, config: BrokerSettings, token: Secret) -> None:
         save_session(self._store, config.account, token, self._clock.now(), LoginMethod.AUTO)
 
 
-def _erased(words: str) -> InputException:
-    return InputException(
+def _erased(words: str) -> CorrectInput:
+    return CorrectInput(
         f"What auto-login keeps was erased in the middle of a login. {words}",
         "Switch auto-login on again if you want it.",
     )

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
+from broker._kit.broker import BrokerSettings
 from broker._kit.clock import SYSTEM_CLOCK, Clock
 from broker._kit.errors import BrokerError, StoreError
 from broker._kit.secret import Secret
@@ -15,7 +16,6 @@ from broker._kit.sessions.auto_login_state import Ledger
 from broker._kit.sessions.lease import alone
 from broker._kit.sessions.store import Store
 from broker._kit.sessions.stored_session import LoginMethod
-from broker.mstock.settings import Config
 
 Keep = Callable[[Secret, LoginMethod], None]
 
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def by_hand(store: Store, clock: Clock, config: Config) -> Iterator[None]:
+def by_hand(store: Store, clock: Clock, config: BrokerSettings) -> Iterator[None]:
     """Be alone for one step of a login by hand, whose code auto-login will not send again."""
     with alone(store, clock, config):
         try:
@@ -45,14 +45,14 @@ class Line:
         self,
         store: Store,
         clock: Clock = SYSTEM_CLOCK,
-        keep: Callable[[Config, Secret, LoginMethod], None] | None = None,
+        keep: Callable[[BrokerSettings, Secret, LoginMethod], None] | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._keep = keep or self._keep_in_store
 
     @contextmanager
-    def hold(self, config: Config) -> Iterator[Keep]:
+    def hold(self, config: BrokerSettings) -> Iterator[Keep]:
         """Hold the line; raises `LoginInProgress` while another has it.
 
         What cannot be kept must not keep a trader from logging in by hand: a store that cannot be
@@ -63,13 +63,13 @@ class Line:
                 stack.enter_context(by_hand(self._store, self._clock, config))
             yield lambda token, how: self._try_to_keep(config, token, how)
 
-    def _try_to_keep(self, config: Config, token: Secret, how: LoginMethod) -> None:
+    def _try_to_keep(self, config: BrokerSettings, token: Secret, how: LoginMethod) -> None:
         try:
             self._keep(config, token, how)
         except BrokerError as error:
             log.error("mStock session not kept: %s", error)
 
-    def _keep_in_store(self, config: Config, token: Secret, how: LoginMethod) -> None:
+    def _keep_in_store(self, config: BrokerSettings, token: Secret, how: LoginMethod) -> None:
         stored_session.save_session(self._store, config.account, token, self._clock.now(), how)
 
 
@@ -77,6 +77,6 @@ class OpenLine:
     """The line where nothing is kept and nobody else logs in."""
 
     @contextmanager
-    def hold(self, config: Config) -> Iterator[Keep]:
+    def hold(self, config: BrokerSettings) -> Iterator[Keep]:
         """Anybody may; nothing is kept."""
         yield lambda token, how: None

@@ -9,14 +9,13 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TypeVar
 
+from broker._kit.broker import BrokerSettings
 from broker._kit.clock import SYSTEM_CLOCK, Clock, session_end
-from broker._kit.errors import BrokerError, SessionRefused
+from broker._kit.errors import BrokerError, SessionExpired, SessionRefused
 from broker._kit.secret import Secret
 from broker._kit.sessions.token_life import fingerprint, is_ahead, issue_of
 from broker._kit.settings import Account
 from broker.mstock.client.connection import client_for
-from broker.mstock.errors import TokenException
-from broker.mstock.settings import Config
 
 log = logging.getLogger(__name__)
 
@@ -59,10 +58,10 @@ class TokenGuard:
         with self._lock:
             _remember(self._logins, fingerprint(token), at or self._clock.now())
 
-    def run(self, config: Config, token: Secret, call: Callable[[], T]) -> T:
+    def run(self, config: BrokerSettings, token: Secret, call: Callable[[], T]) -> T:
         """The call's value. Raises what the call raises.
 
-        A token known to be dead raises `TokenException` and nothing is sent. A `TokenException`
+        A token known to be dead raises `SessionExpired` and nothing is sent. A `SessionExpired`
         of the call is confirmed by one fund summary: when that is refused too, the token is marked
         dead, once; when it is answered, `SessionRefused` is raised instead; when mStock cannot be
         asked, the token is not marked.
@@ -72,13 +71,13 @@ class TokenGuard:
             raise _over()
         try:
             return call()
-        except TokenException as error:
+        except SessionExpired as error:
             # One thread asks; the others, refused at the same moment, hear what it found out.
             with self._asking:
                 if self._is_marked(key):
                     raise
                 refusal = _asked_again(config, token, error)
-                is_news = isinstance(refusal, TokenException) and refusal is not error
+                is_news = isinstance(refusal, SessionExpired) and refusal is not error
                 if is_news:
                     with self._lock:
                         _remember(self._dead, key, None)
@@ -112,11 +111,11 @@ class TokenGuard:
             log.error(f"What follows on a session's end failed: {type(error).__name__}")
 
 
-def _asked_again(config: Config, token: Secret, error: TokenException) -> BrokerError:
-    """What to raise: another `TokenException` when mStock confirms, else why it does not."""
+def _asked_again(config: BrokerSettings, token: Secret, error: SessionExpired) -> BrokerError:
+    """What to raise: another `SessionExpired` when mStock confirms, else why it does not."""
     try:
         client_for(config).fund_summary(token)
-    except TokenException as confirmed:
+    except SessionExpired as confirmed:
         return confirmed.with_traceback(None)
     except BrokerError:
         return error
@@ -128,8 +127,8 @@ def _asked_again(config: Config, token: Secret, error: TokenException) -> Broker
     )
 
 
-def _over() -> TokenException:
-    return TokenException(
+def _over() -> SessionExpired:
+    return SessionExpired(
         "The mStock session is over: mStock sessions end at midnight, log in again."
     )
 

@@ -9,15 +9,13 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import NamedTuple
 
+from broker._kit.broker import BrokerSettings, LoginReply
 from broker._kit.clock import SYSTEM_CLOCK, Clock
-from broker._kit.errors import LoginUnfinished, Unreachable
+from broker._kit.errors import CorrectInput, LoginUnfinished, Unreachable
 from broker._kit.secret import Secret
 from broker._kit.sessions.token_guards import the_watch
 from broker._kit.settings import Timeouts
-from broker.mstock.client.base import LoginReply
 from broker.mstock.client.connection import fresh_client
-from broker.mstock.errors import InputException
-from broker.mstock.settings import Config
 
 STEP = 30  # seconds that a code lives; mStock's authenticator is the usual one (RFC 6238)
 # A code that is about to change is left alone: it may arrive when it is over.
@@ -45,7 +43,7 @@ class Choice(NamedTuple):
 
 
 def log_in(
-    config: Config,
+    config: BrokerSettings,
     password: Secret,
     totp_secret: Secret,
     *,
@@ -80,7 +78,7 @@ def log_in(
 
 
 def totp_key(totp_secret: Secret) -> Secret:
-    """The TOTP secret in its usual spelling. Raises `InputException` when it is none.
+    """The TOTP secret in its usual spelling. Raises `CorrectInput` when it is none.
 
     Blanks, hyphens and small letters are tolerated, as authenticators show them.
     """
@@ -90,7 +88,7 @@ def totp_key(totp_secret: Secret) -> Secret:
     except (binascii.Error, ValueError):
         raw = b""
     if len(raw) < _FEWEST_BYTES:
-        raise InputException(
+        raise CorrectInput(
             "This is not a TOTP secret; nothing was sent.",
             "Enter the text that mStock shows under the QR code (letters A to Z and digits 2 to "
             "7), not the six digits of a code.",

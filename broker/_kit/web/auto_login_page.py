@@ -12,8 +12,9 @@ from flask import Blueprint, Response, jsonify, render_template, request, sessio
 from flask_wtf.csrf import CSRFError, generate_csrf  # type: ignore[import-untyped]
 from werkzeug.exceptions import BadRequest, HTTPException
 
+from broker._kit.broker import BrokerSettings
 from broker._kit.clock import SYSTEM_CLOCK, Clock
-from broker._kit.errors import BrokerError, SettingError
+from broker._kit.errors import BrokerError, CorrectInput, SettingError
 from broker._kit.secret import Secret, masked
 from broker._kit.sessions.stored_session import StoredSession
 from broker._kit.web import auto_login_view, blueprints, formatting, messages, responses
@@ -21,8 +22,6 @@ from broker._kit.web.form_fields import password_misfit
 from broker._kit.web.messages import Problem
 from broker._kit.web.responses import ConfigSource, Frame
 from broker._kit.web.single_submit import AlreadySubmitted, SingleSubmit
-from broker.mstock.errors import InputException
-from broker.mstock.settings import Config
 from broker.mstock.terms import TERMS
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ def create_auto_login_blueprint(
     may_manage: Callable[[], bool],
     clock: Clock = SYSTEM_CLOCK,
     phone_url: str = "",
-    session_of: Callable[[Config], StoredSession | None] = lambda config: None,
+    session_of: Callable[[BrokerSettings], StoredSession | None] = lambda config: None,
     home: Callable[[], str] = lambda: "",
 ) -> Blueprint:
     """The page with the rule `/mstock/auto-login`, for GET and POST; next to the login page.
@@ -92,7 +91,7 @@ class AutoLoginPage:
         may_manage: Callable[[], bool],
         clock: Clock = SYSTEM_CLOCK,
         phone_url: str = "",
-        session_of: Callable[[Config], StoredSession | None] = lambda config: None,
+        session_of: Callable[[BrokerSettings], StoredSession | None] = lambda config: None,
         home: Callable[[], str] = lambda: "",
     ) -> None:
         self._config_source = config_source
@@ -103,7 +102,7 @@ class AutoLoginPage:
         self._home = home
         self.frame = Frame(config_source, phone_url)
         self._once: SingleSubmit[_Answer] = SingleSubmit()
-        self._actions: dict[str, Callable[[AutoLogin, Config], _Answer]] = {
+        self._actions: dict[str, Callable[[AutoLogin, BrokerSettings], _Answer]] = {
             "enable": self._enable,
             "disable": self._disable,
             "test": self._test,
@@ -143,7 +142,7 @@ class AutoLoginPage:
         except BrokerError as error:
             return _not_there(error)
 
-    def _act(self, auto: AutoLogin, config: Config) -> _Answer:
+    def _act(self, auto: AutoLogin, config: BrokerSettings) -> _Answer:
         sent = responses.sent(_FIELDS)
         action, form = sent.get("action", ""), sent.get("form", "")
         act = self._actions.get(action)
@@ -163,14 +162,17 @@ class AutoLoginPage:
             return _Answer(200, messages.FORM_USED)
 
     def _carried_out(
-        self, act: Callable[[AutoLogin, Config], _Answer], auto: AutoLogin, config: Config
+        self,
+        act: Callable[[AutoLogin, BrokerSettings], _Answer],
+        auto: AutoLogin,
+        config: BrokerSettings,
     ) -> _Answer:
         try:
             return act(auto, config)
         except BrokerError as error:
             return _Answer(messages.status_of(error), messages.problem_of(error))
 
-    def _enable(self, auto: AutoLogin, config: Config) -> _Answer:
+    def _enable(self, auto: AutoLogin, config: BrokerSettings) -> _Answer:
         sent = responses.sent(_FIELDS)
         password, totp_secret = (
             Secret(sent.get("password", "")),
@@ -186,19 +188,19 @@ class AutoLoginPage:
             return _Answer(400, misfit, is_entry=True)
         try:
             auto.enable(config, password, totp_secret, accepted=accepted)
-        except InputException as error:
+        except CorrectInput as error:
             # What else could be wrong has been looked at.
             problem = Problem(error.message, error.next_step, field="totp_secret")
             return _Answer(400, problem, is_entry=True)
         return _Answer(200, _SWITCHED_ON)
 
-    def _disable(self, auto: AutoLogin, config: Config) -> _Answer:
+    def _disable(self, auto: AutoLogin, config: BrokerSettings) -> _Answer:
         removed = auto.disable(config.account)
         words = f"{'; '.join(removed)}." if removed else "nothing was kept."
         words = words[0].upper() + words[1:]
         return _Answer(200, Problem("Auto-login is off.", words, is_news=True, is_good=True))
 
-    def _test(self, auto: AutoLogin, config: Config) -> _Answer:
+    def _test(self, auto: AutoLogin, config: BrokerSettings) -> _Answer:
         attempt = auto.test(config)
         is_done = attempt.result == "done"
         problem = Problem(
@@ -211,7 +213,7 @@ class AutoLoginPage:
         more = {"attempt": auto_login_view.attempt_json(attempt)}
         return _Answer(200 if is_done else 502, problem, more=more)
 
-    def _reply(self, auto: AutoLogin, config: Config, answer: _Answer) -> Response:
+    def _reply(self, auto: AutoLogin, config: BrokerSettings, answer: _Answer) -> Response:
         if responses.wants_json():
             word = "success" if answer.http == 200 else "error"
             body = {"status": word, "message": str(answer.problem), **(answer.more or {})}
@@ -222,7 +224,7 @@ class AutoLoginPage:
         return responses.see_other(url_for(ENDPOINT))
 
     def _page(
-        self, auto: AutoLogin, config: Config, http: int, problem: Problem | None
+        self, auto: AutoLogin, config: BrokerSettings, http: int, problem: Problem | None
     ) -> Response:
         status = auto.status(config.account)
         kept, trouble = self._kept(config)
@@ -251,7 +253,7 @@ class AutoLoginPage:
         )
         return responses.with_status(html, http)
 
-    def _kept(self, config: Config) -> tuple[StoredSession | None, str]:
+    def _kept(self, config: BrokerSettings) -> tuple[StoredSession | None, str]:
         try:
             return self._session_of(config), ""
         except BrokerError as error:

@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 from flask import Response, make_response, render_template
 
+from broker._kit.broker import BrokerSettings
 from broker._kit.clock import Clock
 from broker._kit.errors import BrokerError, WaitAndRetry
 from broker._kit.secret import masked
 from broker._kit.web import formatting, fund_figures, messages, responses
 from broker._kit.web.responses import Frame
 from broker.mstock.mapping.funds import FundSummary, margin_of
-from broker.mstock.settings import Config
 
 _STILL_IN = "You are still logged in."
 _LOG_OUT_AND_IN = "When that is mended and this page still says so, log out and log in again."
@@ -28,7 +28,7 @@ class Links(NamedTuple):
 
 
 def with_figures(
-    frame: Frame, config: Config, summary: FundSummary, clock: Clock, links: Links
+    frame: Frame, config: BrokerSettings, summary: FundSummary, clock: Clock, links: Links
 ) -> Response:
     """The page with all figures."""
     view = config.funds_view
@@ -48,7 +48,9 @@ def with_figures(
     return make_response(page)
 
 
-def with_problem(frame: Frame, config: Config, error: BrokerError, links: Links) -> Response:
+def with_problem(
+    frame: Frame, config: BrokerSettings, error: BrokerError, links: Links
+) -> Response:
     """The page that says why there are no figures; the session goes on."""
     page = render_template(
         "mstock/funds.html",

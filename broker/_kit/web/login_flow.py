@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
+from broker._kit.broker import BrokerSettings
 from broker._kit.clock import SYSTEM_CLOCK, Clock
 from broker._kit.errors import (
     BrokerError,
@@ -21,6 +22,7 @@ from broker._kit.errors import (
     OutcomeUnknown,
     RateLimited,
     Unreachable,
+    UnusableReply,
 )
 from broker._kit.secret import Secret
 from broker._kit.sessions.login_lock import Keep, Line, OpenLine
@@ -34,12 +36,10 @@ from broker._kit.web.pending_logins import PendingLogins
 from broker._kit.web.pending_view import Attempt, Busy, Gone, NoResendLeft, TooSoon, Why
 from broker._kit.web.single_submit import AlreadySubmitted, SingleSubmit
 from broker.mstock.client import login
-from broker.mstock.errors import DataException
-from broker.mstock.settings import Config
 
 _NOTHING = Secret("")
 # After these a code is useless: whether it was taken is unknown, or the same would happen again.
-_BACK_TO_PASSWORD = (OutcomeUnknown, DataException, FixConfiguration, LogInAgain)
+_BACK_TO_PASSWORD = (OutcomeUnknown, UnusableReply, FixConfiguration, LogInAgain)
 # After these mStock has not looked at the code or the wish.
 _NOT_JUDGED = (Unreachable, RateLimited, LoginInProgress)
 
@@ -48,7 +48,7 @@ _NOT_JUDGED = (Unreachable, RateLimited, LoginInProgress)
 class Visit:
     """Who is asking: the settings in force, the browser session's id and the network address."""
 
-    config: Config
+    config: BrokerSettings
     browser: str
     address: str
 
@@ -93,7 +93,7 @@ class LoginFlow:
         self._limits = limits or LoginLimits(clock)
         self._sending: set[Account] = set()
         self._lock = threading.Lock()
-        self._once: SingleSubmit[tuple[Config, Outcome]] = SingleSubmit()
+        self._once: SingleSubmit[tuple[BrokerSettings, Outcome]] = SingleSubmit()
         self._actions: dict[str, Callable[[Visit, Entry], Outcome]] = {
             "login": self._log_in,
             "verify": self._verify,

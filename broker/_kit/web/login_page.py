@@ -21,6 +21,7 @@ from flask import (
 from flask_wtf.csrf import CSRFError, generate_csrf  # type: ignore[import-untyped]
 from werkzeug.exceptions import BadRequest, HTTPException
 
+from broker._kit.broker import BrokerSettings
 from broker._kit.clock import SYSTEM_CLOCK, Clock
 from broker._kit.errors import SettingError
 from broker._kit.secret import Secret, masked
@@ -28,9 +29,8 @@ from broker._kit.web import blueprints, formatting, messages, responses
 from broker._kit.web.login_flow import Entry, LoginFlow, Visit
 from broker._kit.web.messages import Outcome, Problem
 from broker._kit.web.responses import ENDPOINT, ConfigSource, Frame
-from broker.mstock.settings import Config
 
-OnSuccess = Callable[[Secret, Config], Response]
+OnSuccess = Callable[[Secret, BrokerSettings], Response]
 
 _BROWSER = "mstock_browser"
 _ACTIONS = ("login", "verify", "resend", "restart")

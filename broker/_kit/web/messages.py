@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any
 
 from broker._kit.errors import (
+    AccessRefused,
     BrokerError,
     CertificateError,
     HostError,
@@ -15,13 +16,14 @@ from broker._kit.errors import (
     RateLimited,
     SettingError,
     StoreError,
+    UnsupportedVersion,
+    UnusableReply,
     WaitAndRetry,
 )
 from broker._kit.secret import Secret
 from broker._kit.web.formatting import count, when_words
 from broker._kit.web.pending_view import Rules, Waiting, Why
 from broker.mstock.client.login import SENT_UNSAID
-from broker.mstock.errors import APIKeyException, DataException, VersionException
 
 
 class Step(Enum):
@@ -51,7 +53,7 @@ class Problem:
 
     def __str__(self) -> str:
         words = f"{self.text} {self.next_step}".rstrip()
-        return f"{words} (mStock code {self.code})" if self.code else words
+        return f"{words} (code {self.code})" if self.code else words
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +80,10 @@ STATUS: tuple[tuple[type[BrokerError], int], ...] = (
     (StoreError, 500),
     (HostError, 500),
     (CertificateError, 502),
-    (VersionException, 502),
-    (APIKeyException, 401),
+    (UnsupportedVersion, 502),
+    (AccessRefused, 401),
     (OutcomeUnknown, 502),
-    (DataException, 502),
+    (UnusableReply, 502),
 )
 REFUSED = 401
 

@@ -18,11 +18,11 @@ from flask import (
 )
 from werkzeug.exceptions import BadRequest, HTTPException
 
+from broker._kit.broker import BrokerSettings
 from broker._kit.errors import SettingError
 from broker._kit.faults import fault_location
 from broker._kit.web import blueprints, messages
 from broker._kit.web.messages import Problem
-from broker.mstock.settings import Config
 
 BLUEPRINT = blueprints.LOGIN
 ENDPOINT = f"{BLUEPRINT}.callback"
@@ -30,7 +30,7 @@ STATIC = blueprints.STATIC
 
 REFUSED = Problem("The request was refused.", "Nothing was sent.")
 
-ConfigSource = Callable[[], Config]
+ConfigSource = Callable[[], BrokerSettings]
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +91,7 @@ class Frame:
         except Exception:
             return files  # the page that says what is wrong with the settings wants a frame too
 
-    def of(self, config: Config) -> dict[str, str]:
+    def of(self, config: BrokerSettings) -> dict[str, str]:
         """The part that depends on the settings."""
         return {
             "mode": "LIVE" if config.is_live else "SIMULATOR",

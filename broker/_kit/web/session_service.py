@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from broker._kit.broker import BrokerSettings
 from broker._kit.clock import Clock
 from broker._kit.errors import BrokerError, StoreError
 from broker._kit.secret import Secret
@@ -15,7 +16,6 @@ from broker._kit.sessions.store import Store
 from broker._kit.sessions.stored_session import StoredSession
 from broker._kit.settings import Account
 from broker._kit.web import auto_login_view
-from broker.mstock.settings import Config
 
 if TYPE_CHECKING:
     from broker._kit.sessions.auto_login import AutoLogin, AutoLoginStatus
@@ -73,7 +73,7 @@ class SessionService:
         status = self.status(account)
         return None if status is None else auto_login_view.line_of(status, url)
 
-    def session(self, config: Config) -> StoredSession | None:
+    def session(self, config: BrokerSettings) -> StoredSession | None:
         """The account's kept session. Raises `StoreError`."""
         if self._store is None:
             return None
@@ -88,7 +88,7 @@ class SessionService:
         except StoreError as error:
             log.error("mStock session not forgotten: %s", error)
 
-    def other(self, config: Config, token: Secret) -> Secret | None:
+    def other(self, config: BrokerSettings, token: Secret) -> Secret | None:
         """The token of the account's kept, live session, unless it is this one."""
         try:
             kept = self.session(config)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from broker._kit.broker import BrokerSettings
 from broker._kit.clock import SYSTEM_CLOCK, Clock
 from broker._kit.errors import BrokerError, SettingError
 from broker._kit.secret import Secret
@@ -17,7 +18,6 @@ from broker._kit.settings import Account, ServiceSettings
 from broker._kit.web.responses import ConfigSource
 from broker._kit.web.server import LoopbackServer
 from broker._kit.web.standalone_app import create_app
-from broker.mstock.settings import Config
 
 
 def start(
@@ -49,10 +49,10 @@ def start(
     return start_ticking(auto, every) if auto is not None else lambda: None
 
 
-def _settings(config_source: ConfigSource) -> Callable[[Account], Config | None]:
+def _settings(config_source: ConfigSource) -> Callable[[Account], BrokerSettings | None]:
     """An account's settings, if they are those that this program runs with."""
 
-    def config_of(account: Account) -> Config | None:
+    def config_of(account: Account) -> BrokerSettings | None:
         try:
             config = config_source()
         except SettingError:

@@ -15,8 +15,9 @@ from flask import (
     url_for,
 )
 
+from broker._kit.broker import BrokerSettings, LogoutResult
 from broker._kit.clock import Clock
-from broker._kit.errors import BrokerError, SettingError
+from broker._kit.errors import BrokerError, SessionExpired, SettingError
 from broker._kit.secret import Secret
 from broker._kit.sessions.browser_sessions import BrowserSessions, DaySession
 from broker._kit.settings import Account
@@ -27,9 +28,6 @@ from broker._kit.web.session_service import SessionService
 from broker._kit.web.single_submit import AlreadySubmitted, SingleSubmit
 from broker.mstock.api.funds import get_fund_summary
 from broker.mstock.client import login
-from broker.mstock.client.login import LogoutResult
-from broker.mstock.errors import TokenException
-from broker.mstock.settings import Config
 
 if TYPE_CHECKING:
     from broker._kit.sessions.auto_login import AutoLoginStatus
@@ -58,7 +56,7 @@ class Desk:
         self._kept = kept
         self._farewells: SingleSubmit[LogoutResult] = SingleSubmit()
 
-    def on_login(self, token: Secret, config: Config) -> Response:
+    def on_login(self, token: Secret, config: BrokerSettings) -> Response:
         """Keep the token here, give the browser a new session, and show the funds."""
         key, held = self._shelf.put(token, config, instead_of=session.get(_KEY, ""))
         session.clear()
@@ -97,7 +95,7 @@ class Desk:
             session[_ENDS] = held.ends_at.isoformat()  # auto-login has renewed the session
         try:
             summary = get_fund_summary(held.token.reveal(), config=self._settings_for(held))
-        except TokenException as error:
+        except SessionExpired as error:
             self._shelf.end(session[_KEY], held.token)
             if self._held() is not None:
                 return responses.see_other(url_for("funds"))  # a newer one had been kept meanwhile
@@ -168,7 +166,7 @@ class Desk:
         self._kept.forget(config.account, other)
         return farewell if not farewell.confirmed else second
 
-    def _settings_for(self, held: DaySession) -> Config:
+    def _settings_for(self, held: DaySession) -> BrokerSettings:
         """The settings of now when they are still the session's account's: a key may be renewed."""
         try:
             now = self._frame.config_source()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, Protocol, Self
 
+from broker._kit.broker import LoginReply
 from broker._kit.errors import LogInAgain
 from broker._kit.http.routes import Route, http_date
 from broker._kit.http.transport import Transport
@@ -16,18 +17,6 @@ from broker.mstock.client.routes import GREETING, Routes
 from broker.mstock.errors import DataException
 
 _LONGEST_TOKEN = 8192
-
-
-class LoginReply(NamedTuple):
-    """The first step's outcome: the ticket for the second, and mStock's word on where the OTP went.
-
-    Both are empty in Type A, which relates the steps by the API key and says nothing.
-    `server_time` is mStock's own clock, by which it judges an authenticator code.
-    """
-
-    ticket: Secret
-    message: str
-    server_time: datetime | None = None
 
 
 class Client(Protocol):

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 import secrets
-from typing import NamedTuple
 
+from broker._kit.broker import LogoutResult, OtpChallenge
 from broker._kit.errors import BrokerError, FixConfiguration, LoginUnfinished, Unreachable
 from broker._kit.secret import Secret
 from broker._kit.sessions.token_guards import the_watch
@@ -23,24 +23,7 @@ SENT_UNSAID = "mStock sends the OTP to your registered mobile number and e-mail 
 _LOCAL_TICKET = "typea-"
 
 
-class Challenge(NamedTuple):
-    """mStock has sent an OTP; `ticket` belongs to it, `message` is mStock's word on where it went.
-
-    `message` is "" in Type A, which does not say.
-    """
-
-    ticket: Secret
-    message: str
-
-
-class LogoutResult(NamedTuple):
-    """How a logout ended: `confirmed` is True when the token is known to be dead at mStock."""
-
-    confirmed: bool
-    message: str
-
-
-def send_otp(config: Config, password: Secret) -> Challenge:
+def send_otp(config: Config, password: Secret) -> OtpChallenge:
     """Ask mStock to send an OTP to the registered mobile and mail; counts as a password attempt.
 
     Raises `InputException` for a blank or wrong password (with the attempts left, when mStock says
@@ -50,8 +33,8 @@ def send_otp(config: Config, password: Secret) -> Challenge:
     with fresh_client(config) as client:
         reply = client.login(config.client_code, password)
     if config.api_type == "A":
-        return Challenge(Secret(_LOCAL_TICKET + secrets.token_urlsafe(24)), "")
-    return Challenge(reply.ticket, reply.message)
+        return OtpChallenge(Secret(_LOCAL_TICKET + secrets.token_urlsafe(24)), "")
+    return OtpChallenge(reply.ticket, reply.message)
 
 
 def verify_otp(config: Config, otp: Secret, ticket: Secret) -> Secret:
@@ -99,7 +82,7 @@ def logout(config: Config, token: Secret) -> LogoutResult:
         about_the_key = isinstance(error, FixConfiguration)
         if isinstance(error, TokenException) or (error.http_status == 401 and not about_the_key):
             return LogoutResult(True, "The mStock session had already ended.")
-        code = f" (mStock code {error.code})" if error.code else ""
+        code = f" (code {error.code})" if error.code else ""
         return LogoutResult(
             False,
             f"mStock did not confirm the logout. {error.message} "

@@ -35,5 +35,5 @@ def skipped(name: str, why: str) -> Check:
 
 def failed(name: str, error: BrokerError) -> Check:
     """What an error says, as a line."""
-    code = f" (mStock code {error.code})" if error.code else ""
+    code = f" (code {error.code})" if error.code else ""
     return Check(name, TODO, f"{error.message}{code}", error.next_step)

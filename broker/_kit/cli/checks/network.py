@@ -7,11 +7,11 @@ import threading
 from datetime import timedelta
 from urllib.parse import urlsplit
 
+from broker._kit.broker import BrokerSettings
 from broker._kit.cli.checks.check import Check, failed, fine, skipped, to_do
 from broker._kit.cli.context import Desk
 from broker._kit.errors import BrokerError, CertificateError
 from broker.mstock.client.connection import fresh_client
-from broker.mstock.settings import Config
 
 # mStock takes an authenticator code for half a minute; its Date header counts whole seconds.
 _LARGEST_DRIFT = timedelta(seconds=10)
@@ -29,7 +29,7 @@ def network(desk: Desk) -> list[Check]:
     return [_dns(config), *_greeting(desk, config)]
 
 
-def _dns(config: Config) -> Check:
+def _dns(config: BrokerSettings) -> Check:
     host = urlsplit(config.rest_url).hostname or ""
     if not config.is_live:
         return skipped("DNS", "a simulator on this computer needs none")
@@ -57,7 +57,7 @@ def look_up(host: str, seconds: float = _LOOK_UP) -> Check:
     return to_do("DNS", words, "Check this computer's internet connection and name servers.")
 
 
-def _greeting(desk: Desk, config: Config) -> list[Check]:
+def _greeting(desk: Desk, config: BrokerSettings) -> list[Check]:
     tls = _tls(config)
     before, started = desk.clock.now(), desk.clock.monotonic()
     try:
@@ -90,7 +90,7 @@ def clock_check(ahead: timedelta) -> Check:
     )
 
 
-def _tls(config: Config) -> Check:
+def _tls(config: BrokerSettings) -> Check:
     if config.rest_url.startswith("https://"):
         return fine("TLS", "the certificate proves that it is mStock")
     return skipped("TLS", "a simulator on this computer is spoken to without it")

@@ -9,12 +9,12 @@ import stat
 import sys
 from pathlib import Path
 
+from broker._kit.broker import BrokerSettings
 from broker._kit.cli.checks.check import Check, failed, fine, skipped, to_do
 from broker._kit.cli.context import Desk
 from broker._kit.cli.describe import LOG_IN
 from broker._kit.errors import BrokerError
 from broker._kit.openalgo.installer import findings, repair
-from broker.mstock.settings import Config
 
 IS_WINDOWS = sys.platform == "win32"
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -150,7 +150,7 @@ def _rights_of_home(home: str) -> Check:
 _NO_SECRET = ("trading-days.json",)
 
 
-def _not_swapped(config: Config) -> Check:
+def _not_swapped(config: BrokerSettings) -> Check:
     """The other way round is refused by the settings themselves."""
     name = "Client code and API key"
     if re.fullmatch(_CLIENT_CODE, config.api_key.reveal()):

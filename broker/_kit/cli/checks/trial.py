@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 
+from broker._kit.broker import BrokerSettings
 from broker._kit.cli import output, prompts
 from broker._kit.cli.checks.check import Check, failed, fine, skipped, to_do
 from broker._kit.cli.context import Desk
-from broker._kit.errors import BrokerError
+from broker._kit.errors import AccessRefused, BrokerError, CorrectInput
 from broker._kit.secret import Secret
 from broker.mstock.client import login as mstock
 from broker.mstock.client.base import Client
 from broker.mstock.client.connection import fresh_client
-from broker.mstock.errors import APIKeyException, InputException
-from broker.mstock.settings import Config
 
 NAMES = ("Password", "IP whitelist", "TOTP", "API key and its type", "Logout")
 _PASSWORD, _ADDRESS, _TOTP, _KEY, _LOGOUT = NAMES
@@ -45,7 +44,7 @@ def trial(desk: Desk) -> list[Check]:
 
 
 def _steps(
-    config: Config, client: Client, password: Secret, code: Secret
+    config: BrokerSettings, client: Client, password: Secret, code: Secret
 ) -> tuple[list[Check], Secret | None]:
     try:
         reply = client.login(config.client_code, password)
@@ -60,7 +59,7 @@ def _steps(
         token = client.verify_totp(reply.ticket, code)
     except BrokerError as error:
         refused = _refused(error, _TOTP)
-        if refused.name == _TOTP and isinstance(error, InputException):
+        if refused.name == _TOTP and isinstance(error, CorrectInput):
             # mStock looks at the key and the address before the code.
             checks += [_fine_key(config), _fine_address()]
         return [*checks, refused], None
@@ -72,7 +71,7 @@ def _steps(
     ], token
 
 
-def _fine_key(config: Config) -> Check:
+def _fine_key(config: BrokerSettings) -> Check:
     return fine(_KEY, f"mStock takes the key, and it is of type {config.api_type}")
 
 
@@ -82,6 +81,6 @@ def _fine_address() -> Check:
 
 def _refused(error: BrokerError, step: str) -> Check:
     """The failure under the name of what it is about: key, address, or the step itself."""
-    if not isinstance(error, APIKeyException):
+    if not isinstance(error, AccessRefused):
         return failed(step, error)
     return failed(_ADDRESS if _ABOUT_THE_ADDRESS in error.message else _KEY, error)

@@ -72,7 +72,7 @@ __all__ = [
     "write_aux",
 ]
 
-_ROOMS = ("rows", "logins", "markets")
+_ROOMS = ("auth_table", "logins", "symbols")
 
 
 def __getattr__(name: str) -> Any:

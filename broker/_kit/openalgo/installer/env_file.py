@@ -11,9 +11,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from broker._kit.errors import SettingError
+from broker._kit.errors import CorrectInput, SettingError
 from broker._kit.secret import Secret
-from broker.mstock.errors import InputException
 
 _HEAD = re.compile(r"\s*(?:export[^\S\r\n]+)?(?:'[^']+'|[^=\#\s]+)[^\S\r\n]*=[^\S\r\n]*")
 _QUOTED = re.compile(r"""'(?:\\'|[^'])*'|"(?:\\"|[^"])*\"""")
@@ -46,7 +45,7 @@ def edited(data: bytes, changes: Mapping[str, Secret]) -> bytes:
     """The file with these values; a name that it lacks is added at the end.
 
     The line's own spacing and comment and the file's line endings are kept. Raises `SettingError`
-    for a file that is no plain text, `InputException` for a value that no `.env` can hold.
+    for a file that is no plain text, `CorrectInput` for a value that no `.env` can hold.
     """
     text = _text(data)
     for name, secret in changes.items():
@@ -85,7 +84,7 @@ def put_back(data: bytes, original: bytes, name: str) -> bytes:
 def _written(name: str, value: str) -> str:
     # Not shown in the message: it may be the API key.
     if "${" in value or not value.isprintable():
-        raise InputException(f"{name} holds characters that .env cannot keep.", "Enter it anew.")
+        raise CorrectInput(f"{name} holds characters that .env cannot keep.", "Enter it anew.")
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 

@@ -1,0 +1,146 @@
+"""What the kit asks of a broker: one `Broker`, described in the broker's own `broker.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, NamedTuple, Protocol, Self
+
+from broker._kit.clock import Clock
+from broker._kit.secret import Secret
+from broker._kit.settings import Account, Timeouts
+
+
+class BrokerSettings(Protocol):
+    """The checked settings of one account; two equal ones may share their connections."""
+
+    @property
+    def account(self) -> Account: ...
+    @property
+    def client_code(self) -> str: ...
+    @property
+    def api_key(self) -> Secret: ...
+    @property
+    def api_type(self) -> str: ...
+    @property
+    def is_live(self) -> bool: ...
+    @property
+    def rest_url(self) -> str: ...
+    @property
+    def redirect_url(self) -> str: ...
+    @property
+    def timeouts(self) -> Timeouts: ...
+    @property
+    def proxy(self) -> Secret | None: ...
+    def with_timeouts(self, timeouts: Timeouts) -> Self: ...
+
+
+class OtpChallenge(NamedTuple):
+    """The broker has sent an OTP; `ticket` belongs to it.
+
+    `message` is the broker's word on where it went, "" when it does not say.
+    """
+
+    ticket: Secret
+    message: str
+
+
+class LoginReply(NamedTuple):
+    """The first step's outcome: the ticket for the second, and the broker's word on the OTP.
+
+    `server_time` is the broker's own clock, by which it judges an authenticator code.
+    """
+
+    ticket: Secret
+    message: str
+    server_time: datetime | None = None
+
+
+class LoginClient(Protocol):
+    """One connection for the two calls of a login; every method raises `BrokerError`."""
+
+    def __enter__(self) -> LoginClient: ...
+    def __exit__(self, *_: object) -> None: ...
+    def login(self, client_code: str, password: Secret) -> LoginReply: ...
+    def verify_totp(self, ticket: Secret, code: Secret) -> Secret: ...
+    def server_time(self) -> datetime | None: ...
+
+
+class LogoutResult(NamedTuple):
+    """How a logout ended: `confirmed` when the broker is known to have ended the session."""
+
+    confirmed: bool
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class FundLine:
+    """One figure in rupees with its name and meaning; `signed` ones show a plus too."""
+
+    name: str
+    meaning: str
+    amount: Decimal
+    signed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FundGroup:
+    """A heading, what it means, and the figures under it."""
+
+    title: str
+    note: str
+    lines: tuple[FundLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FundReport:
+    """An account's funds, ready to be shown.
+
+    `columns` are the groups as they are stacked on a wide screen; `host_fields` OpenAlgo's five
+    keys as strings with two decimals, `host_lines` the same with labels; `fields` the broker's own
+    fields, figures as decimal strings exactly as they came.
+    """
+
+    available: Decimal
+    in_use: Decimal
+    scope: str
+    columns: tuple[tuple[FundGroup, ...], ...]
+    host_lines: tuple[FundLine, ...]
+    host_fields: Mapping[str, str]
+    fields: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broker:
+    """A broker. Its calls raise `BrokerError`; those that change something are sent once.
+
+    `name` is its folder below `broker/`, OpenAlgo's name for it and the root of its addresses.
+    Their settings are those of `read_settings`.
+    `check_session` is one read, which raises `SessionExpired` for a dead token.
+    `session_end` is the moment at which a session that began then is dead for certain;
+    `usual_life` how long it may be expected to live at least.
+    """
+
+    name: str
+    title: str
+    version: str
+    read_settings: Callable[[Mapping[str, str] | None], BrokerSettings]
+    api_types: tuple[str, ...]
+    api_type_setting: str
+    send_otp: Callable[[Any, Secret], OtpChallenge]
+    verify_otp: Callable[[Any, Secret, Secret], Secret]
+    log_in_with_totp: Callable[[Any, Secret, Secret], Secret]
+    login_client: Callable[[Any, Clock], LoginClient]
+    check_session: Callable[[Any, Secret], object]
+    fund_report: Callable[[Any, Secret], FundReport]
+    log_out: Callable[[Any, Secret], LogoutResult]
+    session_end: Callable[[datetime], datetime]
+    usual_life: timedelta
+    terms: tuple[str, ...]
+
+    @property
+    def callback_path(self) -> str:
+        """Where OpenAlgo has the login page for this broker."""
+        return f"/{self.name}/callback"

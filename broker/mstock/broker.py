@@ -1,0 +1,45 @@
+"""mStock described for the kit: settings, login, funds, logout, and when a session ends."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from broker._kit.broker import Broker, FundReport
+from broker._kit.clock import session_end
+from broker._kit.secret import Secret
+from broker.mstock import VERSION
+from broker.mstock.api.funds import get_fund_summary
+from broker.mstock.client import login
+from broker.mstock.client.connection import client_for, fresh_client
+from broker.mstock.mapping.fund_report import fund_report
+from broker.mstock.settings import Config
+from broker.mstock.terms import TERMS
+
+
+def _fund_report(config: Config, token: Secret) -> FundReport:
+    return fund_report(get_fund_summary(token.reveal(), config=config), config.funds_view)
+
+
+def _check_session(config: Config, token: Secret) -> None:
+    client_for(config).fund_summary(token)
+
+
+MSTOCK = Broker(
+    name="mstock",
+    title="mStock",
+    version=VERSION,
+    read_settings=Config.from_env,
+    api_types=("A", "B"),
+    api_type_setting="MSTOCK_API_TYPE",
+    send_otp=login.send_otp,
+    verify_otp=login.verify_otp,
+    log_in_with_totp=login.login_with_totp,
+    login_client=fresh_client,
+    check_session=_check_session,
+    fund_report=_fund_report,
+    log_out=login.logout,
+    # Source: mStock's login page ("valid till 12:00 AM of generated day", newer "12 hours").
+    session_end=session_end,
+    usual_life=timedelta(hours=12),
+    terms=TERMS,
+)
