@@ -1,0 +1,265 @@
+"""mStock's binary market-data frames, both API types, into plain values; pure.
+
+A frame that is short, long or senseless is dropped and counted, never raised, and what else stands
+in its frame is still read. Source: mStock's WebSocket pages and what its official clients parse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from struct import Struct
+from typing import Any, NamedTuple
+
+LTP, QUOTE, DEPTH = 1, 2, 3
+# exchangeType of Type B's packets and requests, by the host's exchange.
+SEGMENTS = {"NSE": 1, "NFO": 2, "BSE": 3, "BFO": 4, "CDS": 13}
+
+# Times are seconds since 1980 on India's wall clock: this many seconds after 1970 in UTC.
+_EPOCH_1980_IST = 315_513_000
+_DAY = 86_400
+
+_KNOWN_SEGMENTS = frozenset(SEGMENTS.values())
+_KEEP_ALIVE = 4  # bytes at most
+
+
+class Tick(NamedTuple):
+    """One packet: whose it is, in which mode, and its values.
+
+    `segment` is Type B's exchangeType, 0 in Type A, whose packets do not say. `values` has prices
+    in rupees (float: they go straight into JSON), quantities as int, times in epoch milliseconds.
+    A time that is not given is left out.
+    """
+
+    segment: int
+    token: str
+    mode: int
+    values: dict[str, Any]
+
+
+class Frame(NamedTuple):
+    """What one binary message held: its ticks, and how many packets were dropped."""
+
+    ticks: list[Tick]
+    dropped: int = 0
+
+
+Decoder = Callable[[bytes, float], Frame]
+
+_EMPTY = Frame([])
+_DROPPED = Frame([], 1)
+
+
+def epoch_ms(value: int, now: float) -> int:
+    """A packet's time in epoch milliseconds, 0 without one.
+
+    Counted from 1980; a value that read from 1970 lies within a day of `now` is taken as that.
+    """
+    if value <= 0:
+        return 0
+    if -_DAY < value - now < _DAY:
+        return value * 1000
+    return (value + _EPOCH_1980_IST) * 1000
+
+
+# Type B: little-endian; bare, or behind a header of packet count and packet size.
+
+_B_HEADER = Struct("<HH")
+_B_LTP = Struct("<BB25sqqq")
+_B_QUOTE = Struct("<BB25s6q2d4q")
+_B_SNAP = Struct("<BB25s6q2d6q8x" + "hqqh" * 10 + "4q")
+_B_MODE_OF_SIZE = {_B_LTP.size: LTP, _B_QUOTE.size: QUOTE, _B_SNAP.size: DEPTH}
+
+
+def decode_type_b(frame: bytes, now: float) -> Frame:
+    """One Type B message. `now` is the time in epoch seconds."""
+    size = len(frame)
+    if size in _B_MODE_OF_SIZE:
+        tick = _type_b_tick(frame, 0, size, now)
+        return _DROPPED if tick is None else Frame([tick])
+    if size <= _KEEP_ALIVE:
+        return _EMPTY
+    count, length = _B_HEADER.unpack_from(frame)
+    if length not in _B_MODE_OF_SIZE:
+        return _DROPPED
+    whole = (size - _B_HEADER.size) // length
+    ticks = []
+    for n in range(min(count, whole)):
+        tick = _type_b_tick(frame, _B_HEADER.size + n * length, length, now)
+        if tick is not None:
+            ticks.append(tick)
+    # A torn end counts as one more packet that could not be read.
+    expected = max(count, whole + ((size - _B_HEADER.size) % length != 0))
+    return Frame(ticks, expected - len(ticks))
+
+
+def _type_b_tick(frame: bytes, at: int, size: int, now: float) -> Tick | None:
+    mode = _B_MODE_OF_SIZE[size]
+    segment = frame[at + 1]
+    token = frame[at + 2 : at + 27].rstrip(b"\0")
+    if frame[at] != mode or segment not in _KNOWN_SEGMENTS or not token.isdigit():
+        return None
+    if mode == LTP:
+        *_, time, ltp = _B_LTP.unpack_from(frame, at)
+        if ltp < 0:
+            return None
+        values: dict[str, Any] = {"ltp": ltp / 100}
+    elif mode == QUOTE:
+        row = _B_QUOTE.unpack_from(frame, at)
+        time, ltp = row[4], row[5]
+        values = _type_b_quote(row)
+    else:
+        row = _B_SNAP.unpack_from(frame, at)
+        time, ltp = row[4], row[5]
+        values = _type_b_quote(row)
+        values["oi"] = row[16]
+        # Position decides the side: bids best first, then asks; the flag's values are undocumented.
+        values["depth"] = {
+            "buy": [
+                {"price": row[n + 1] / 100, "quantity": row[n], "orders": row[n + 2]}
+                for n in (18, 22, 26, 30, 34)
+            ],
+            "sell": [
+                {"price": row[n + 1] / 100, "quantity": row[n], "orders": row[n + 2]}
+                for n in (38, 42, 46, 50, 54)
+            ],
+        }
+        values["upper_circuit"], values["lower_circuit"] = row[57] / 100, row[58] / 100
+        values["high_52_week"], values["low_52_week"] = row[59] / 100, row[60] / 100
+        if row[15]:
+            values["ltt"] = epoch_ms(row[15], now)
+    if ltp < 0:
+        return None
+    if time:
+        values["timestamp"] = epoch_ms(time, now)
+    return Tick(segment, token.decode(), mode, values)
+
+
+def _type_b_quote(row: tuple[Any, ...]) -> dict[str, Any]:
+    return {
+        "ltp": row[5] / 100,
+        "last_quantity": row[6],
+        "average_price": row[7] / 100,
+        "volume": row[8],
+        "total_buy_quantity": _count(row[9]),
+        "total_sell_quantity": _count(row[10]),
+        "open": row[11] / 100,
+        "high": row[12] / 100,
+        "low": row[13] / 100,
+        "close": row[14] / 100,
+    }
+
+
+def _count(quantity: float) -> int:
+    """A quantity that travels as a double; what is no number counts as none."""
+    return int(quantity) if 0 <= quantity < 1e15 else 0
+
+
+# Type A: big-endian; a count of packets, each behind its own length.
+
+_A_LENGTH = Struct(">H")
+_A_WORDS = {size: Struct(f">{size // 4}I") for size in (8, 28, 32, 44, 48)}
+_A_FULL = Struct(">16I" + "IIHxx" * 10)
+_A_LIMITS = Struct(">4I")
+_A_LIMITS_AT = _A_FULL.size
+
+
+def decode_type_a(frame: bytes, now: float) -> Frame:
+    """One Type A message. `now` is the time in epoch seconds."""
+    size = len(frame)
+    if size <= _KEEP_ALIVE:
+        return _EMPTY
+    (count,) = _A_LENGTH.unpack_from(frame)
+    ticks, at, seen = [], _A_LENGTH.size, 0
+    while seen < count and at + _A_LENGTH.size <= size:
+        (length,) = _A_LENGTH.unpack_from(frame, at)
+        at += _A_LENGTH.size
+        if at + length > size:
+            break
+        decode = _A_DECODERS.get(length)
+        if decode is not None:
+            ticks.append(decode(frame, at, length, now))
+        at += length
+        seen += 1
+    return Frame(ticks, max(count, seen + (at < size)) - len(ticks))
+
+
+def _type_a_ltp(frame: bytes, at: int, _size: int, _now: float) -> Tick:
+    token, ltp = _A_WORDS[8].unpack_from(frame, at)
+    return Tick(0, str(token), LTP, {"ltp": ltp / 100})
+
+
+def _type_a_quote(frame: bytes, at: int, _size: int, _now: float) -> Tick:
+    row = _A_WORDS[44].unpack_from(frame, at)
+    return Tick(0, str(row[0]), QUOTE, _type_a_values(row))
+
+
+def _type_a_full(frame: bytes, at: int, size: int, now: float) -> Tick:
+    row = _A_FULL.unpack_from(frame, at)
+    values = _type_a_values(row)
+    values["oi"] = row[12]
+    values["depth"] = {
+        "buy": [
+            {"price": row[n + 1] / 100, "quantity": row[n], "orders": row[n + 2]}
+            for n in (16, 19, 22, 25, 28)
+        ],
+        "sell": [
+            {"price": row[n + 1] / 100, "quantity": row[n], "orders": row[n + 2]}
+            for n in (31, 34, 37, 40, 43)
+        ],
+    }
+    if row[11]:
+        values["ltt"] = epoch_ms(row[11], now)
+    if row[15]:
+        values["timestamp"] = epoch_ms(row[15], now)
+    if size > _A_LIMITS_AT:
+        upper, lower, high, low = _A_LIMITS.unpack_from(frame, at + _A_LIMITS_AT)
+        values["upper_circuit"], values["lower_circuit"] = upper / 100, lower / 100
+        values["high_52_week"], values["low_52_week"] = high / 100, low / 100
+    return Tick(0, str(row[0]), DEPTH, values)
+
+
+def _type_a_values(row: tuple[int, ...]) -> dict[str, Any]:
+    return {
+        "ltp": row[1] / 100,
+        "last_quantity": row[2],
+        "average_price": row[3] / 100,
+        "volume": row[4],
+        "total_buy_quantity": row[5],
+        "total_sell_quantity": row[6],
+        "open": row[7] / 100,
+        "high": row[8] / 100,
+        "low": row[9] / 100,
+        "close": row[10] / 100,
+    }
+
+
+def _type_a_index(frame: bytes, at: int, size: int, now: float) -> Tick:
+    """An index: 28 bytes in quote mode, 32 or 48 in full; the 48 order their prices otherwise."""
+    row = _A_WORDS[size].unpack_from(frame, at)
+    order = ("open", "high", "low", "close") if size == 48 else ("high", "low", "open", "close")
+    values: dict[str, Any] = {"ltp": row[1] / 100}
+    for name, price in zip(order, row[2:6], strict=True):
+        values[name] = price / 100
+    if size == 28:
+        return Tick(0, str(row[0]), QUOTE, values)
+    if row[7]:
+        values["timestamp"] = epoch_ms(row[7], now)
+    if size == 48:
+        if row[6]:
+            values["ltt"] = epoch_ms(row[6], now)
+        values["upper_circuit"], values["lower_circuit"] = row[8] / 100, row[9] / 100
+        values["high_52_week"], values["low_52_week"] = row[10] / 100, row[11] / 100
+    return Tick(0, str(row[0]), DEPTH, values)
+
+
+_A_DECODERS: dict[int, Callable[[bytes, int, int, float], Tick]] = {
+    8: _type_a_ltp,
+    28: _type_a_index,
+    32: _type_a_index,
+    44: _type_a_quote,
+    48: _type_a_index,
+    _A_LIMITS_AT: _type_a_full,
+    _A_LIMITS_AT + _A_LIMITS.size: _type_a_full,
+}
+
+DECODERS: dict[str, Decoder] = {"A": decode_type_a, "B": decode_type_b}
