@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import os.path
 from collections.abc import Mapping
-from datetime import date, time
+from datetime import date, datetime, time
 from typing import Any, NamedTuple
 
+from broker._kit.clock import IST
 from broker._kit.errors import SettingError
 
 # The exchange's ordinary day. Source: NSE, normal market hours.
@@ -76,6 +77,12 @@ class Calendar:
         """When the exchange closes (IST); None as for `opening`."""
         special = self._specials.get(day, Special("", None, CLOSES))
         return special.closes if self.is_trading_day(day) else None
+
+    def is_open(self, now: datetime) -> bool:
+        """Whether the exchange trades at this moment; False where the table does not say."""
+        there = now.astimezone(IST)
+        opens, closes = self.opening(there.date()), self.closing(there.date())
+        return opens is not None and closes is not None and opens <= there.time() < closes
 
 
 def load_calendar(home: str | None = None) -> Calendar:

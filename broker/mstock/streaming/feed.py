@@ -121,9 +121,7 @@ class Feed:
         self._is_dirty = False
         self._resend_at: float | None = None
         self._pause = threading.Event()
-        self._wake_reader, self._wake_writer = socket.socketpair()
-        self._wake_reader.setblocking(False)
-        self._wake_writer.setblocking(False)
+        self._wake_writer: socket.socket | None = None
 
     # From any thread; none of these waits for the network.
 
@@ -149,8 +147,11 @@ class Feed:
                 return
             self._generation += 1
             self._state = FeedState.CONNECTING
+            wake, self._wake_writer = socket.socketpair()
+            wake.setblocking(False)
+            self._wake_writer.setblocking(False)
             self._thread = threading.Thread(
-                target=self._run, args=(self._generation,), name="mstock-feed", daemon=True
+                target=self._run, args=(self._generation, wake), name="mstock-feed", daemon=True
             )
             self._thread.start()
 
@@ -159,12 +160,14 @@ class Feed:
         with self._lock:
             self._generation += 1
             connection, self._connection, self._thread = self._connection, None, None
+            if self._wake_writer is not None:
+                self._wake_writer.close()  # which wakes the thread, too
+                self._wake_writer = None
             self._forget_connection()
             self._state, self._reason = FeedState.STOPPED, ""
         if connection is not None:
             connection.close()
         self._pause.set()
-        self._wake()
 
     def new_session(self) -> None:
         """A login has brought a fresh token: do not wait for the next attempt."""
@@ -189,12 +192,17 @@ class Feed:
         return self._state is FeedState.CONNECTED
 
     def _wake(self) -> None:
-        with contextlib.suppress(OSError):  # full: it is awake already
-            self._wake_writer.send(b"!")
+        with self._lock, contextlib.suppress(OSError):  # full: it is awake already
+            if self._wake_writer is not None:
+                self._wake_writer.send(b"!")
 
     # On the feed's own thread. A thread whose generation is over changes nothing any more.
 
-    def _run(self, generation: int) -> None:
+    def _run(self, generation: int, wake: socket.socket) -> None:
+        with wake:
+            self._stay_connected(generation, wake)
+
+    def _stay_connected(self, generation: int, wake: socket.socket) -> None:
         wait, refused = self._timing.first_wait, ""
         while self._is_current(generation):
             self._pause.clear()
@@ -206,7 +214,7 @@ class Feed:
                 if fingerprint(token) == refused:
                     raise TokenRefused("mStock has refused this session.", "Log in again.")
                 self._enter(generation, FeedState.CONNECTING)
-                self._serve_connection(login, generation)
+                self._serve_connection(login, generation, wake)
             except LogInAgain as error:
                 if isinstance(error, TokenRefused) and token is not None:
                     refused = fingerprint(token)
@@ -236,11 +244,9 @@ class Feed:
             self._state, self._reason = state, reason
         self._tell(lambda: self._listener.on_state(self.status()))
 
-    def _serve_connection(self, login: FeedLogin, generation: int) -> None:
+    def _serve_connection(self, login: FeedLogin, generation: int, wake: socket.socket) -> None:
         """One connection, from the upgrade to its end. Returns only when the feed was stopped."""
-        connection = FeedConnection(
-            login, self._wake_reader, self._timing.connect, self._timing.read
-        )
+        connection = FeedConnection(login, wake, self._timing.connect, self._timing.read)
         try:
             with self._lock:
                 if not self._is_current(generation):
@@ -286,7 +292,7 @@ class Feed:
         heard = ticked = asked = self._clock.monotonic()
         while self._is_current(generation):
             self._synchronise(connection)
-            if connection.wait(1.0):
+            if connection.wait(min(1.0, timing.ping_every / 2)):
                 heard = self._clock.monotonic()
                 if self._receive_burst(connection, generation):
                     ticked = heard

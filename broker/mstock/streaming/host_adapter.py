@@ -1,0 +1,231 @@
+"""What stands behind the host's streaming door: subscriptions in, ticks out in the host's words.
+
+The host calls every method on its event loop (contract 8.2): nothing here waits for the network.
+Source of topics, modes and keys: contract 8.3 and 8.4.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from broker._kit.clock import SYSTEM_CLOCK
+from broker._kit.errors import BrokerError, CorrectInput, LogInAgain
+from broker._kit.faults import fault_location
+from broker._kit.openalgo.host import instrument_token
+from broker._kit.secret import Secret
+from broker._kit.sessions.trading_calendar import load_calendar
+from broker.mstock.settings import Config
+from broker.mstock.streaming.connection import FeedLogin
+from broker.mstock.streaming.feed import Feed, FeedListener
+from broker.mstock.streaming.packets import DEPTH, LTP, QUOTE, SEGMENTS, Tick
+from broker.mstock.streaming.requests import DIALECTS, Instrument
+from broker.mstock.streaming.shared_feed import SharedFeed, Subscriber
+
+_TOPICS = {LTP: "LTP", QUOTE: "QUOTE", DEPTH: "DEPTH"}
+_SEGMENTS = {**SEGMENTS, "NSE_INDEX": SEGMENTS["NSE"], "BSE_INDEX": SEGMENTS["BSE"]}
+_LEVELS = 5
+_LTP_KEYS = ("ltp", "ltt", "timestamp")
+
+
+@dataclass(slots=True)
+class _Record:
+    """One instrument as the host asked for it."""
+
+    symbol: str
+    exchange: str
+    instrument: Instrument
+    modes: set[int] = field(default_factory=set)
+
+
+class HostAdapter:
+    """Mixed in before the host's base class, whose publishing and token look-ups it uses."""
+
+    _feeds: ClassVar[dict[tuple[str, str], SharedFeed]] = {}
+    _feeds_lock: ClassVar[threading.Lock] = threading.Lock()
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        self._lock = threading.RLock()
+        self._records: dict[tuple[str, str], _Record] = {}
+        self._by_instrument: dict[Instrument, tuple[_Record, ...]] = {}
+        self._feed: SharedFeed | None = None
+        self._subscriber = Subscriber(self._on_tick)
+        self._user = ""
+        self._api_type = "B"
+        super().__init__(*args, **named)
+
+    @property
+    def connected(self) -> bool:
+        """True while logged in at mStock on an open connection."""
+        return self._feed is not None and self._feed.feed.is_connected
+
+    @connected.setter
+    def connected(self, _value: bool) -> None:
+        """The host's base class sets it at the start; the feed alone knows."""
+
+    def initialize(
+        self, broker_name: str, user_id: str, auth_data: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Note whose prices these will be; always a success, since the host loses an error here."""
+        self._user = user_id
+        return {"status": "success", "message": "mStock's feed is ready to connect."}
+
+    def connect(self) -> dict[str, Any]:
+        """Start the feed and return; subscriptions are kept until it is logged in."""
+        try:
+            self._login()
+            with self._lock:
+                if self._feed is None:
+                    config = Config.from_env(None)
+                    self._api_type = config.api_type
+                    self._feed = self._shared_feed(config)
+                    self._feed.join(self._subscriber)
+        except Exception as error:
+            return _failure("CONNECTION_FAILED", error)
+        return {"status": "success", "message": "Connecting to mStock's live prices."}
+
+    def subscribe(
+        self, symbol: str, exchange: str, mode: int = QUOTE, depth_level: int = _LEVELS
+    ) -> dict[str, Any]:
+        """Want an instrument in a mode; five levels of depth are served whatever was asked for."""
+        try:
+            with self._lock:
+                if mode not in _TOPICS:
+                    raise CorrectInput(f"Mode {mode} is not known; 1, 2 and 3 are.")
+                record = self._records.get((symbol, exchange)) or self._new_record(symbol, exchange)
+                self._ask(record, {*record.modes, mode})
+        except Exception as error:
+            return _failure("SUBSCRIPTION_ERROR", error)
+        answer = {"status": "success", "message": f"Subscribed to {symbol} on {exchange}."}
+        return answer if mode != DEPTH else {**answer, "actual_depth": _LEVELS}
+
+    def unsubscribe(self, symbol: str, exchange: str, mode: int = QUOTE) -> dict[str, Any]:
+        """Want it no more in this mode; the host's pool asks again for what it still needs."""
+        try:
+            with self._lock:
+                record = self._records.get((symbol, exchange))
+                if record is not None:
+                    is_pooled = getattr(self, "_uses_shared_zmq", False)
+                    rest = {each for each in record.modes if (each > mode or not is_pooled)}
+                    self._ask(record, rest - {mode})
+        except Exception as error:
+            return _failure("UNSUBSCRIPTION_ERROR", error)
+        return {"status": "success", "message": f"Unsubscribed from {symbol} on {exchange}."}
+
+    def disconnect(self) -> None:
+        """Let go of the feed; the last adapter of a user ends its connection."""
+        with self._lock:
+            feed, self._feed = self._feed, None
+            self._records, self._by_instrument = {}, {}
+        if feed is not None:
+            with self._feeds_lock:
+                if feed.leave(self._subscriber):
+                    for key in [key for key, each in self._feeds.items() if each is feed]:
+                        del self._feeds[key]
+        clean_up = getattr(self, "cleanup_zmq", None)
+        if clean_up is not None:
+            clean_up()
+
+    def _new_record(self, symbol: str, exchange: str) -> _Record:
+        segment = _SEGMENTS.get(exchange)
+        if segment is None:
+            raise CorrectInput(
+                f"mStock has no live prices for {exchange}.",
+                f"Exchanges with live prices: {', '.join(_SEGMENTS)}.",
+            )
+        token = instrument_token(symbol, exchange)
+        if not token or not token.isdigit():
+            raise CorrectInput(
+                f"{symbol} on {exchange} is not in mStock's list of instruments.",
+                "Check the symbol, or download the master contract again.",
+            )
+        return _Record(symbol, exchange, Instrument(segment if self._is_type_b else 0, token))
+
+    @property
+    def _is_type_b(self) -> bool:
+        return self._api_type == "B"
+
+    def _ask(self, record: _Record, modes: set[int]) -> None:
+        """Set a record's modes, and what is asked of the feed for its instrument."""
+        if self._feed is None:
+            raise LogInAgain("The connection to mStock's live prices was not opened.", "Connect.")
+        instrument = record.instrument
+        others = [each for each in self._by_instrument.get(instrument, ()) if each is not record]
+        asked = max((mode for each in others for mode in each.modes), default=0)
+        highest = max({asked, *modes})
+        if highest:
+            self._feed.subscribe(self._subscriber, instrument, highest, record.exchange)
+        else:
+            self._feed.unsubscribe(self._subscriber, instrument)
+        record.modes = modes
+        kept = (*others, record) if modes else tuple(others)
+        key = (record.symbol, record.exchange)
+        if modes:
+            self._records[key] = record
+        else:
+            self._records.pop(key, None)
+        if kept:
+            self._by_instrument[instrument] = kept
+        else:
+            self._by_instrument.pop(instrument, None)
+
+    def _on_tick(self, tick: Tick) -> None:
+        """On the feed's thread: publish once in the highest mode, and in the lower ones wanted."""
+        now = int(SYSTEM_CLOCK.now().timestamp() * 1000)
+        for record in self._by_instrument.get(Instrument(tick.segment, tick.token), ()):
+            for mode in sorted(record.modes, reverse=True):
+                if mode > tick.mode:
+                    continue  # the packet is of a lower mode than the one just asked for
+                data = _published(tick.values, mode, now)
+                if data is not None:
+                    data |= {"symbol": record.symbol, "exchange": record.exchange, "mode": mode}
+                    topic = f"{record.exchange}_{record.symbol}_{_TOPICS[mode]}"
+                    self.publish_market_data(topic, data)  # type: ignore[attr-defined]
+
+    def _shared_feed(self, config: Config) -> SharedFeed:
+        key = (self._user, config.ws_url)
+        calendar = load_calendar()
+
+        def make(listener: FeedListener) -> Feed:
+            return Feed(
+                DIALECTS[config.api_type],
+                self._login,
+                listener,
+                is_market_open=calendar.is_open,
+            )
+
+        with self._feeds_lock:
+            if key not in self._feeds:
+                self._feeds[key] = SharedFeed(make)
+            return self._feeds[key]
+
+    def _login(self) -> FeedLogin:
+        """The newest session, read past the host's caches. Raises `LogInAgain` without one."""
+        config = Config.from_env(None)
+        token = self.get_auth_token_for_user(self._user, bypass_cache=True)  # type: ignore[attr-defined]
+        if not token:
+            raise LogInAgain("There is no mStock session.", "Log in to mStock in OpenAlgo.")
+        return FeedLogin(
+            config.ws_url, config.api_key, Secret(str(token)), config.proxy, config.ca_bundle
+        )
+
+
+def _published(values: dict[str, Any], mode: int, now: int) -> dict[str, Any] | None:
+    """A packet's values for one mode; None when the host would drop them for want of a price."""
+    if values["ltp"] <= 0 and mode != DEPTH:
+        return None
+    if mode == LTP:
+        data = {key: values[key] for key in _LTP_KEYS if key in values}
+    else:
+        data = dict(values)
+        if mode == QUOTE:
+            data.pop("depth", None)
+    data.setdefault("timestamp", now)
+    data.setdefault("ltt", data["timestamp"])
+    return data
+
+
+def _failure(code: str, error: Exception) -> dict[str, Any]:
+    words = str(error) if isinstance(error, BrokerError) else fault_location(error)
+    return {"status": "error", "code": code, "message": words}

@@ -1,0 +1,279 @@
+"""The feed over real sockets: what it asks for, and how it heals."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from struct import pack
+
+import pytest
+import websocket
+
+from broker._kit.errors import LogInAgain
+from broker._kit.secret import Secret
+from broker.mstock.streaming.connection import FeedLogin
+from broker.mstock.streaming.feed import Feed, FeedListener, FeedState, FeedTiming
+from broker.mstock.streaming.packets import DEPTH, LTP, Tick
+from broker.mstock.streaming.requests import DIALECTS, Instrument
+from tests.streaming.server import Client, FeedServer
+
+QUICK = FeedTiming(
+    connect=2,
+    read=1,
+    login=0.5,
+    ping_every=0.2,
+    dead_after=0.8,
+    stall_after=0.8,
+    first_wait=0.02,
+    longest_wait=0.2,
+    look_for_token=0.05,
+    resend_after=0.3,
+)
+INFY, ACC = Instrument(1, "1594"), Instrument(1, "22")
+TOKEN = "a-token-that-must-not-be-seen"
+
+
+def ltp(token: str, price: int = 137_330) -> bytes:
+    return pack("<BB25sqqq", 1, 1, token.encode(), 7, 0, price)
+
+
+class Bench:
+    """A feed, its server and what was heard."""
+
+    def __init__(self) -> None:
+        self.server = FeedServer()
+        self.token = TOKEN
+        self.ticks: list[Tick] = []
+        self.texts: list[str] = []
+        self.gaps = 0
+        self.is_open = True
+        self.feeds: list[Feed] = []
+        self.feed = self.make()
+
+    def make(self, api_type: str = "B") -> Feed:
+        listener = FeedListener(self.ticks.append, self.texts.append, self._on_gap)
+        feed = Feed(
+            DIALECTS[api_type],
+            self._login,
+            listener,
+            is_market_open=lambda _now: self.is_open,
+            timing=QUICK,
+        )
+        self.feeds.append(feed)
+        return feed
+
+    def _on_gap(self) -> None:
+        self.gaps += 1
+
+    def _login(self) -> FeedLogin:
+        if not self.token:
+            raise LogInAgain("There is no session.")
+        return FeedLogin(self.server.url, Secret("key/with=signs"), Secret(self.token))
+
+    def close(self) -> None:
+        for feed in self.feeds:
+            feed.stop()
+        self.server.close()
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    made = Bench()
+    yield made
+    made.close()
+
+
+def until(what: Callable[[], object], seconds: float = 5.0) -> None:
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, "it did not come to pass"
+        time.sleep(0.005)
+
+
+def asked(client: Client) -> dict[str, int]:
+    """What stands subscribed after all requests of a connection, token by token."""
+    found: dict[str, int] = {}
+    for each in client.requests:
+        for group in each["params"]["tokenList"]:
+            for token in group["tokens"]:
+                if each["action"]:
+                    found[token] = each["params"]["mode"]
+                else:
+                    found.pop(token, None)
+    return found
+
+
+class TestSubscriptions:
+    def test_made_before_the_start_are_asked_for_in_one_batch_a_mode(self, bench: Bench) -> None:
+        many = {Instrument(1, str(n)): LTP for n in range(1000, 1200)}
+        bench.feed.subscribe({**many, INFY: DEPTH})
+        bench.feed.start()
+        until(lambda: bench.server.clients and len(asked(bench.server.clients[0])) == 201)
+        assert len(bench.server.clients[0].requests) == 2
+        assert bench.server.clients[0].texts[0] == f"LOGIN:{TOKEN}"
+        assert bench.server.clients[0].query["API_KEY"] == ["key/with=signs"]
+
+    def test_nothing_is_asked_before_the_login_is_answered(self, bench: Bench) -> None:
+        bench.server.answers_login = False
+        bench.feed.subscribe({INFY: LTP})
+        bench.feed.start()
+        until(lambda: len(bench.server.attempts) > 1)
+        assert not any(client.requests for client in bench.server.clients)
+        assert bench.feed.status().sent == 0
+
+    def test_survive_a_drop_and_what_changed_meanwhile_counts(self, bench: Bench) -> None:
+        bench.feed.subscribe({INFY: LTP})
+        bench.feed.start()
+        until(lambda: bench.feed.status().sent == 1)
+        bench.server.upgrade_status = 502
+        bench.server.drop()
+        until(lambda: bench.feed.status().state is FeedState.WAITING)
+        assert bench.feed.status().sent == 0
+        bench.feed.subscribe({ACC: DEPTH})
+        bench.feed.unsubscribe([INFY])
+        bench.server.upgrade_status = 101
+        until(lambda: asked(bench.server.clients[-1]) == {"22": DEPTH})
+        until(lambda: bench.gaps == 1)
+
+    def test_one_that_never_ticks_is_asked_for_once_more(self, bench: Bench) -> None:
+        bench.server.script = lambda client: client.send(ltp("1594"))
+        bench.is_open = False
+        bench.feed.subscribe({INFY: LTP, ACC: LTP})
+        bench.feed.start()
+        until(lambda: bench.feed.status().flowing == 1)
+        until(lambda: len(bench.server.clients[0].requests) == 2)
+        tokens = bench.server.clients[0].requests[1]["params"]["tokenList"][0]["tokens"]
+        assert tokens == ["22"]
+        time.sleep(0.5)
+        assert len(bench.server.clients[0].requests) == 2
+
+    def test_type_a_asks_in_its_own_words(self, bench: Bench) -> None:
+        feed = bench.make("A")
+        feed.subscribe({Instrument(0, "22"): DEPTH})
+        feed.start()
+        until(lambda: bench.server.clients and len(bench.server.clients[0].requests) == 2)
+        first, second = bench.server.clients[0].requests
+        assert first == {"a": "subscribe", "v": [22]}
+        assert second == {"a": "mode", "v": ["full", [22]]}
+
+
+class TestHealing:
+    def test_a_drop_in_the_middle_of_a_frame(self, bench: Bench) -> None:
+        def cut(client: Client) -> None:
+            client.sock.sendall(b"\x82\x33" + ltp("1594")[:20])
+            client.sock.shutdown(2)
+
+        bench.server.script = cut
+        bench.feed.subscribe({INFY: LTP})
+        bench.feed.start()
+        until(lambda: len(bench.server.clients) == 2)
+        bench.server.script = lambda client: client.send(ltp("1594"))
+        until(lambda: bench.ticks)
+
+    def test_a_socket_on_which_nothing_comes_any_more(self, bench: Bench) -> None:
+        bench.server.answers_pings = False
+        bench.is_open = False
+        bench.feed.start()
+        until(lambda: len(bench.server.clients) == 2)
+
+    def test_a_stall_while_the_market_is_open(self, bench: Bench) -> None:
+        bench.feed.subscribe({INFY: LTP})
+        bench.feed.start()
+        until(lambda: len(bench.server.clients) == 2)
+
+    def test_no_stall_while_the_market_is_closed(self, bench: Bench) -> None:
+        bench.is_open = False
+        bench.feed.subscribe({INFY: LTP})
+        bench.feed.start()
+        time.sleep(1.5)
+        assert len(bench.server.clients) == 1
+
+    def test_a_refused_token_is_not_tried_again_until_there_is_another(self, bench: Bench) -> None:
+        bench.server.upgrade_status = 401
+        bench.feed.subscribe({INFY: LTP})
+        bench.feed.start()
+        until(lambda: bench.feed.status().state is FeedState.NO_SESSION)
+        time.sleep(0.3)
+        assert len(bench.server.attempts) == 1
+        bench.server.upgrade_status, bench.token = 101, "a-newer-token"
+        bench.feed.new_session()
+        until(lambda: bench.feed.is_connected)
+        until(lambda: asked(bench.server.clients[-1]) == {"1594": LTP})
+
+    def test_without_a_session_it_waits_for_one(self, bench: Bench) -> None:
+        bench.token = ""
+        bench.feed.start()
+        until(lambda: bench.feed.status().state is FeedState.NO_SESSION)
+        assert not bench.server.attempts
+        bench.token = TOKEN
+        until(lambda: bench.feed.is_connected)
+
+    def test_a_listener_that_fails_costs_that_tick_only(self, bench: Bench) -> None:
+        heard: list[Tick] = []
+
+        def fail_once(tick: Tick) -> None:
+            heard.append(tick)
+            if len(heard) == 1:
+                raise RuntimeError("secret")
+
+        bench.feed._listener = FeedListener(fail_once)
+        bench.server.script = lambda client: [client.send(ltp("1594")) for _ in range(2)] and None
+        bench.feed.subscribe({INFY: LTP})
+        bench.feed.start()
+        until(lambda: len(heard) == 2)
+
+    def test_threads_and_sockets_stay_the_same_over_many_reconnects(self, bench: Bench) -> None:
+        bench.server.script = lambda client: client.sock.shutdown(2)
+        bench.feed._timing = QUICK._replace(first_wait=0.001)
+        bench.feed.start()
+        until(lambda: len(bench.server.clients) > 5)
+        before = [each for each in threading.enumerate() if each.name == "mstock-feed"]
+        until(lambda: len(bench.server.clients) > 60, 20)
+        after = [each for each in threading.enumerate() if each.name == "mstock-feed"]
+        assert before == after
+        assert len(after) == 1
+
+
+class TestStopping:
+    def test_is_prompt_and_a_start_goes_on(self, bench: Bench) -> None:
+        bench.feed.subscribe({INFY: LTP})
+        bench.feed.start()
+        until(lambda: bench.feed.status().sent == 1)
+        began = time.monotonic()
+        bench.feed.stop()
+        assert time.monotonic() - began < 0.2
+        assert bench.feed.status().state is FeedState.STOPPED
+        bench.feed.start()
+        until(lambda: len(bench.server.clients) == 2)
+        until(lambda: asked(bench.server.clients[1]) == {"1594": LTP})
+
+    def test_a_dying_thread_touches_nothing(self, bench: Bench) -> None:
+        bench.feed.start()
+        until(lambda: bench.feed.is_connected)
+        for _ in range(20):
+            bench.feed.stop()
+            bench.feed.start()
+        until(lambda: bench.feed.is_connected)
+        bench.feed.subscribe({INFY: LTP})
+        until(lambda: bench.feed.status().sent == 1)
+        until(lambda: sum(each.name == "mstock-feed" for each in threading.enumerate()) == 1, 10)
+
+
+def test_no_token_is_in_any_log_or_reason(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    websocket.enableTrace(True, logging.NullHandler())
+    try:
+        with caplog.at_level(logging.DEBUG):
+            bench.feed.start()
+            until(lambda: bench.feed.is_connected)
+            bench.server.upgrade_status = 401
+            bench.server.drop()
+            until(lambda: bench.feed.status().state is FeedState.NO_SESSION)
+    finally:
+        websocket.enableTrace(False)
+    seen = caplog.text + repr(bench.feed.status()) + repr(bench.feed)
+    assert "request header" in seen  # the library did trace
+    assert TOKEN not in seen
+    assert "key/with" not in seen
+    assert "key%2Fwith" not in seen
