@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from broker._kit.cli import login as command
+from broker._kit.broker import OtpChallenge
+from broker._kit.cli import prompts
 from broker._kit.errors import StoreError
 from broker._kit.sessions.store import Item, MemoryStore
 from broker._kit.sessions.stored_session import LoginMethod
+from broker.mstock.broker import MSTOCK
 from tests.cli.conftest import Person
 from tests.conftest import settings_for
 
@@ -44,9 +47,9 @@ def test_an_otp_login_is_kept(person: Person, typed: list[object], api_type: str
     code, body = person.asks("login", "--otp")
     assert (code, body["status"], body["mode"]) == (0, "success", "SIMULATOR")
     assert body["client_code"] == "MA••••01"
-    assert body["session"]["how"] == "otp"
+    assert body["session"]["method"] == "otp"
     assert body["session"]["valid_until"] == "2026-11-24T00:00:00+05:30"
-    session = person.desk().session()
+    session = person.context().session()
     assert session is not None
     assert session.token.reveal() == person.box.sessions[0].token
 
@@ -58,7 +61,7 @@ def test_a_totp_login_is_kept(person: Person, typed: list[object]) -> None:
     done = person.runs("login", "--totp")
     assert done.exit_code == 0
     assert "with an authenticator code" in done.stdout
-    session = person.desk().session()
+    session = person.context().session()
     assert session is not None
     assert session.how is LoginMethod.TOTP
 
@@ -76,7 +79,7 @@ def test_a_wrong_otp_is_entered_again_without_a_new_password(
     done = person.runs("login", "--otp")
     assert done.exit_code == 0
     assert "must be six digits" in done.stderr
-    assert "4 tries left here" in done.stderr
+    assert "4 attempts left here" in done.stderr
     assert person.calls("connect/login") == 1
     assert person.calls("session/token") == 2
 
@@ -87,7 +90,7 @@ def test_the_tries_have_an_end(person: Person, typed: list[object]) -> None:
     assert done.exit_code == 1
     assert person.calls("session/token") == 5
     assert person.calls("connect/login") == 1
-    assert person.desk().session() is None
+    assert person.context().session() is None
 
 
 def test_another_otp_can_be_asked_for_when_the_first_had_time(
@@ -97,7 +100,7 @@ def test_another_otp_can_be_asked_for_when_the_first_had_time(
         person.clock.advance(31)
         return ""
 
-    monkeypatch.setattr(command.ask, "consent", lambda words: True)
+    monkeypatch.setattr(prompts, "consent", lambda words: True)
     typed += [person.box.demo.password, "", wait, person.otp]
     done = person.runs("login", "--otp")
     assert done.exit_code == 0
@@ -190,12 +193,12 @@ def test_ctrl_c_at_a_question_stops_quietly(person: Person, typed: list[object])
 
 
 def test_ctrl_c_while_mstock_is_asked_says_that_the_outcome_is_unknown(
-    person: Person, typed: list[object], monkeypatch: pytest.MonkeyPatch
+    person: Person, typed: list[object]
 ) -> None:
-    def stop(*_: object) -> None:
+    def stop(*_: object) -> OtpChallenge:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(command.mstock, "send_otp", stop)
+    person.broker = replace(MSTOCK, send_otp=stop)
     typed += [person.box.demo.password]
     done = person.runs("login", "--otp")
     assert done.exit_code == 6
@@ -264,6 +267,6 @@ def test_a_second_login_takes_the_place_of_the_first(person: Person, typed: list
     person.clock.advance(60)
     typed += [person.box.demo.password, person.otp]
     assert person.runs("login", "--otp").exit_code == 0
-    session = person.desk().session()
+    session = person.context().session()
     assert session is not None
     assert session.token != first

@@ -96,14 +96,14 @@ def test_a_day_at_the_terminal(place: Place) -> None:
         right = place.leaks.hide("OTP", place.box.phone.last_otp(place.box.demo.client_code))
         wrong = place.leaks.hide("wrong OTP", f"{(int(right) + 7) % 1_000_000:06}")
         terminal.type(wrong)
-        terminal.expect("4 tries left here")
+        terminal.expect("4 attempts left here")
         terminal.expect("OTP (or nothing, for a new one):")
         terminal.type(right)
         terminal.expect('"status": "success"')
         assert terminal.end() == 0
     place.leaks.show("terminal", terminal.shown)
     assert len([e for e in place.box.journal if e.path.endswith("connect/login")]) == 1
-    assert json.loads(place.run("status", "--json").stdout)["session"]["how"] == "otp"
+    assert json.loads(place.run("status", "--json").stdout)["session"]["method"] == "otp"
     funds = json.loads(place.run("funds", "--json").stdout)
     assert funds["funds"]["available_balance"] == "364340.85"
     assert place.run("logout").returncode == 0
@@ -130,7 +130,7 @@ def test_auto_login_is_switched_on_at_the_terminal(place: Place) -> None:
         terminal.type(place.box.demo.password)
         terminal.expect("TOTP secret")
         terminal.type(place.box.demo.totp_secret)
-        terminal.expect("Auto-login is on.")
+        terminal.expect("Next login")
         assert terminal.end() == 0
     place.leaks.show("terminal", terminal.shown)
     place.leaks.show("vault", (place.folder / "home" / "vault").read_bytes())

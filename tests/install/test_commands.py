@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from broker._kit.cli.main import main
+from broker.mstock.__main__ import cli as main
 from broker._kit.openalgo.installer.env_file import values
 from tests.install.tree import ENV, OURS, make_openalgo, make_plugin, snapshot, texts
 

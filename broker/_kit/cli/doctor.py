@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
 from broker._kit.cli import output, prompts
-from broker._kit.cli.checks.check import SKIPPED, TODO, Check
-from broker._kit.cli.checks.network import network
-from broker._kit.cli.checks.settings import host, kept, program, repaired, settings
-from broker._kit.cli.checks.trial import trial
-from broker._kit.cli.console import Command, as_json_option
-from broker._kit.cli.context import Desk, pass_desk
-from broker._kit.cli.exit_codes import Exit
-from broker._kit.cli.report import scrubber
-from broker._kit.openalgo.installer.inspect import is_openalgo
+from broker._kit.cli.checks import OK, SKIPPED, TODO, Check, all_checks
+from broker._kit.cli.console import Exit
+from broker._kit.cli.context import Context, command
+from broker._kit.cli.redact import redactor
+from broker._kit.cli.trial import trial
+from broker._kit.openalgo.checkout import is_openalgo
 
-_STYLES = {"ok": "green", TODO: "bold red", SKIPPED: "dim"}
+_STYLES = {OK: "green", TODO: "bold red", SKIPPED: "dim"}
 
 
-@click.command(cls=Command)
+@command()
 @click.option(
     "--login", "with_login", is_flag=True, help="Also log in once and out again, after asking."
 )
 @click.option(
     "--openalgo",
-    "pointed_at",
+    "folder",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="OpenAlgo's folder: look there, at its settings, its version and the plugin in it.",
 )
@@ -36,73 +32,42 @@ _STYLES = {"ok": "green", TODO: "bold red", SKIPPED: "dim"}
     is_flag=True,
     help="A copy to give away: without secrets, client code, paths, names and addresses.",
 )
-@click.option(
-    "--repair",
-    "repairs",
-    is_flag=True,
-    help="First take back an install into OpenAlgo, or an uninstall, that was interrupted.",
-)
-@as_json_option
-@pass_desk
-@click.pass_context
-def doctor(
-    ctx: click.Context,
-    desk: Desk,
-    with_login: bool,
-    pointed_at: Path | None,
-    report: bool,
-    repairs: bool,
-    as_json: bool,
-) -> None:
+def doctor(context: Context, with_login: bool, folder: Path | None, report: bool) -> None:
     """Check settings, rights, network and clock; with --login also password, TOTP, key and IP.
 
-    Without --login mStock is sent a greeting and nothing else. Exit code 1 when something is to
-    be done.
+    Without --login the broker is sent a greeting and nothing else. Exit code 1 when something is
+    to be done.
     """
-    if pointed_at is not None and not is_openalgo(pointed_at):
-        raise click.BadParameter("that is not OpenAlgo's folder.", param_hint="--openalgo")
-    if pointed_at is not None:
-        desk.move_to(pointed_at)
+    if folder is not None:
+        if not is_openalgo(folder):
+            raise click.BadParameter("that is not OpenAlgo's folder.", param_hint="--openalgo")
+        context.move_to(folder)
     if with_login:
-        prompts.need_terminal(desk, "The password")
-    checks = [
-        *(repaired(desk) if repairs else ()),
-        program(),
-        *settings(desk),
-        *kept(desk),
-        *host(desk),
-        *network(desk),
-    ]
+        prompts.need_terminal(context, "The password")
+    checks = list(all_checks(context))
     if with_login:
-        checks += _trial(desk)
+        checks += _trial(context)
     if report:
-        clean = scrubber(desk, pointed_at)
-        checks = [clean.check(check) for check in checks]
-    if as_json:
-        output.out_json(_json(checks))
-    else:
-        output.out(_lines(checks))
-    ctx.exit(Exit.REFUSED if any(check.state == TODO for check in checks) else Exit.OK)
+        checks = [redactor(context, folder).check(check) for check in checks]
+    is_fine = all(check.state != TODO for check in checks)
+    context.answer(
+        {"checks": [check._asdict() for check in checks]},
+        lambda: _lines(checks),
+        status="success" if is_fine else "to do",
+        code=Exit.OK if is_fine else Exit.REFUSED,
+    )
 
 
-def _trial(desk: Desk) -> list[Check]:
+def _trial(context: Context) -> list[Check]:
+    title = context.broker.title
     output.out(
-        "This logs in to mStock once and out again. mStock counts a wrong password, and a login "
+        f"This logs in to {title} once and out again. {title} counts a wrong password, and a login "
         "may end the session that you have now.",
         err=True,
     )
     if not prompts.consent("Log in?"):
         return [Check("Login", SKIPPED, "you did not want it")]
-    return trial(desk)
-
-
-def _json(checks: list[Check]) -> dict[str, Any]:
-    """`{"status", "checks": [{"name", "state", "words", "todo"}]}`."""
-    is_fine = all(check.state != TODO for check in checks)
-    return {
-        "status": "success" if is_fine else "to do",
-        "checks": [check._asdict() for check in checks],
-    }
+    return trial(context)
 
 
 def _lines(checks: list[Check]) -> str:

@@ -5,12 +5,9 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
-
-from broker._kit.clock import IST
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -60,11 +57,6 @@ def pairs(rows: Iterable[tuple[str, str]]) -> str:
     for name, words in rows:
         grid.add_row(Text(name, style="bold"), Text(words))
     return render(grid)
-
-
-def moment(then: datetime | None) -> str | None:
-    """A time in JSON: ISO 8601 with the offset of IST, None when it is not known."""
-    return None if then is None else then.astimezone(IST).isoformat(timespec="seconds")
 
 
 def _writable(text: str, encoding: str) -> str:

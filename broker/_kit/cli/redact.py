@@ -1,4 +1,4 @@
-"""Takes out of a report what is nobody else's: secrets, client code, paths, names, addresses."""
+"""Takes out of a report what is private: secrets, client code, paths, names, addresses."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import getpass
 import os
 import re
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-from broker._kit.broker import BrokerSettings
-from broker._kit.cli.checks.check import Check
-from broker._kit.cli.context import Desk
+from broker._kit.cli.checks import Check
+from broker._kit.cli.context import Context
 from broker._kit.errors import BrokerError
 from broker._kit.secret import masked
+
+T = TypeVar("T")
+Replacements = tuple[tuple[str, str], ...]
 
 _ADDRESS = re.compile(
     r"(?<![0-9A-Za-z.])(?<!OpenAlgo )[0-9]{1,3}(\.[0-9]{1,3}){3}(?![0-9A-Za-z.]*[0-9A-Za-z])"
@@ -23,14 +25,14 @@ _ADDRESS = re.compile(
 )
 _MAIL = re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+")
 # A user may be called so: then the name gives nobody away, and the text needs the word.
-_OUR_WORDS = frozenset({"mstock", "openalgo", "python", "user", "root", "admin", "vault", "key"})
+_COMMON_WORDS = frozenset({"openalgo", "python", "user", "root", "admin", "sessions", "key"})
 
 
-class Scrubber(NamedTuple):
-    """What to replace: `paths` and `texts` wherever they stand, `words` where they stand alone."""
+class Redactor(NamedTuple):
+    """What to replace: `texts` wherever they stand, `words` where they stand alone."""
 
-    texts: tuple[tuple[str, str], ...]
-    words: tuple[tuple[str, str], ...]
+    texts: Replacements
+    words: Replacements
 
     def clean(self, text: str) -> str:
         """The text without any of it."""
@@ -47,46 +49,41 @@ class Scrubber(NamedTuple):
         return check._replace(words=self.clean(check.words), todo=self.clean(check.todo))
 
 
-def scrubber(desk: Desk, pointed_at: Path | None) -> Scrubber:
+def redactor(context: Context, pointed_at: Path | None) -> Redactor:
     """What must not leave this computer, as far as it is known here."""
-    paths = [
+    home = os.path.expanduser("~")
+    texts = [
         (str(pointed_at.resolve()) if pointed_at else "", "<OpenAlgo>"),
         (str(pointed_at) if pointed_at else "", "<OpenAlgo>"),
-        (str(desk.openalgo or ""), "<OpenAlgo>"),
-        (str(desk.env_file.parent) if desk.env_file else "", "<folder>"),
+        (str(context.openalgo or ""), "<OpenAlgo>"),
+        (str(context.env_file.parent) if context.env_file else "", "<folder>"),
         (os.getcwd(), "<folder>"),
-        (_vault(desk), "<BROKER_HOME>"),
-        (os.path.realpath(os.path.expanduser("~")), "~"),
-        (os.path.expanduser("~"), "~"),
+        (_or_none(lambda: context.service_settings.home) or "", "<BROKER_HOME>"),
+        (os.path.realpath(home), "~"),
+        (home, "~"),
     ]
-    config = _config(desk)
     words = [(_user(), "<user>"), (socket.gethostname(), "<computer>")]
+    config = _or_none(lambda: context.config)
     if config is not None:
         code = config.client_code
-        paths += [(config.api_key.reveal(), "<API key>"), (masked(code), "<client code>")]
+        texts += [(config.api_key.reveal(), "<API key>"), (masked(code), "<client code>")]
         words.append((code, "<client code>"))
-    return Scrubber(
-        _longest_first(paths, 2),
-        tuple(each for each in _longest_first(words, 3) if each[0].lower() not in _OUR_WORDS),
+    known = _COMMON_WORDS | {context.broker.name}
+    return Redactor(
+        longest_first(texts, 2),
+        tuple(each for each in longest_first(words, 3) if each[0].lower() not in known),
     )
 
 
-def _longest_first(given: Iterable[tuple[str, str]], shortest: int) -> tuple[tuple[str, str], ...]:
+def longest_first(given: Iterable[tuple[str, str]], shortest: int) -> Replacements:
     """Without what is too short to be looked for; `/` is everybody's folder."""
     kept = {found: instead for found, instead in reversed(list(given)) if len(found) >= shortest}
     return tuple(sorted(kept.items(), key=lambda each: -len(each[0])))
 
 
-def _vault(desk: Desk) -> str:
+def _or_none(read: Callable[[], T]) -> T | None:
     try:
-        return desk.upkeep.home
-    except BrokerError:
-        return ""
-
-
-def _config(desk: Desk) -> BrokerSettings | None:
-    try:
-        return desk.config
+        return read()
     except BrokerError:
         return None
 
