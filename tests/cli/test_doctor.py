@@ -268,7 +268,7 @@ class TestReport:
 
         class Torn(MemoryStore):
             def accounts(self) -> Any:
-                words = f"The vault {home}/.openalgo-brokers/sessions.db of asha is damaged. MA0000001"
+                words = f"Torn: {home}/.openalgo-brokers/sessions.db of asha is damaged. MA0000001"
                 raise StoreError(words, "Ask 49.36.12.7, 2405:201:aa:1::7 or asha@example.com.")
 
         person.store = Torn()
