@@ -36,7 +36,7 @@ class Person:
     clock: FakeClock
     settings: dict[str, str]
     leaks: Leaks
-    store: Store = field(default_factory=MemoryStore)
+    store: Store = field(default_factory=lambda: MemoryStore(MSTOCK))
     is_at_terminal: bool = True
     auto: Callable[[Context], Any] | None = None
     broker: Broker = MSTOCK
@@ -51,7 +51,7 @@ class Person:
             host_checks=host_checks,
             clock=self.clock,
             settings=lambda: self.settings,
-            open_store=lambda settings: self.store,
+            open_store=lambda broker, settings: self.store,
             auto_login=self.auto,
             is_terminal=lambda: self.is_at_terminal,
         )

@@ -94,25 +94,29 @@ class TestWithoutALogin:
     def test_a_key_that_others_may_read_is_told(self, person: Person, tmp_path: Path) -> None:
         home = tmp_path / "home"
         home.mkdir(0o700)
-        for name, mode in (("vault.key", 0o640), ("vault", 0o600), ("trading-days.json", 0o644)):
+        for name, mode in (
+            ("sessions.key", 0o640),
+            ("sessions.db", 0o600),
+            ("trading-days.json", 0o644),
+        ):
             (home / name).touch()
             (home / name).chmod(mode)
         found = lines(person)["Rights of stored data"]
-        assert found["todo"] == f"Run chmod 600 {home / 'vault.key'}"
-        (home / "vault.key").chmod(0o600)
+        assert found["todo"] == f"Run chmod 600 {home / 'sessions.key'}"
+        (home / "sessions.key").chmod(0o600)
         assert lines(person)["Rights of stored data"]["state"] == "ok"
 
-    def test_a_torn_vault_is_a_line_and_not_the_end(self, person: Person) -> None:
+    def test_a_torn_store_is_a_line_and_not_the_end(self, person: Person) -> None:
         class Torn(MemoryStore):
             def accounts(self) -> Any:
-                raise StoreError("The vault is damaged.", "Put it back.")
+                raise StoreError("The stored data is damaged.", "Put it back.")
 
-        person.store = Torn()
+        person.store = Torn(MSTOCK)
         found = lines(person)
         assert found["Stored data"] == {
             "name": "Stored data",
             "state": "to do",
-            "words": "The vault is damaged.",
+            "words": "The stored data is damaged.",
             "todo": "Put it back.",
         }
         assert found["mStock"]["state"] == "ok"
@@ -245,12 +249,12 @@ class TestWithALogin:
         assert "not enabled" in found["TOTP"]["words"]
         assert person.calls("verifytotp") == 0
 
-    def test_a_torn_vault_does_not_hinder_it(self, person: Person) -> None:
+    def test_a_torn_store_does_not_hinder_it(self, person: Person) -> None:
         class Torn(MemoryStore):
             def accounts(self) -> Any:
-                raise StoreError("The vault is damaged.", "Put it back.")
+                raise StoreError("The stored data is damaged.", "Put it back.")
 
-        person.store = Torn()
+        person.store = Torn(MSTOCK)
         assert self.trial(person)["Password"]["state"] == "ok"
 
 
@@ -271,7 +275,7 @@ class TestReport:
                 words = f"Torn: {home}/.openalgo-brokers/sessions.db of asha is damaged. MA0000001"
                 raise StoreError(words, "Ask 49.36.12.7, 2405:201:aa:1::7 or asha@example.com.")
 
-        person.store = Torn()
+        person.store = Torn(MSTOCK)
         for form in ([], ["--json"]):
             text = person.runs("doctor", "--report", *form).stdout
             for hidden in ("asha", str(tmp_path), "MA0000001", "49.36", "2405", "MA••••01"):

@@ -13,7 +13,7 @@ from broker._kit.cli.auto_login import EXITS
 from broker._kit.cli.context import Context
 from broker._kit.secret import Secret
 from broker._kit.sessions.daily_login import Result
-from broker._kit.sessions.store import Item
+from broker._kit.sessions.store import Store
 from broker._kit.sessions.store_factory import open_store
 from broker._kit.settings import ServiceSettings
 from broker.mstock.__main__ import cli
@@ -40,7 +40,7 @@ class TestAutoLogin:
         assert done.exit_code == 0
         assert all(paragraph in done.stderr for paragraph in TERMS)
         assert "Auto-login  on" in done.stdout
-        assert person.store.get(person.config.account, Item.PASSWORD)
+        assert person.store.load(person.config.account).password
         assert len(person.box.journal) == 0
 
     @pytest.mark.parametrize("answer", ["n", ""])
@@ -109,9 +109,8 @@ class TestAutoLogin:
         enabled(person)
         code, body = person.asks("auto-login", "disable")
         assert (code, len(body["removed"])) == (0, 2)
-        account = person.config.account
-        assert not person.store.get(account, Item.PASSWORD)
-        assert not person.store.get(account, Item.TOTP_SECRET)
+        record = person.store.load(person.config.account)
+        assert record.password is record.totp_secret is None
         assert person.runs("auto-login", "disable").stdout == "Auto-login is off.\n"
 
     def test_every_result_has_an_exit_code(self) -> None:
@@ -156,19 +155,24 @@ class TestErase:
     ) -> None:
         (tmp_path / ".env").touch(0o600)
         account = person.config.account
-        before = ServiceSettings.from_env(person.settings)
-        open_store(before).set(account, Item.PASSWORD, Secret("kept-before"))
+
+        def put() -> Store:
+            store = open_store(MSTOCK, ServiceSettings.from_env(person.settings))
+            with store.update(account) as record:
+                record.password = Secret("stored")
+            return store
+
+        stores = [put()]
         if later == "keyring":
             keyring = SimpleNamespace(get_password=lambda *_: None)
             monkeypatch.setitem(sys.modules, "keyring", keyring)
             person.settings["BROKER_KEYRING"] = "1"
         else:
             person.settings["BROKER_STORE"] = f"sqlite:///{tmp_path / 'mstock.db'}"
-            now = open_store(ServiceSettings.from_env(person.settings))
-            now.set(account, Item.PASSWORD, Secret("kept-now"))
+            stores.append(put())
         context = Context(MSTOCK, settings=lambda: person.settings)
         done = CliRunner().invoke(cli, ["erase", "--yes"], obj=context)
         assert done.exit_code == 0, done.output
-        assert f"the file {tmp_path / 'home' / 'vault'}" in done.output
-        assert list((tmp_path / "home").iterdir()) == []
-        assert open_store(ServiceSettings.from_env(person.settings)).accounts() == []
+        assert done.output.count("of MA••••01, API type B") == len(stores)
+        assert [store.accounts() for store in stores] == [[]] * len(stores)
+        assert not any("key" in path.name for path in (tmp_path / "home").iterdir())

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from broker._kit.broker import OtpChallenge
 from broker._kit.cli import prompts
 from broker._kit.errors import StoreError
-from broker._kit.sessions.store import Item, MemoryStore
+from broker._kit.sessions.store import MemoryStore
 from broker._kit.sessions.stored_session import LoginMethod
 from broker.mstock.broker import MSTOCK
 from tests.cli.conftest import Person
@@ -63,7 +64,7 @@ def test_a_totp_login_is_kept(person: Person, typed: list[object]) -> None:
     assert "with an authenticator code" in done.stdout
     session = person.context().session()
     assert session is not None
-    assert session.how is LoginMethod.TOTP
+    assert session.method is LoginMethod.TOTP
 
 
 def test_the_way_is_asked_when_it_is_not_given(person: Person, typed: list[object]) -> None:
@@ -204,7 +205,7 @@ def test_ctrl_c_while_mstock_is_asked_says_that_the_outcome_is_unknown(
     assert done.exit_code == 6
     assert "whether it was carried out is unknown" in done.stderr
     account = person.config.account
-    assert person.store.lease(account, "the next one", person.clock.now(), 1)
+    assert person.store.acquire_lease(account, "the next one", person.clock.now(), 1)
 
 
 def test_nobody_at_a_terminal_is_asked_nothing(person: Person) -> None:
@@ -232,7 +233,7 @@ def test_a_terminal_that_cannot_hide_gets_no_password(
 
 
 def test_a_login_that_another_is_making_is_left_to_it(person: Person, typed: list[object]) -> None:
-    person.store.lease(person.config.account, "auto-login", person.clock.now(), 60)
+    person.store.acquire_lease(person.config.account, "auto-login", person.clock.now(), 60)
     typed += [person.box.demo.password]
     assert person.asks("login", "--otp")[0] == 4
     assert person.calls("connect/login") == 0
@@ -240,10 +241,10 @@ def test_a_login_that_another_is_making_is_left_to_it(person: Person, typed: lis
 
 def test_a_session_that_cannot_be_kept_is_ended_again(person: Person, typed: list[object]) -> None:
     class Full(MemoryStore):
-        def set(self, account: object, name: Item, value: object) -> None:
+        def update(self, account: object) -> Any:
             raise StoreError("The disk is full.", "Make room.")
 
-    person.store = Full()
+    person.store = Full(MSTOCK)
     typed += [person.box.demo.password, person.otp]
     code, body = person.asks("login", "--otp")
     assert (code, body["kind"]) == (5, "StoreError")
@@ -253,10 +254,10 @@ def test_a_session_that_cannot_be_kept_is_ended_again(person: Person, typed: lis
 
 def test_a_store_that_cannot_be_read_is_told_before_anything_is_sent(person: Person) -> None:
     class Torn(MemoryStore):
-        def get(self, account: object, name: Item) -> None:
-            raise StoreError("The vault is damaged.", "Erase it.")
+        def load(self, account: object) -> Any:
+            raise StoreError("The stored data is damaged.", "Erase it.")
 
-    person.store = Torn()
+    person.store = Torn(MSTOCK)
     assert person.runs("login", "--otp").exit_code == 5
     assert len(person.box.journal) == 0
 

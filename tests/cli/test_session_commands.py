@@ -10,7 +10,9 @@ import pytest
 
 from broker._kit.broker import FundReport
 from broker._kit.errors import SettingError
-from broker._kit.sessions.store import Item
+from broker._kit.secret import Secret
+from broker._kit.sessions import stored_session
+from broker._kit.sessions.stored_session import LoginMethod
 from broker.mstock.broker import MSTOCK
 from tests.cli.conftest import Person
 
@@ -53,7 +55,7 @@ class TestStatus:
         pass_by(person, hours=15)
         code, body = person.asks("status")
         assert (code, body["logged_in"], body["session"]["is_over"]) == (3, False, True)
-        assert person.runs("status").stdout.startswith("SIMULATOR: Not logged in, ")
+        assert person.runs("status").stdout.startswith("SIMULATOR: Not logged in: ")
 
     def test_without_a_session_it_says_how_to_log_in(self, person: Person) -> None:
         done = person.runs("status")
@@ -73,12 +75,34 @@ class TestStatus:
         assert person.asks("status")[1]["stored_for_other_api_types"] == []
 
     def test_a_token_that_says_nothing_has_the_time_of_its_login(self, person: Person) -> None:
-        person.is_logged_in()
-        account = person.config.account
-        person.store.set(account, Item.TOKEN, person.is_logged_in().__class__("no.jwt.at-all"))
+        account, now = person.config.account, person.clock.now()
+        stored_session.save_session(
+            person.store, account, Secret("no.jwt.at-all"), now, LoginMethod.OTP
+        )
+        code, body = person.asks("status")
+        assert (code, body["session"]["valid_until"]) == (0, "2026-11-24T00:00:00+05:30")
+        with person.store.update(account) as record:
+            assert record.session
+            record.session = record.session._replace(logged_in_at=None)
         code, body = person.asks("status")
         assert (code, body["session"]["valid_until"]) == (0, None)
         assert "not known" in person.runs("status").stdout
+
+    def test_why_a_session_ended_is_told(self, person: Person) -> None:
+        def why() -> str:
+            return person.runs("status").stdout.splitlines()[0].removeprefix("SIMULATOR: ")
+
+        person.is_logged_in()
+        person.box.world.end_sessions()
+        person.runs("funds")
+        assert why() == "Not logged in: the broker has ended the session"
+        person.is_logged_in()
+        person.runs("logout")
+        assert why() == "Not logged in: the session was logged out here"
+        person.is_logged_in()
+        pass_by(person, hours=15)
+        assert why() == "Not logged in: the session ended at midnight IST"
+        assert "midnight" in person.asks("funds")[1]["message"]
 
     def test_auto_logins_own_trouble_does_not_hide_the_session(self, person: Person) -> None:
         def broken(_desk: object) -> None:

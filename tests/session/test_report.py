@@ -12,12 +12,14 @@ from broker._kit.clock import IST
 from broker._kit.secret import Secret
 from broker._kit.sessions import report
 from broker._kit.sessions.auto_login import AutoLoginStatus
-from broker._kit.sessions.daily_login import Attempt, Result
-from broker._kit.sessions.stored_session import LoginMethod, StoredSession
-from broker._kit.sessions.token_life import UNKNOWN_LIFE, life_from
+from broker._kit.sessions.record import Attempt, EndReason, LoginMethod, Result
+from broker._kit.sessions.stored_session import StoredSession
+from broker._kit.sessions.token_life import UNKNOWN_LIFE, Life
 
 MORNING = datetime(2026, 11, 23, 9, 15, tzinfo=IST)
-SESSION = StoredSession(Secret("the-token"), life_from(MORNING), MORNING, LoginMethod.OTP, False)
+MIDNIGHT = datetime(2026, 11, 24, tzinfo=IST)
+LIFE = Life(MORNING, MIDNIGHT, MORNING + timedelta(hours=12))
+SESSION = StoredSession(Secret("the-token"), LIFE, MORNING, LoginMethod.OTP)
 REFUSED = Attempt(MORNING, Result.REFUSED, "Wrong password.", "MA500")
 OFF = AutoLoginStatus(False, None, "Auto-login is off.", None, "", "", (), "")
 ON = OFF._replace(enabled=True, next_at=MORNING, next_words="Soon.")
@@ -53,10 +55,13 @@ def test_a_late_session_may_end_at_any_moment() -> None:
     assert "any moment" in expected(MORNING + timedelta(hours=12))
 
 
-def test_an_end_is_told_with_its_reason_and_never_guessed() -> None:
-    over = SESSION._replace(is_over=True)
-    assert dict(report.session_lines(over, MORNING))["Session"] == "Over: it has ended."
-    assert report.end_words(over) == "it has ended"
+def test_an_end_is_told_with_its_reason() -> None:
+    over = SESSION._replace(end_reason=EndReason.REFUSED)
+    body = report.session_json(over)
+    assert body is not None
+    assert (body["is_over"], body["end_reason"]) == (True, "refused")
+    words = dict(report.session_lines(over, MORNING))["Session"]
+    assert words == "Over: the broker has ended the session."
 
 
 @pytest.mark.parametrize(
@@ -94,7 +99,12 @@ def test_an_attempt_is_one_line(attempt: Attempt, line: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "kinds"), [(report.METHOD_WORDS, LoginMethod), (report.RESULT_WORDS, Result)]
+    ("words", "kinds"),
+    [
+        (report.METHOD_WORDS, LoginMethod),
+        (report.RESULT_WORDS, Result),
+        (report.END_WORDS, EndReason),
+    ],
 )
 def test_every_kind_has_words(words: dict[str, str], kinds: Any) -> None:
     assert set(words) == {str(each) for each in kinds}

@@ -158,7 +158,8 @@ def _session(context: Context) -> _Found:
         return None  # another line says it
     if session is not None and not session.is_over:
         return OK, "there is one that can be alive"
-    words = f"over, {report.end_words(session)}" if session else "there is none"
+    end = session and session.end_reason
+    words = report.END_WORDS[end] if end else "there is none"
     return SKIPPED, f"{words}. To log in: {context.command_line('login')}"
 
 

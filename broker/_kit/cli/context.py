@@ -19,11 +19,11 @@ from broker._kit.errors import CorrectInput, LogInAgain, OutcomeUnknown, StoreEr
 from broker._kit.openalgo.checkout import is_openalgo, page_address
 from broker._kit.secret import Secret, masked
 from broker._kit.sessions import report
-from broker._kit.sessions.login_lock import by_hand as manual_login
+from broker._kit.sessions.login_lock import manual_login
 from broker._kit.sessions.store import Store
 from broker._kit.sessions.store_factory import open_store
 from broker._kit.sessions.stored_session import StoredSession, load_session, mark_revoked
-from broker._kit.sessions.token_guards import when_dead
+from broker._kit.sessions.token_guard import token_guard
 from broker._kit.settings import Account, ServiceSettings, environment, file_environment
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Context:
         host_checks: HostChecks | None = None,
         clock: Clock = SYSTEM_CLOCK,
         settings: Callable[[], Mapping[str, str]] = file_environment,
-        open_store: Callable[[ServiceSettings], Store] = open_store,
+        open_store: Callable[[Broker, ServiceSettings], Store] = open_store,
         auto_login: Callable[[Context], AutoLogin] | None = None,
         is_terminal: Callable[[], bool] = _is_terminal,
     ) -> None:
@@ -62,7 +62,7 @@ class Context:
         self.is_terminal = is_terminal
         self.as_json = False
         self._settings = settings
-        self._open_store = open_store
+        self._open_store = partial(open_store, broker)
         self._auto_login = auto_login or _auto_login
 
     @cached_property
@@ -192,14 +192,14 @@ class Context:
         log_in = f"Log in: {self.command_line('login')}"
         if session is None:
             raise LogInAgain(f"There is no {title} session.", log_in)
-        if session.is_over:
-            words = report.end_words(session)
+        if session.end_reason is not None:
+            words = report.END_WORDS[session.end_reason]
             raise LogInAgain(f"The {title} session is over: {words}.", log_in)
 
         def mark(account: Account, token: Secret) -> None:
             mark_revoked(self.store, account, token)
 
-        when_dead(mark)
+        token_guard(self.broker).on_revoked = mark
         return session
 
     @contextmanager
@@ -259,9 +259,10 @@ def _auto_login(context: Context) -> AutoLogin:
 
     config, settings = context.config, context.service_settings
     return AutoLogin(
+        context.broker,
         context.store,
         lambda account: config if account == config.account else None,
         context.clock,
         calendar=load_calendar(settings.home),
-        tell=teller(settings, context.clock),
+        tell=teller(context.broker, settings, context.clock),
     )

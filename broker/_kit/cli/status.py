@@ -13,7 +13,7 @@ from broker._kit.cli.context import Context, command
 from broker._kit.clock import IST
 from broker._kit.errors import BrokerError
 from broker._kit.sessions import report
-from broker._kit.sessions.stored_session import StoredSession
+from broker._kit.sessions.stored_session import EndReason, StoredSession, end_reason
 
 if TYPE_CHECKING:
     from broker._kit.sessions.auto_login import AutoLoginStatus
@@ -47,7 +47,8 @@ def status(context: Context) -> None:
     def text() -> str:
         if is_verbose(click.get_current_context()):
             return _details(context, session, auto, fault, changed)
-        line = status_line(session, auto, context.clock.now())
+        end = end_reason(context.store, context.config.account, context.clock.now())
+        line = status_line(session, end, auto, context.clock.now())
         line = line if context.config.is_live else f"SIMULATOR: {line}"
         trouble = auto.notice or auto.blocked if auto else fault
         return "\n".join(filter(None, (line, changed, trouble, log_in)))
@@ -55,9 +56,17 @@ def status(context: Context) -> None:
     context.answer(body, text, code=Exit.OK if is_in else Exit.NO_SESSION)
 
 
-def status_line(session: StoredSession | None, auto: AutoLoginStatus | None, now: datetime) -> str:
-    """The one line for a trader: Logged in until midnight; next login Monday 08:35."""
-    words = _session_words(session, now)
+def status_line(
+    session: StoredSession | None,
+    end: EndReason | None,
+    auto: AutoLoginStatus | None,
+    now: datetime,
+) -> str:
+    """The one line for a trader: Logged in until midnight; next login Monday 08:35.
+
+    `end` is why the last session ended, None when it has not or there was none.
+    """
+    words = _session_words(session, end, now)
     if auto is not None and auto.blocked:
         return f"{words}; auto-login has stopped"
     if auto is None or not auto.enabled or auto.next_at is None:
@@ -65,9 +74,11 @@ def status_line(session: StoredSession | None, auto: AutoLoginStatus | None, now
     return f"{words}; next login {day_time(auto.next_at, now)}"
 
 
-def _session_words(session: StoredSession | None, now: datetime) -> str:
-    if session is None or session.is_over:
-        return f"Not logged in{f', {report.end_words(session)}' if session else ''}"
+def _session_words(session: StoredSession | None, end: EndReason | None, now: datetime) -> str:
+    if end is not None:
+        return f"Not logged in: {report.END_WORDS[end]}"
+    if session is None:
+        return "Not logged in"
     life = session.life
     if life.ends_at is None:
         return "Logged in; until when is not known"

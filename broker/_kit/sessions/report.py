@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from broker._kit.clock import IST
-from broker._kit.sessions.stored_session import LoginMethod, StoredSession
+from broker._kit.sessions.record import Attempt, EndReason, LoginMethod, Result
+from broker._kit.sessions.stored_session import StoredSession
 
 if TYPE_CHECKING:
     from broker._kit.sessions.auto_login import AutoLoginStatus
-    from broker._kit.sessions.daily_login import Attempt
 
 Lines = list[tuple[str, str]]
 
@@ -21,19 +21,17 @@ METHOD_WORDS: dict[str, str] = {
     LoginMethod.ELSEWHERE: "by another program",
 }
 RESULT_WORDS: dict[str, str] = {
-    "done": "Logged in",
-    "retry": "Not reached",
-    "refused": "Refused",
-    "unknown": "Not known",
-    "failed": "Failed",
+    Result.DONE: "Logged in",
+    Result.RETRY: "Not reached",
+    Result.REFUSED: "Refused",
+    Result.UNKNOWN: "Not known",
+    Result.FAILED: "Failed",
 }
-# Keyed by a session's `end_reason`.
 END_WORDS: dict[str, str] = {
-    "midnight": "it ended at midnight IST",
-    "refused": "the broker has ended it",
-    "logged_out": "it was logged out here",
-    "logged_out_elsewhere": "it was logged out elsewhere",
-    "": "it has ended",
+    EndReason.MIDNIGHT: "the session ended at midnight IST",
+    EndReason.REFUSED: "the broker has ended the session",
+    EndReason.LOGGED_OUT: "the session was logged out here",
+    EndReason.LOGGED_OUT_ELSEWHERE: "the session was logged out elsewhere",
 }
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
@@ -55,8 +53,8 @@ def session_json(session: StoredSession | None) -> dict[str, Any] | None:
         return None
     return {
         "is_over": session.is_over,
-        "end_reason": end_reason(session),
-        "method": str(_method(session)),
+        "end_reason": str(session.end_reason or ""),
+        "method": str(session.method),
         "logged_in_at": iso(session.logged_in_at or session.life.issued_at),
         "valid_until": iso(session.life.ends_at),
         "expected_until": iso(session.life.expected_until),
@@ -69,9 +67,9 @@ def session_lines(session: StoredSession | None, now: datetime) -> Lines:
         return [("Session", "None: nobody is logged in.")]
     life, at = session.life, session.logged_in_at or session.life.issued_at
     when = date_time(at) if at else "At an unknown time"
-    lines = [("Logged in", f"{when}, {METHOD_WORDS[_method(session)]}")]
-    if session.is_over:
-        return [*lines, ("Session", f"Over: {end_words(session)}.")]
+    lines = [("Logged in", f"{when}, {METHOD_WORDS[session.method]}")]
+    if session.end_reason is not None:
+        return [*lines, ("Session", f"Over: {END_WORDS[session.end_reason]}.")]
     if life.ends_at is None:
         return [*lines, ("Valid until", "Not known: the token does not say when it was made.")]
     lines.append(("Valid until", f"{date_time(life.ends_at)}, at the latest"))
@@ -79,17 +77,6 @@ def session_lines(session: StoredSession | None, now: datetime) -> Lines:
         late = "; it may end at any moment" if now >= life.expected_until else ""
         lines.append(("Expected until", f"{date_time(life.expected_until)}{late}"))
     return lines
-
-
-def end_reason(session: StoredSession) -> str:
-    """Why the session ended, a key of `END_WORDS`; "" while it is alive or nobody knows why."""
-    return str(getattr(session, "end_reason", "")) if session.is_over else ""
-
-
-def end_words(session: StoredSession) -> str:
-    """The end reason as half a sentence; a reason without a row is its own words."""
-    reason = end_reason(session)
-    return END_WORDS.get(reason, reason)
 
 
 def auto_login_json(status: AutoLoginStatus) -> dict[str, Any]:
@@ -140,7 +127,3 @@ def attempt_line(attempt: Attempt) -> str:
     words = attempt.words.removeprefix(f"{result}.").strip()
     code = f"(code {attempt.code})" if attempt.code else ""
     return " ".join(filter(None, (f"{date_time(attempt.at)}: {result}.", words, code)))
-
-
-def _method(session: StoredSession) -> LoginMethod:
-    return LoginMethod(getattr(session, "method", "") or session.how)
