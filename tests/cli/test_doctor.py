@@ -15,7 +15,7 @@ import pytest
 
 from broker._kit.broker import LoginClient
 from broker._kit.cli import checks, trial
-from broker._kit.cli.redact import Redactor, longest_first
+from broker._kit.cli.redact import Redactor
 from broker._kit.errors import CertificateError, StoreError
 from broker._kit.openalgo.checkout import SIGNS
 from broker._kit.sessions.store import MemoryStore
@@ -284,15 +284,15 @@ class TestReport:
             assert "SIMULATOR" in text
 
     def test_a_version_is_no_address(self) -> None:
-        clean = Redactor((), ())
+        clean = Redactor({}, {})
         assert clean.clean("OpenAlgo 2.0.2.1 here") == "OpenAlgo 2.0.2.1 here"
         assert clean.clean("at 127.0.0.1:5000.") == "at <address>:5000."
         assert clean.clean("from 10.1.2.3.") == "from <address>."
         assert clean.clean("23 Nov 2026, 09:15:00 IST") == "23 Nov 2026, 09:15:00 IST"
 
     def test_the_longer_path_goes_first(self) -> None:
-        texts = longest_first([("/home/asha", "~"), ("/home/asha/x", "<folder>"), ("/", "?")], 2)
-        assert Redactor(texts, ()).clean("/home/asha/x/.env /home/asha/y /") == (
+        texts = {"/home/asha": "~", "/home/asha/x": "<folder>", "/": "?"}
+        assert Redactor(texts, {}).clean("/home/asha/x/.env /home/asha/y /") == (
             "<folder>/.env ~/y /"
         )
 

@@ -64,5 +64,5 @@ def test_its_failure_is_a_real_one(person: Person) -> None:
 
 def test_its_output_is_real(person: Person) -> None:
     person.is_logged_in()
-    for words in (("status",), ("funds",), ("funds", "--json"), ("logout",)):
+    for words in (("status",), ("status", "-v"), ("funds",), ("funds", "--json"), ("logout",)):
         assert person.runs(*words).stdout in GUIDE, words

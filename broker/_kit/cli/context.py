@@ -203,23 +203,17 @@ class Context:
         return session
 
     @contextmanager
-    def login_lock(self) -> Iterator[None]:
-        """The sole right to log this account in.
+    def login_lock(self, *, needs_store: bool = True) -> Iterator[None]:
+        """The sole right to log this account in; without a usable store none, where none is needed.
 
         Raises `LoginInProgress` when another has it, `OutcomeUnknown` when the user stops it.
         """
-        with manual_login(self.store, self.clock, self.config), self.interruptible():
-            yield
-
-    @contextmanager
-    def trial_lock(self) -> Iterator[None]:
-        """The same for a trial, which needs no store: without a usable one there is no lock."""
         with ExitStack() as stack:
-            with suppress(StoreError):
-                if self.openalgo is None and self.store.accounts() is not None:
+            with suppress(*(() if needs_store else (StoreError,))):
+                if needs_store or self.openalgo is None:
                     stack.enter_context(manual_login(self.store, self.clock, self.config))
-            with self.interruptible():
-                yield
+            stack.enter_context(self.interruptible())
+            yield
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
@@ -230,8 +224,7 @@ class Context:
             raise OutcomeUnknown(
                 f"Stopped while {self.broker.title} was being asked; whether it was carried out is "
                 "unknown.",
-                f"Wait a minute, then look: run {self.command_line('status')}, or look in the "
-                f"{self.broker.title} app.",
+                f"Wait a minute, then look in the {self.broker.title} app.",
             ) from None
 
 

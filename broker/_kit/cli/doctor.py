@@ -14,7 +14,7 @@ from broker._kit.cli.redact import redactor
 from broker._kit.cli.trial import trial
 from broker._kit.openalgo.checkout import is_openalgo
 
-_STYLES = {OK: "green", TODO: "bold red", SKIPPED: "dim"}
+_COLOURS = {OK: "green", TODO: "red", SKIPPED: "bright_black"}
 
 
 @command()
@@ -71,15 +71,9 @@ def _trial(context: Context) -> list[Check]:
 
 
 def _lines(checks: list[Check]) -> str:
-    from rich.table import Table
-    from rich.text import Text
-
-    grid = Table.grid(padding=(0, 2))
+    rows = []
     for check in checks:
-        words = Text(check.words)
-        if check.todo:
-            words.append(f" {check.todo}" if check.words.endswith(".") else f". {check.todo}")
-        grid.add_row(
-            Text(check.state, style=_STYLES[check.state]), Text(check.name, style="bold"), words
-        )
-    return output.render(grid)
+        todo = f"{check.words.removesuffix('.')}. {check.todo}" if check.todo else check.words
+        state = click.style(check.state, fg=_COLOURS[check.state])
+        rows.append((state, click.style(check.name, bold=True), todo))
+    return output.columns(rows)

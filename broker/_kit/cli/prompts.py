@@ -13,6 +13,7 @@ from broker._kit.cli.context import Context
 from broker._kit.secret import Secret
 
 _LONGEST_PASSWORD = 256
+_UNREADABLE = "[\ud800-\udfff\ufffd]"  # what a terminal passes on in another encoding
 
 
 def need_terminal(context: Context, what: str, instead: str = "") -> None:
@@ -43,10 +44,10 @@ def password(context: Context) -> Secret:
     """A password that can be sent; asked again until it is one."""
     while True:
         typed = hidden(f"{context.broker.title} password")
-        fault = _password_fault(typed.reveal())
-        if not fault:
+        text = typed.reveal()
+        if text.strip() and len(text) <= _LONGEST_PASSWORD and not re.search(_UNREADABLE, text):
             return typed
-        output.out(fault, err=True)
+        output.out("The password is empty, too long or not readable; nothing was sent.", err=True)
 
 
 def code(words: str, *, may_be_empty: bool = False) -> Secret:
@@ -69,12 +70,3 @@ def wants_otp(context: Context) -> bool:
 def consent(words: str) -> bool:
     """A plain yes; anything but yes is no."""
     return click.confirm(words, default=False, err=True)
-
-
-def _password_fault(text: str) -> str:
-    """Why a text cannot be sent as a password, "" when it can."""
-    if not text.strip():
-        return "The password is empty."
-    if any("\ud800" <= char <= "\udfff" for char in text) or "\ufffd" in text:
-        return "The terminal passed on characters that cannot be read. Type the password again."
-    return "That is too long to be a password." if len(text) > _LONGEST_PASSWORD else ""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from broker._kit.broker import FundGroup, FundLine, FundReport, LogoutResult
@@ -14,9 +12,6 @@ from broker._kit.errors import LogInAgain
 from broker._kit.sessions.report import date_time, iso
 from broker._kit.sessions.stored_session import delete_session
 from broker._kit.web.formatting import rupees
-
-if TYPE_CHECKING:
-    from rich.text import Text
 
 
 @command()
@@ -95,26 +90,16 @@ def erase(context: Context, yes: bool) -> None:
 
 
 def _table(found: FundReport) -> str:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE, show_header=False, show_edge=False, pad_edge=False)
-    table.add_column()
-    table.add_column(justify="right", no_wrap=True)
-    table.add_column()
     groups = [group for column in found.columns for group in column]
+    rows: list[tuple[str, str, str]] = []
     for group in (*groups, FundGroup("OpenAlgo's dashboard", "", found.host_lines)):
-        table.add_row(Text(group.title, style="bold"), "", Text(group.note, style="dim"))
-        for line in group.lines:
-            table.add_row(Text(f"  {line.name}"), _amount(line), Text(line.meaning, style="dim"))
-        table.add_section()
-    return output.render(table)
+        rows.append((click.style(group.title, bold=True), "", group.note))
+        rows += [(f"  {line.name}", _amount(line), line.meaning) for line in group.lines]
+        rows.append(("", "", ""))
+    return output.columns(rows[:-1], to_the_right=1)
 
 
-def _amount(line: FundLine) -> Text:
-    from rich.text import Text
-
+def _amount(line: FundLine) -> str:
     is_gain = line.signed and line.amount > 0
-    style = "red" if line.amount < 0 else "green" if is_gain else "" if line.amount else "dim"
-    return Text(rupees(line.amount, plus=line.signed), style=style)
+    colour = "red" if line.amount < 0 else "green" if is_gain else None
+    return click.style(rupees(line.amount, plus=line.signed), fg=colour, dim=not line.amount)

@@ -109,7 +109,7 @@ def _details(
         ("Changed type", changed),
         *(report.auto_login_lines(auto) if auto else [("Auto-login", fault)]),
     ]
-    return output.pairs((name, words) for name, words in lines if words)
+    return output.pairs(lines)
 
 
 def _other_types(context: Context) -> list[str]:

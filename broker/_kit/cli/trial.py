@@ -26,7 +26,10 @@ def trial(context: Context) -> list[Check]:
     password = prompts.password(context)
     code = prompts.code("Authenticator code (TOTP)")
     output.out("Logging in once ...", err=True)
-    with context.trial_lock(), context.broker.login_client(config, context.clock) as client:
+    with (
+        context.login_lock(needs_store=False),
+        context.broker.login_client(config, context.clock) as client,
+    ):
         checks, token = _steps(context.broker.title, config, client, password, code)
     if token is not None:
         result = context.broker.log_out(config, token)
