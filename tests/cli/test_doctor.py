@@ -102,7 +102,7 @@ class TestWithoutALogin:
             (home / name).touch()
             (home / name).chmod(mode)
         found = lines(person)["Rights of stored data"]
-        assert found["todo"] == f"Run chmod 600 {home / 'sessions.key'}"
+        assert found["todo"] == f"Run chmod go-rwx {home / 'sessions.key'}"
         (home / "sessions.key").chmod(0o600)
         assert lines(person)["Rights of stored data"]["state"] == "ok"
 

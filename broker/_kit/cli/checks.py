@@ -24,7 +24,6 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _NO_SECRET = ("trading-days.json",)
 # As all known client codes are: API keys are longer and have other characters too.
 _CLIENT_CODE = r"[A-Za-z]{2}[0-9]{4,10}"
-_OLDEST_PYTHON = (3, 11)
 # An authenticator code is good for half a minute; a Date header counts whole seconds.
 _LARGEST_DRIFT, _HALF_A_SECOND = timedelta(seconds=30), timedelta(seconds=0.5)
 
@@ -85,10 +84,7 @@ _Found = tuple[str, str] | tuple[str, str, str] | None
 
 
 def _python(_context: Context) -> _Found:
-    words = f"Python {platform.python_version()} on {platform.system()}"
-    if sys.version_info[:2] < _OLDEST_PYTHON:
-        return TODO, words, "Use Python 3.11 or newer."
-    return OK, words
+    return OK, f"Python {platform.python_version()} on {platform.system()}"
 
 
 def _env_rights(context: Context) -> _Found:
@@ -129,38 +125,24 @@ def _home_rights(context: Context) -> _Found:
         loose = [path for path in home.iterdir() if path.lstat().st_mode & _OTHERS]
     except OSError:
         return TODO, f"{home} cannot be read", "Check that the folder is yours."
+    loose = [path for path in loose if path.name not in _NO_SECRET]
     if home.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         loose.append(home)
-    changes = [
-        f"chmod {'700' if path.is_dir() else '600'} {path}"
-        for path in sorted(loose)
-        if path.name not in _NO_SECRET
-    ]
-    if not changes:
+    if not loose:
         return OK, "only their owner may read them"
     words = "other users of this computer may read or change them"
-    return TODO, words, f"Run {' and '.join(changes)}"
+    return TODO, words, f"Run chmod go-rwx {' '.join(map(str, sorted(loose)))}"
 
 
 def _stored_data(context: Context) -> _Found:
     if context.openalgo is not None:
         return None
     context.store.accounts()
-    return OK, "can be read, or there is none yet"
-
-
-def _session(context: Context) -> _Found:
-    if context.openalgo is not None:
-        return None
-    try:
-        session = context.session()
-    except BrokerError:
-        return None  # another line says it
-    if session is not None and not session.is_over:
-        return OK, "there is one that can be alive"
-    end = session and session.end_reason
-    words = report.END_WORDS[end] if end else "there is none"
-    return SKIPPED, f"{words}. To log in: {context.command_line('login')}"
+    session = context.session()
+    if session is not None and session.end_reason is None:
+        return OK, "can be read; there is a session that can be alive"
+    words = report.END_WORDS[session.end_reason] if session and session.end_reason else "no session"
+    return OK, f"can be read; {words}. To log in: {context.command_line('login')}"
 
 
 # Name, what it needs of the context, what looks and returns a line's rest, None for no line.
@@ -170,17 +152,14 @@ _TABLE: tuple[tuple[str, str, Callable[[Context], _Found]], ...] = (
     ("Settings", "", _settings),
     ("Client code and API key", "config", _not_swapped),
     ("Rights of stored data", "settings", _home_rights),
-    ("Stored data", "service_settings", _stored_data),
-    ("Session", "service_settings", _session),
+    ("Stored data", "config", _stored_data),
 )
 
 
 def _dns(context: Context) -> Check:
     config = context.config
-    if not config.is_live:
-        return Check("DNS", SKIPPED, "a simulator on this computer needs none")
-    if config.proxy is not None:
-        return Check("DNS", SKIPPED, f"the proxy looks {context.broker.title}'s address up")
+    if not config.is_live or config.proxy is not None:
+        return Check("DNS", SKIPPED, "not needed for a simulator here, or behind a proxy")
     host = urlsplit(config.rest_url).hostname or ""
     try:
         socket.getaddrinfo(host, 443, proto=socket.IPPROTO_TCP)

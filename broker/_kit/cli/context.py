@@ -116,11 +116,8 @@ class Context:
 
     def account_words(self) -> str:
         """mStock LIVE, API type B, client code MA••••01"""
-        account = self.account_json()
-        return (
-            f"{self.broker.title} {account['mode']}, API type {account['api_type']}, client code "
-            f"{account['client_code']}"
-        )
+        mode, code, api_type = self.account_json().values()
+        return f"{self.broker.title} {mode}, API type {api_type}, client code {code}"
 
     def answer(
         self,
@@ -166,9 +163,9 @@ class Context:
     def openalgo_page(self, command: str) -> str:
         """The page of the running OpenAlgo that does what a command would do here."""
         name = self.broker.name
-        paths = {"login": self.broker.callback_path, "logout": "/auth/logout"}
-        path = paths.get(command, f"/{name}/funds" if command == "funds" else f"/{name}/auto-login")
-        return page_address(self.settings, path)
+        paths = {"logout": "/auth/logout", "funds": f"/{name}/funds"}
+        paths["login"] = self.broker.callback_path
+        return page_address(self.settings, paths.get(command, f"/{name}/auto-login"))
 
     def refuse_inside_openalgo(self, command: str) -> None:
         """Raise when the session is OpenAlgo's: OpenAlgo keeps it in its own database."""

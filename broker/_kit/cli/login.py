@@ -14,7 +14,7 @@ from broker._kit.secret import Secret
 from broker._kit.sessions import report
 from broker._kit.sessions.stored_session import LoginMethod, save_session
 from broker._kit.web.formatting import count
-from broker._kit.web.pending_view import Rules
+from broker._kit.web.pending_logins import Rules
 
 # After these another code may be entered: the broker refused this one, or did not look at it.
 _ANOTHER_CODE = (CorrectInput, Unreachable, RateLimited)
