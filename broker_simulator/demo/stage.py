@@ -19,6 +19,7 @@ from broker._kit.web.login_flow import LoginFlow
 from broker._kit.web.login_limits import LoginLimits
 from broker._kit.web.server import LoopbackServer
 from broker._kit.web.standalone_app import create_app
+from broker.mstock.broker import MSTOCK
 from broker.mstock.settings import Config
 from broker_simulator.mstock import Simulator
 
@@ -82,10 +83,11 @@ class Demo:
             store = MemoryStore()
             auto = AutoLogin(store, lambda account: config, clock)
             app = create_app(
+                MSTOCK,
                 lambda: config,
                 clock,
                 phone_url=self.phone_url,
-                flow=LoginFlow(clock, limits=LoginLimits(), line=Line(store, clock)),
+                flow=LoginFlow(MSTOCK, clock, limits=LoginLimits(), lock=Line(store, clock)),
                 store=store,
                 auto=auto,
             )

@@ -18,7 +18,6 @@ from broker._kit.sessions import stored_session
 from broker._kit.sessions.login_lock import Line
 from broker._kit.sessions.store import Item, MemoryStore
 from broker._kit.sessions.stored_session import LoginMethod
-from broker._kit.web.auto_login_page import RULE
 from broker._kit.web.login_flow import LoginFlow
 from broker._kit.web.pending_logins import PendingLogins
 from broker._kit.web.standalone_app import create_app
@@ -26,6 +25,7 @@ from broker.mstock.errors import TokenException
 from broker.mstock.settings import Config
 from tests.support.clock import FakeClock
 from tests.web.auto import NEXT, NEXT_WORDS, FakeAuto, jwt
+from tests.web.helpers import AUTO_LOGIN as RULE
 from tests.web.helpers import CALLBACK, PASSWORD, TOTP, Browser, FakeMstock, Page
 
 TUESDAY = datetime(2026, 11, 24, 8, 35, 4, tzinfo=IST)
@@ -56,8 +56,9 @@ def app_of(
 ) -> Callable[[MemoryStore], Flask]:
     def make(store: MemoryStore) -> Flask:
         pending = PendingLogins(clock, later=lambda seconds, job: None)
-        flow = LoginFlow(clock, pending=pending, line=Line(store, clock))
+        flow = LoginFlow(mstock.broker, clock, pending=pending, lock=Line(store, clock))
         return create_app(
+            mstock.broker,
             lambda: config,
             clock,
             flow=flow,
@@ -215,13 +216,13 @@ def test_a_browser_that_logged_in_yesterday_is_in_once_auto_login_has_renewed(
     renew(store, config, clock)
     page = browser.get("/funds")
     assert page.heading == "Funds"
-    assert mstock.calls == ["get_fund_summary"]
+    assert mstock.calls == ["fund_report"]
     assert page.response.headers["Refresh"].endswith("url=/funds")
     # Who never logged in stays out.
     stranger = new_browser()
     assert stranger.get("/funds").step == "password"
     assert stranger.get("/").step == "password"
-    assert mstock.calls == ["get_fund_summary"]
+    assert mstock.calls == ["fund_report"]
 
 
 def test_it_holds_for_days(
@@ -304,9 +305,9 @@ def test_a_dead_token_is_replaced_by_the_one_that_was_kept_meanwhile(
 ) -> None:
     browser.log_in()
     renew(store, config, clock)
-    mstock.will_fail("get_fund_summary", TokenException("The mStock session is over."))
+    mstock.will_fail("fund_report", TokenException("The mStock session is over."))
     assert browser.get("/funds").heading == "Funds"
-    assert mstock.calls.count("get_fund_summary") == 3
+    assert mstock.calls.count("fund_report") == 3
 
 
 def test_two_dead_tokens_end_at_the_login_and_not_in_a_circle(
@@ -315,7 +316,7 @@ def test_two_dead_tokens_end_at_the_login_and_not_in_a_circle(
     browser.log_in()
     renew(store, config, clock)
     over = TokenException("The mStock session is over.")
-    mstock.will_fail("get_fund_summary", over, over)
+    mstock.will_fail("fund_report", over, over)
     page = browser.get("/funds")
     assert page.step == "password"
     assert "The mStock session is over." in page.alert

@@ -16,12 +16,13 @@ from broker._kit.sessions import stored_session, token_guards
 from broker._kit.sessions.store_factory import open_store
 from broker._kit.sessions.stored_session import LoginMethod
 from broker._kit.settings import ServiceSettings
-from broker._kit.web import standalone_services
-from broker._kit.web.auto_login_page import RULE
+from broker._kit.web import standalone_app
+from broker.mstock.broker import MSTOCK
 from broker.mstock.settings import Config
 from broker_simulator.mstock import IST, Simulator
 from tests.conftest import settings_for
 from tests.support.stage import morning_box
+from tests.web.helpers import AUTO_LOGIN as RULE
 from tests.web.helpers import Browser, Page
 
 
@@ -70,7 +71,7 @@ def started(box: Simulator, config: Config) -> Iterator[Callable[..., Browser]]:
     def start(upkeep: ServiceSettings) -> Browser:
         server: Any = Catcher()
         stops.append(
-            standalone_services.start(lambda: config, upkeep, server, BoxTime(box), every=0.05)
+            standalone_app.start(MSTOCK, lambda: config, upkeep, server, BoxTime(box), every=0.05)
         )
         return Browser(server.app)
 
