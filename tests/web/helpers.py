@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from broker._kit.broker import Broker, FundReport, LogoutResult, OtpChallenge
-from broker._kit.errors import BrokerError
+from broker._kit.errors import BrokerError, SessionExpired
 from broker._kit.secret import Secret
 from broker._kit.web.single_submit import SingleSubmit
 from broker.mstock.broker import MSTOCK
@@ -75,6 +75,9 @@ class FakeMstock:
         self._called("login_with_totp")
         return self._token()
 
+    def check_session(self, config: Config, token: Secret) -> None:
+        raise SessionExpired("The mStock session is over.", "Log in.")
+
     def logout(self, config: Config, token: Secret) -> LogoutResult:
         self._called("logout")
         return self.farewell
@@ -92,6 +95,7 @@ class FakeMstock:
             verify_otp=self.verify_otp,
             log_in_with_totp=self.login_with_totp,
             fund_report=self.fund_report,
+            check_session=self.check_session,
             log_out=self.logout,
         )
 

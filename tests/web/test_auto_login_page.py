@@ -21,7 +21,7 @@ from broker._kit.errors import (
 )
 from broker._kit.secret import Secret
 from broker._kit.sessions import stored_session
-from broker._kit.sessions.login_lock import Line
+from broker._kit.sessions.login_lock import LoginLock
 from broker._kit.sessions.store import MemoryStore
 from broker._kit.sessions.stored_session import LoginMethod
 from broker._kit.web.auto_login_page import AutoLoginPage
@@ -50,7 +50,7 @@ def auto() -> FakeAuto:
 
 @pytest.fixture
 def store() -> MemoryStore:
-    return MemoryStore()
+    return MemoryStore(MSTOCK)
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def app(
     store: MemoryStore,
 ) -> Flask:
     pending = PendingLogins(clock, later=lambda seconds, job: None)
-    flow = LoginFlow(mstock.broker, clock, pending=pending, lock=Line(store, clock))
+    flow = LoginFlow(mstock.broker, clock, pending=pending, lock=LoginLock(store, clock))
     return create_app(
         mstock.broker,
         lambda: config,

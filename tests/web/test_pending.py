@@ -11,7 +11,7 @@ import pytest
 
 from broker._kit.broker import OtpChallenge
 from broker._kit.secret import Secret
-from broker._kit.sessions.timers import on_a_thread
+from broker._kit.sessions.timers import run_later
 from broker._kit.settings import Account
 from broker._kit.web.pending_logins import (
     Gone,
@@ -131,7 +131,7 @@ def test_it_is_wiped_although_nobody_calls_again(
 
 def test_the_real_timer_wipes(clock: FakeClock) -> None:
     done = threading.Event()
-    on_a_thread(0.01, done.set)
+    run_later(0.01, done.set)
     assert done.wait(5)
 
 

@@ -23,7 +23,7 @@ from broker._kit.errors import (
     UnusableReply,
 )
 from broker._kit.secret import Secret
-from broker._kit.sessions.login_lock import Keep, Line
+from broker._kit.sessions.login_lock import Keep, LoginLock
 from broker._kit.sessions.store import MemoryStore
 from broker._kit.sessions.stored_session import LoginMethod
 from broker._kit.settings import Account
@@ -87,11 +87,11 @@ class LoginFlow:
         *,
         pending: PendingLogins | None = None,
         limits: LoginLimits | None = None,
-        lock: Line | None = None,
+        lock: LoginLock | None = None,
     ) -> None:
         self._broker = broker
         self._clock = clock
-        self._lock = lock or Line(MemoryStore(), clock, keep=lambda *_: None)
+        self._lock = lock or LoginLock(MemoryStore(broker), clock, keep=lambda *_: None)
         self.pending = pending or PendingLogins(clock)
         self._limits = limits or LoginLimits(clock)
         self._forms: SingleSubmit[tuple[BrokerSettings, Outcome]] = SingleSubmit()

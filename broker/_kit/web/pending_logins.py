@@ -16,7 +16,7 @@ from enum import Enum
 from broker._kit.broker import OtpChallenge
 from broker._kit.clock import SYSTEM_CLOCK, Clock
 from broker._kit.secret import Secret
-from broker._kit.sessions.timers import Later, on_a_thread
+from broker._kit.sessions.timers import Later, run_later
 from broker._kit.settings import Account
 
 
@@ -113,7 +113,7 @@ class PendingLogins:
         self,
         clock: Clock = SYSTEM_CLOCK,
         rules: Rules | None = None,
-        later: Later = on_a_thread,
+        later: Later = run_later,
     ) -> None:
         self.rules = rules or Rules()
         self._clock = clock

@@ -36,6 +36,7 @@ class LoopbackServer:
         self._socket = socket.create_server((LOOPBACK, port))
         self.port: int = self._socket.getsockname()[1]
         self._connections: dict[int, Any] = {}
+        self._over = threading.Event()
         self._server: Any = None
         self._thread: threading.Thread | None = None
 
@@ -56,7 +57,7 @@ class LoopbackServer:
         log.addHandler(logging.NullHandler())
         log.propagate = False
         self._server = create_server(app, map=self._connections, sockets=[self._socket], **_SERVED)
-        self._thread = threading.Thread(target=self._server.run, name="web", daemon=True)
+        self._thread = threading.Thread(target=self._serve, name="web", daemon=True)
         self._thread.start()
         return self
 
@@ -67,15 +68,16 @@ class LoopbackServer:
 
     def stop(self) -> None:
         """Stop listening and close the connections; a request under way ends without its reader."""
-        if self._server is not None and self._thread is not None:
-            # On the server's own thread: its loop ends with the last connection.
-            self._server.trigger.pull_trigger(
-                lambda: wasyncore.close_all(self._connections, ignore_all=True)
-            )
-            self._thread.join(5)
-            self._server.task_dispatcher.shutdown(timeout=1)
-            self._server = None
+        self._over.set()
+        if self._thread is not None:
+            self._thread.join()
         self._socket.close()
+
+    def _serve(self) -> None:
+        while not self._over.is_set():
+            wasyncore.loop(timeout=0.2, count=1, map=self._connections, use_poll=True)
+        self._server.task_dispatcher.shutdown(timeout=0.5)
+        wasyncore.close_all(self._connections, ignore_all=True)
 
     def __enter__(self) -> Self:
         return self

@@ -10,9 +10,15 @@ from broker._kit.broker import BrokerSettings
 from broker._kit.clock import Clock
 from broker._kit.errors import BrokerError, StoreError
 from broker._kit.secret import Secret
-from broker._kit.sessions import report, stored_session
+from broker._kit.sessions import report
 from broker._kit.sessions.store import Store
-from broker._kit.sessions.stored_session import StoredSession
+from broker._kit.sessions.stored_session import (
+    EndReason,
+    StoredSession,
+    delete_session,
+    end_reason,
+    load_session,
+)
 from broker._kit.settings import Account
 
 if TYPE_CHECKING:
@@ -81,21 +87,19 @@ class SessionService:
         """The account's stored session. Raises `StoreError`."""
         if self._store is None:
             return None
-        return stored_session.load_session(self._store, config.account, self._clock.now())
+        return load_session(self._store, config.account, self._clock.now())
+
+    def end_reason(self, account: Account) -> EndReason | None:
+        """Why the account's last session ended, None while it may be alive or nobody knows."""
+        try:
+            return end_reason(self._store, account, self._clock.now()) if self._store else None
+        except StoreError:
+            return None
 
     def delete(self, account: Account, token: Secret) -> None:
         """Forget the stored session if it is this one."""
         if self._store is not None:
             try:
-                stored_session.delete_session(self._store, account, token)
+                delete_session(self._store, account, token)
             except StoreError as error:
                 log.error(f"A session that was logged out is still stored: {error}")
-
-    def other(self, config: BrokerSettings, token: Secret) -> Secret | None:
-        """The token of the account's stored, live session, unless it is this one."""
-        try:
-            stored = self.session(config)
-        except StoreError:
-            return None
-        is_other = stored is not None and not stored.is_over and stored.token != token
-        return stored.token if stored is not None and is_other else None

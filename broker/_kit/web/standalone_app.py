@@ -13,11 +13,10 @@ from werkzeug.exceptions import HTTPException, SecurityError
 from broker._kit.broker import Broker, BrokerSettings
 from broker._kit.clock import SYSTEM_CLOCK, Clock
 from broker._kit.errors import BrokerError, SettingError
-from broker._kit.secret import Secret
-from broker._kit.sessions import stored_session
-from broker._kit.sessions.browser_sessions import BrowserSessions, newer_in, nothing_newer
-from broker._kit.sessions.login_lock import Line
+from broker._kit.sessions.browser_sessions import BrowserSessions
+from broker._kit.sessions.login_lock import LoginLock
 from broker._kit.sessions.store import Store
+from broker._kit.sessions.token_guard import TokenGuard, token_guard
 from broker._kit.settings import Account, ServiceSettings
 from broker._kit.web import messages
 from broker._kit.web.auto_login_page import AutoLoginPage
@@ -47,12 +46,14 @@ def create_app(
     store: Store | None = None,
     auto: AutoLogin | None = None,
     no_auto: BrokerError | None = None,
+    guard: TokenGuard | None = None,
 ) -> Flask:
     """The app: `/<broker>/callback` to log in, `/funds`, `/logout`, `/<broker>/auto-login`.
 
     For loopback only (see `server.py`). `config_source` is asked at each request and may raise
     `SettingError`. With a `store` a login is stored in it, and a `flow` that is given should share
     its login lock; `auto` is what the auto-login page shows; `no_auto` says why there is none.
+    `guard` is the process's one unless the app has a clock of its own.
     """
     app = Flask(__name__, static_folder=None, template_folder=None)
     app.config.update(
@@ -68,9 +69,9 @@ def create_app(
     )
     pages = Pages(broker, config_source, phone_url=phone_url)
     service = SessionService(clock, store, auto, no_auto)
-    newer = nothing_newer if store is None else newer_in(store, clock)
-    views = StandaloneViews(pages, BrowserSessions(clock, newer=newer), service, clock)
-    lock = None if store is None else Line(store, clock)
+    browsers = BrowserSessions(broker, store, clock)
+    views = StandaloneViews(pages, browsers, service, guard or token_guard(broker), clock)
+    lock = None if store is None else LoginLock(store, clock)
     login = LoginPage(pages, views, flow or LoginFlow(broker, clock, lock=lock)).blueprint()
     app.before_request(lambda: _on_cross_site(pages))
     CSRFProtect(app)
@@ -103,10 +104,11 @@ def start(
     and say so: a trader can still log in by hand. `every` is the seconds between two ticks. The
     stopping waits for a login that is under way.
     """
-    from broker._kit.sessions.auto_login import AutoLogin, load_calendar, start_ticking
+    from broker._kit.sessions.auto_login import AutoLogin
     from broker._kit.sessions.notices import teller
     from broker._kit.sessions.store_factory import open_store
-    from broker._kit.sessions.token_guards import when_dead
+    from broker._kit.sessions.timers import start_ticking
+    from broker._kit.sessions.trading_calendar import load_calendar
 
     def config_of(account: Account) -> BrokerSettings | None:
         try:
@@ -119,25 +121,14 @@ def start(
     auto: AutoLogin | None = None
     no_auto: BrokerError | None = None
     try:
-        store = open_store(services)
-        calendar, tell = load_calendar(services.home), teller(services, clock)
-        auto = AutoLogin(store, config_of, clock, calendar=calendar, tell=tell)
+        store = open_store(broker, services)
+        calendar, tell = load_calendar(services.home), teller(broker, services, clock)
+        auto = AutoLogin(broker, store, config_of, clock, calendar=calendar, tell=tell)
     except BrokerError as error:
         no_auto = error.with_traceback(None)
-    if store is not None:
-        when_dead(_marking(store))
     app = create_app(broker, config_source, clock, store=store, auto=auto, no_auto=no_auto)
     server.start(app)
     return start_ticking(auto, every) if auto is not None else lambda: None
-
-
-def _marking(store: Store) -> Callable[[Account, Secret], None]:
-    """Marks the stored session when the broker has ended it."""
-
-    def mark(account: Account, token: Secret) -> None:
-        stored_session.mark_revoked(store, account, token)
-
-    return mark
 
 
 def _on_cross_site(pages: Pages) -> Response | None:

@@ -13,6 +13,7 @@ from broker._kit.clock import Clock
 from broker._kit.errors import BrokerError, SessionExpired, SettingError
 from broker._kit.secret import Secret
 from broker._kit.sessions.browser_sessions import BrowserSessions, DaySession
+from broker._kit.sessions.token_guard import TokenGuard
 from broker._kit.web import funds_page
 from broker._kit.web.funds_page import Links
 from broker._kit.web.pages import Pages, see_other, wants_json
@@ -38,12 +39,18 @@ class StandaloneViews:
     """Flask views of the standalone app, and what its login and auto-login pages ask of it."""
 
     def __init__(
-        self, pages: Pages, browsers: BrowserSessions, service: SessionService, clock: Clock
+        self,
+        pages: Pages,
+        browsers: BrowserSessions,
+        service: SessionService,
+        guard: TokenGuard,
+        clock: Clock,
     ) -> None:
         self._pages = pages
         self._broker = pages.broker
         self._browsers = browsers
         self._service = service
+        self._guard = guard
         self._clock = clock
         self._logouts: SingleSubmit[LogoutResult] = SingleSubmit()
 
@@ -96,7 +103,9 @@ class StandaloneViews:
         config, banner = self._settings_for(day), self.banner()
         links = Links(refresh=url_for("funds"), log_out=url_for("log_out"))
         try:
-            report = self._broker.fund_report(config, day.token)
+            report = self._guard.run(
+                config, day.token, lambda: self._broker.fund_report(config, day.token)
+            )
         except SessionExpired as error:
             self._browsers.end(session[_KEY], day.token)
             if self._session() is not None:
@@ -110,11 +119,14 @@ class StandaloneViews:
         return self._refresh(page, max(1, self._seconds_to(day.ends_at) + 1))
 
     def log_out(self) -> Response:
-        """End the session here and at the broker, and say whether the broker has confirmed it."""
-        key = session.get(_KEY, "")
+        """End the session here and at the broker, and say whether the broker has confirmed it.
+
+        Yesterday's page does not end today's session.
+        """
+        shown = (session.get(_KEY, ""), session.get(_ENDS, ""))
         reason = self._end_reason()
         try:
-            result = self._logouts.run(key, lambda: self._end(key), DUPLICATE_SUBMIT_WAIT_S)
+            result = self._logouts.run(shown, lambda: self._end(*shown), DUPLICATE_SUBMIT_WAIT_S)
         except (AlreadySubmitted, _NotLoggedIn):
             return self._to_login(reason)
         session.clear()
@@ -128,17 +140,14 @@ class StandaloneViews:
         confirmed, message = session[_LOGOUT]
         return self._pages.render("goodbye", confirmed=confirmed, message=message)
 
-    def _end(self, key: str) -> LogoutResult:
-        day = self._browsers.drop(key)
-        if day is None:
+    def _end(self, key: str, ends: str) -> LogoutResult:
+        day = self._browsers.get(key)
+        if day is None or day.ends_at.isoformat() != ends:
             raise _NotLoggedIn
-        config, result = self._settings_for(day), LogoutResult(True, "")
-        # A second session may have been got by auto-login while this one was alive.
-        for token in (day.token, self._service.other(config, day.token)):
-            if token is not None:
-                latest = self._broker.log_out(config, token)
-                self._service.delete(config.account, token)
-                result = latest if result.confirmed else result
+        self._browsers.drop(key)
+        config = self._settings_for(day)
+        result = self._broker.log_out(config, day.token)
+        self._service.delete(config.account, day.token)
         return result
 
     def _wait(self, status: AutoLoginStatus) -> Response:
