@@ -100,7 +100,7 @@ def _send(context: Context, password: Secret) -> OtpChallenge:
         challenge = context.broker.send_otp(context.config, password)
     title, words = context.broker.title, challenge.message.strip()
     if not words:
-        words = f"{title} sends the OTP to your registered mobile number and e-mail address."
+        words = f"{title} sends the OTP by {context.broker.otp_channels}."
     elif "otp" not in words.lower():
         words = (
             f"{title} took the password but does not say that it has sent an OTP. With TOTP "

@@ -27,11 +27,10 @@ def funds(context: Context) -> None:
         "funds": dict(found.fields),
         "openalgo": dict(found.host_fields),
     }
-    head = (
-        f"Available to trade: {rupees(found.available)} (in use: {rupees(found.in_use)})\n"
-        f"Funds {found.scope}: {context.account_words()}, {date_time(now)}\n\n"
-    )
-    context.answer(context.account_json() | body, lambda: head + _table(found))
+    available = f"Available to trade: {rupees(found.available)} (in use: {rupees(found.in_use)})"
+    scope = f"Funds {found.scope}: {context.account_words()}, {date_time(now)}"
+    head = "\n".join(filter(None, (available, scope, found.note)))
+    context.answer(context.account_json() | body, lambda: f"{head}\n\n{_table(found)}")
 
 
 @command()

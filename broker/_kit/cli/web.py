@@ -13,7 +13,7 @@ from broker._kit.broker import BrokerSettings
 from broker._kit.cli import output
 from broker._kit.cli.console import Command
 from broker._kit.cli.context import Context, command
-from broker._kit.settings import ServiceSettings, file_environment
+from broker._kit.settings import file_environment
 
 PORT = 5757  # OpenAlgo's is 5000
 _DEMO = "broker_simulator.demo"
@@ -34,15 +34,14 @@ def web(context: Context, port: int) -> None:
     While it runs, auto-login is at work, if you have switched it on.
     """
     # Flask takes its time to load, and no other command needs it.
-    from broker._kit.web import standalone_services
     from broker._kit.web.server import LoopbackServer
+    from broker._kit.web.standalone_app import start
 
     def read_settings() -> BrokerSettings:
         # At each request: a fixed line needs no restart.
         return context.broker.read_settings(file_environment())
 
-    _ = context.config  # checked before anything is served
-    settings = ServiceSettings.from_env(file_environment())
+    words, settings = context.account_words(), context.service_settings
     try:
         server = LoopbackServer(port)
     except OSError as error:
@@ -52,8 +51,8 @@ def web(context: Context, port: int) -> None:
             f"{context.command_line(f'web --port {port + 1 if port < 65535 else 0}')}"
         ) from None
     with server:
-        stop = standalone_services.start(read_settings, settings, server)
-        output.out(f"{context.account_words()}: open {server.url}/")
+        stop = start(context.broker, read_settings, settings, server)
+        output.out(f"{words}: open {server.url}/")
         output.out("Ctrl-C ends it; a session that is not logged out lives on until it ends.")
         try:
             with contextlib.suppress(KeyboardInterrupt):
