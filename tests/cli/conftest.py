@@ -50,9 +50,9 @@ class Person:
             self.broker,
             host_checks=host_checks,
             clock=self.clock,
-            settings=lambda: self.settings,
+            read_settings=lambda: self.settings,
             open_store=lambda broker, settings: self.store,
-            auto_login=self.auto,
+            make_auto_login=self.auto or Context.make_auto_login,
             is_terminal=lambda: self.is_at_terminal,
         )
 

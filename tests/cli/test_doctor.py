@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from broker._kit.broker import LoginClient
-from broker._kit.cli import checks, trial
+from broker._kit.cli import checks
+from broker._kit.cli.doctor import TRIAL_NAMES
 from broker._kit.cli.redact import Redactor
 from broker._kit.errors import CertificateError, StoreError
 from broker._kit.openalgo.checkout import SIGNS
@@ -196,7 +197,7 @@ class TestWithALogin:
     ) -> None:
         person.settings |= settings_for(person.box, api_type)
         found = self.trial(person)
-        assert [found[name]["state"] for name in trial.NAMES] == ["ok"] * 5
+        assert [found[name]["state"] for name in TRIAL_NAMES] == ["ok"] * 5
         assert person.calls("connect/login") == person.calls("logout") == 1
         assert not any(s.alive(person.box.clock.now()) for s in person.box.sessions)
         assert person.context().session() is None
@@ -218,7 +219,7 @@ class TestWithALogin:
     def test_a_wrong_code_is_about_totp(self, person: Person) -> None:
         right = person.box.totp_now(person.box.demo.client_code)
         found = self.trial(person, f"{(int(right) + 7) % 1_000_000:06}")
-        states = {name: found[name]["state"] for name in trial.NAMES}
+        states = {name: found[name]["state"] for name in TRIAL_NAMES}
         assert states == {
             "Password": "ok",
             "IP whitelist": "ok",

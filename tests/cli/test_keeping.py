@@ -170,7 +170,7 @@ class TestErase:
         else:
             person.settings["BROKER_STORE"] = f"sqlite:///{tmp_path / 'mstock.db'}"
             stores.append(put())
-        context = Context(MSTOCK, settings=lambda: person.settings)
+        context = Context(MSTOCK, read_settings=lambda: person.settings)
         done = CliRunner().invoke(cli, ["erase", "--yes"], obj=context)
         assert done.exit_code == 0, done.output
         assert done.output.count("of MA••••01, API type B") == len(stores)

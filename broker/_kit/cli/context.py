@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from functools import cached_property, partial, update_wrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -39,36 +40,42 @@ def _is_terminal() -> bool:
     return sys.stdin is not None and sys.stdin.isatty()
 
 
+def _make_auto_login(context: Context) -> AutoLogin:
+    from broker._kit.sessions.auto_login import AutoLogin
+    from broker._kit.sessions.notices import teller
+    from broker._kit.sessions.trading_calendar import load_calendar
+
+    broker, config, settings = context.broker, context.config, context.service_settings
+    return AutoLogin(
+        broker,
+        context.store,
+        lambda account: config if account == config.account else None,
+        context.clock,
+        calendar=load_calendar(settings.home),
+        tell=teller(broker, settings, context.clock),
+    )
+
+
+@dataclass(eq=False)
 class Context:
     """One run of a command. Everything in it may raise `SettingError` or `StoreError`.
 
     `host_checks` looks the plugin over in an OpenAlgo's folder.
     """
 
-    def __init__(
-        self,
-        broker: Broker,
-        *,
-        host_checks: HostChecks | None = None,
-        clock: Clock = SYSTEM_CLOCK,
-        settings: Callable[[], Mapping[str, str]] = file_environment,
-        open_store: Callable[[Broker, ServiceSettings], Store] = open_store,
-        auto_login: Callable[[Context], AutoLogin] | None = None,
-        is_terminal: Callable[[], bool] = _is_terminal,
-    ) -> None:
-        self.broker = broker
-        self.host_checks = host_checks or (lambda _broker, _folder: ())
-        self.clock = clock
-        self.is_terminal = is_terminal
-        self.as_json = False
-        self._settings = settings
-        self._open_store = partial(open_store, broker)
-        self._auto_login = auto_login or _auto_login
+    broker: Broker
+    host_checks: HostChecks = lambda _broker, _folder: ()
+    clock: Clock = SYSTEM_CLOCK
+    read_settings: Callable[[], Mapping[str, str]] = file_environment
+    open_store: Callable[[Broker, ServiceSettings], Store] = open_store
+    make_auto_login: Callable[[Context], AutoLogin] = _make_auto_login
+    is_terminal: Callable[[], bool] = _is_terminal
+    as_json: bool = False
 
     @cached_property
     def settings(self) -> Mapping[str, str]:
         """The `.env` over the environment."""
-        return self._settings()
+        return self.read_settings()
 
     @cached_property
     def config(self) -> BrokerSettings:
@@ -83,12 +90,12 @@ class Context:
     @cached_property
     def store(self) -> Store:
         """Where sessions and secrets are stored."""
-        return self._open_store(self.service_settings)
+        return self.open_store(self.broker, self.service_settings)
 
     @cached_property
     def auto_login(self) -> AutoLogin:
         """Auto-login on that store."""
-        return self._auto_login(self)
+        return self.make_auto_login(self)
 
     @cached_property
     def env_file(self) -> Path | None:
@@ -148,7 +155,8 @@ class Context:
         in_folder = chosen._replace(store_url=None)
         ways = (chosen, in_folder, in_folder._replace(uses_keyring=False))
         stores: list[Store] = []
-        for store in map(self._open_store, ways):
+        for way in ways:
+            store = self.open_store(self.broker, way)
             if store not in stores:
                 stores.append(store)
         return stores
@@ -158,7 +166,7 @@ class Context:
         self.openalgo = folder
         if (folder / ".env").is_file():
             self.env_file = folder / ".env"
-            self._settings = partial(file_environment, str(self.env_file))
+            self.read_settings = partial(file_environment, str(self.env_file))
 
     def openalgo_page(self, command: str) -> str:
         """The page of the running OpenAlgo that does what a command would do here."""
@@ -240,19 +248,3 @@ def command(
         return named(as_json_option(with_context) if has_json else with_context)
 
     return make
-
-
-def _auto_login(context: Context) -> AutoLogin:
-    from broker._kit.sessions.auto_login import AutoLogin
-    from broker._kit.sessions.notices import teller
-    from broker._kit.sessions.trading_calendar import load_calendar
-
-    config, settings = context.config, context.service_settings
-    return AutoLogin(
-        context.broker,
-        context.store,
-        lambda account: config if account == config.account else None,
-        context.clock,
-        calendar=load_calendar(settings.home),
-        tell=teller(context.broker, settings, context.clock),
-    )

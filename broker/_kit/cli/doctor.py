@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import click
 
+from broker._kit.broker import BrokerSettings, LoginClient
 from broker._kit.cli import output, prompts
-from broker._kit.cli.checks import OK, SKIPPED, TODO, Check, all_checks
+from broker._kit.cli.checks import OK, SETTINGS_FIRST, SKIPPED, TODO, Check, all_checks, failed
 from broker._kit.cli.console import Exit
 from broker._kit.cli.context import Context, command
 from broker._kit.cli.redact import redactor
-from broker._kit.cli.trial import trial
+from broker._kit.errors import AccessRefused, BrokerError, CorrectInput
 from broker._kit.openalgo.checkout import is_openalgo
+from broker._kit.secret import Secret
 
+TRIAL_NAMES = ("Password", "IP whitelist", "TOTP", "API key and its type", "Logout")
+_PASSWORD, _ADDRESS, _TOTP, _KEY, _LOGOUT = TRIAL_NAMES
+# A refusal of the address and not of the key says so in these words.
+_ABOUT_THE_ADDRESS = "internet address"
 _COLOURS = {OK: "green", TODO: "red", SKIPPED: "bright_black"}
 
 
@@ -59,6 +66,7 @@ def doctor(context: Context, with_login: bool, folder: Path | None, report: bool
 
 
 def _trial(context: Context) -> list[Check]:
+    """Ask for password and code, log in once, log out; nothing of it is stored."""
     title = context.broker.title
     output.out(
         f"This logs in to {title} once and out again. {title} counts a wrong password, and a login "
@@ -67,7 +75,62 @@ def _trial(context: Context) -> list[Check]:
     )
     if not prompts.consent("Log in?"):
         return [Check("Login", SKIPPED, "you did not want it")]
-    return trial(context)
+    try:
+        config = context.config
+    except BrokerError:
+        return [Check(name, SKIPPED, SETTINGS_FIRST) for name in TRIAL_NAMES]
+    password = prompts.password(context)
+    code = prompts.code("Authenticator code (TOTP)")
+    output.out("Logging in once ...", err=True)
+    with (
+        context.login_lock(needs_store=False),
+        context.broker.login_client(config, context.clock) as client,
+    ):
+        checks, token = _steps(title, config, client, password, code)
+    if token is not None:
+        result = context.broker.log_out(config, token)
+        checks.append(
+            Check(_LOGOUT, OK, "the trial's session was ended again")
+            if result.confirmed
+            else Check(_LOGOUT, TODO, "the trial's session may still be alive", result.message)
+        )
+    told = {check.name for check in checks}
+    return checks + [
+        Check(name, SKIPPED, "not reached") for name in TRIAL_NAMES if name not in told
+    ]
+
+
+def _steps(
+    title: str, config: BrokerSettings, client: LoginClient, password: Secret, code: Secret
+) -> tuple[list[Check], Secret | None]:
+    try:
+        reply = client.login(config.client_code, password)
+    except BrokerError as error:
+        return [_refused(error, _PASSWORD)], None
+    checks = [Check(_PASSWORD, OK, f"{title} takes it, with this client code")]
+    access = [
+        Check(_KEY, OK, f"{title} takes the key, and it is of type {config.api_type}"),
+        Check(_ADDRESS, OK, f"{title} takes this connection's internet address"),
+    ]
+    if re.search(r"\botp\b", reply.message, re.IGNORECASE):
+        words = f"{title} has sent an OTP instead: TOTP is not enabled for this account"
+        todo = f"Enable TOTP for this account at {title}, or log in with the OTP."
+        return [*checks, Check(_TOTP, TODO, words, todo)], None
+    try:
+        token = client.verify_totp(reply.ticket, code)
+    except BrokerError as error:
+        refused = _refused(error, _TOTP)
+        # The key and the address are looked at before the code.
+        is_code = refused.name == _TOTP and isinstance(error, CorrectInput)
+        return [*checks, *(access if is_code else ()), refused], None
+    return [*checks, *access, Check(_TOTP, OK, f"{title} takes the code")], token
+
+
+def _refused(error: BrokerError, step: str) -> Check:
+    """The failure under the name of what it is about: key, address, or the step itself."""
+    if not isinstance(error, AccessRefused):
+        return failed(step, error)
+    return failed(_ADDRESS if _ABOUT_THE_ADDRESS in error.message else _KEY, error)
 
 
 def _lines(checks: list[Check]) -> str:

@@ -27,7 +27,7 @@ none is taken from an argument or the environment.
 def command_line(
     broker: Broker,
     extra_commands: Iterable[click.Command] = (),
-    host_checks: HostChecks | None = None,
+    host_checks: HostChecks = Context.host_checks,
 ) -> click.Group:
     """The commands for one broker. `host_checks` are what `doctor` looks at in an OpenAlgo."""
 
@@ -41,7 +41,7 @@ def command_line(
     @click.pass_context
     def main(ctx: click.Context) -> None:
         if ctx.obj is None:
-            ctx.obj = Context(broker, host_checks=host_checks)
+            ctx.obj = Context(broker, host_checks)
 
     for command in (*COMMANDS, *extra_commands):
         main.add_command(command)

@@ -46,7 +46,10 @@ def status(context: Context) -> None:
 
     def text() -> str:
         if is_verbose(click.get_current_context()):
-            return _details(context, session, auto, fault, changed)
+            lines = report.session_lines(session, context.clock.now())
+            lines += report.auto_login_lines(auto) if auto else [("Auto-login", fault)]
+            first = [("Account", context.account_words()), ("Changed type", changed)]
+            return output.pairs([*first, *lines])
         end = end_reason(context.store, context.config.account, context.clock.now())
         line = status_line(session, end, auto, context.clock.now())
         line = line if context.config.is_live else f"SIMULATOR: {line}"
@@ -94,22 +97,6 @@ def day_time(moment: datetime, now: datetime) -> str:
     ahead = there.date() - now.astimezone(IST).date()
     day = f"{there:%A}" if ahead < timedelta(7) else f"{there.day} {there:%B}"
     return f"{day if ahead else 'today'} {there:%H:%M}"
-
-
-def _details(
-    context: Context,
-    session: StoredSession | None,
-    auto: AutoLoginStatus | None,
-    fault: str,
-    changed: str,
-) -> str:
-    lines = [
-        ("Account", context.account_words()),
-        *report.session_lines(session, context.clock.now()),
-        ("Changed type", changed),
-        *(report.auto_login_lines(auto) if auto else [("Auto-login", fault)]),
-    ]
-    return output.pairs(lines)
 
 
 def _other_types(context: Context) -> list[str]:
