@@ -121,6 +121,7 @@ class Broker:
     `check_session` is one read, which raises `SessionExpired` for a dead token.
     `session_end` is the moment at which a session that began then is dead for certain;
     `usual_life` how long it may be expected to live at least.
+    `unbuilt` names what the plugin cannot do yet, such as "orders".
     """
 
     name: str
@@ -139,6 +140,7 @@ class Broker:
     session_end: Callable[[datetime], datetime]
     usual_life: timedelta
     terms: tuple[str, ...]
+    unbuilt: tuple[str, ...] = ()
 
     @property
     def callback_path(self) -> str:

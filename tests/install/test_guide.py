@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 import pytest
-
 from broker._kit.cli.install import COMMANDS
+
 from broker._kit.openalgo.installer.app_patch import patched, unpatched
 from tests.install.tree import APP
 

@@ -8,10 +8,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from broker._kit.openalgo.installer.plugin_files import Package, own_folder, read_package
 
 from broker._kit.errors import HostError
 from broker._kit.openalgo.installer import apply, findings, plan, plan_undo, undo
-from broker._kit.openalgo.installer.plugin_files import Package, own_folder, read_package
 from broker._kit.secret import Secret
 from tests.install.tree import make_openalgo, snapshot, write_tree
 
