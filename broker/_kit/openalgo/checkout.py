@@ -1,23 +1,22 @@
-"""Whether a folder is an OpenAlgo, and of which version; reads files only."""
+"""Whether a folder is OpenAlgo's, of which version, and where its pages are; reads files only."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 TESTED_VERSION = "2.0.2"
 SIGNS = ("app.py", "broker", "blueprints/brlogin.py", "websocket_proxy", "utils/version.py")
 _VERSION = re.compile(r"^VERSION\s*=\s*[\"']([0-9A-Za-z.+-]{1,40})[\"']", re.MULTILINE)
+_DEFAULT_ORIGIN = "http://127.0.0.1:5000"
+_ORIGIN = r"https?://[A-Za-z0-9._:\[\]-]+"
 
 
 def is_openalgo(folder: Path) -> bool:
     """True for the folder that holds OpenAlgo's `app.py`."""
-    return not missing_sign(folder)
-
-
-def missing_sign(folder: Path) -> str:
-    """The first file by which an OpenAlgo is known that the folder lacks; "" for an OpenAlgo."""
-    return next((sign for sign in SIGNS if not (folder / sign).exists()), "")
+    return all((folder / sign).exists() for sign in SIGNS)
 
 
 def version_in(folder: Path) -> str:
@@ -28,4 +27,14 @@ def version_in(folder: Path) -> str:
 
 def is_tested(version: str) -> bool:
     """Whether this release was tested with this version of OpenAlgo."""
-    return version == TESTED_VERSION or version.startswith(f"{TESTED_VERSION}.")
+    return f"{version}.".startswith(f"{TESTED_VERSION}.")
+
+
+def page_address(settings: Mapping[str, str], path: str) -> str:
+    """The address of a page of the running OpenAlgo, by HOST_SERVER or else REDIRECT_URL."""
+    for name in ("HOST_SERVER", "REDIRECT_URL"):
+        given = settings.get(name, "").strip().strip("'\"").strip()
+        parts = urlsplit(given) if re.match(_ORIGIN, given) else None
+        if parts is not None and parts.hostname and "@" not in parts.netloc:
+            return f"{parts.scheme}://{parts.netloc}{path}"
+    return _DEFAULT_ORIGIN + path

@@ -10,8 +10,7 @@ import click
 
 from broker._kit.broker import Broker
 from broker._kit.cli import output
-from broker._kit.cli.console import Command, as_json_option
-from broker._kit.cli.exit_codes import Exit
+from broker._kit.cli.console import Command, Exit, as_json_option
 from broker._kit.errors import BrokerError, HostError, SettingError
 from broker._kit.openalgo.installer.apply import apply, undo
 from broker._kit.openalgo.installer.checks import host_checks
@@ -25,6 +24,8 @@ from broker._kit.openalgo.installer.plan import (
     suggested,
 )
 from broker._kit.secret import Secret
+
+__all__ = ["commands", "host_checks"]
 
 _CODE, _KEY = "BROKER_API_KEY", "BROKER_API_SECRET"
 _PATH = click.argument(

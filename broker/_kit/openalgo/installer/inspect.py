@@ -52,10 +52,9 @@ class Checkout(NamedTuple):
 def look(broker: Broker, openalgo: Path) -> Checkout:
     """Read what is there. Raises `HostError` (no OpenAlgo, not readable), `SettingError`."""
     place = Place(broker.name, openalgo.resolve())
-    if missing := checkout.missing_sign(place.openalgo):
+    if not checkout.is_openalgo(place.openalgo):
         raise HostError(
-            f"{openalgo} is not OpenAlgo's folder: {missing} is not there.",
-            "Give the folder that holds OpenAlgo's app.py.",
+            f"{openalgo} is not OpenAlgo's folder.", "Give the folder that holds OpenAlgo's app.py."
         )
     record = read_record(place)
     try:
