@@ -122,6 +122,7 @@ class Broker:
     `check_session` is one read, which raises `SessionExpired` for a dead token.
     `session_end` is the moment at which a session that began then is dead for certain;
     `usual_life` how long it may be expected to live at least. `otp_channels` is how an OTP comes.
+    `unbuilt` names what the plugin cannot do yet, such as "orders".
     """
 
     name: str
@@ -141,6 +142,7 @@ class Broker:
     usual_life: timedelta
     terms: tuple[str, ...]
     otp_channels: str = "SMS and e-mail"
+    unbuilt: tuple[str, ...] = ()
 
     @property
     def callback_path(self) -> str:

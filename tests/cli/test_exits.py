@@ -24,6 +24,7 @@ EXPECTED = {
     "Unreachable": 4,
     "LoginUnfinished": 4,
     "LoginInProgress": 4,
+    "LockBusy": 5,
     "RateLimited": 4,
     "MiraeException": 1,
     "PluginFault": 1,

@@ -1,4 +1,4 @@
-"""Whether a folder is OpenAlgo's, and where the pages of that OpenAlgo are; reads files only."""
+"""Whether a folder is OpenAlgo's, of which version, and where its pages are; reads files only."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+TESTED_VERSION = "2.0.2"
 SIGNS = ("app.py", "broker", "blueprints/brlogin.py", "websocket_proxy", "utils/version.py")
+_VERSION = re.compile(r"^VERSION\s*=\s*[\"']([0-9A-Za-z.+-]{1,40})[\"']", re.MULTILINE)
 _DEFAULT_ORIGIN = "http://127.0.0.1:5000"
 _ORIGIN = r"https?://[A-Za-z0-9._:\[\]-]+"
 
@@ -15,6 +17,17 @@ _ORIGIN = r"https?://[A-Za-z0-9._:\[\]-]+"
 def is_openalgo(folder: Path) -> bool:
     """True for the folder that holds OpenAlgo's `app.py`."""
     return all((folder / sign).exists() for sign in SIGNS)
+
+
+def version_in(folder: Path) -> str:
+    """OpenAlgo's version, such as "2.0.2.1", or "unknown". Raises `OSError`, `ValueError`."""
+    found = _VERSION.search((folder / "utils/version.py").read_text("utf-8"))
+    return found[1] if found else "unknown"
+
+
+def is_tested(version: str) -> bool:
+    """Whether this release was tested with this version of OpenAlgo."""
+    return f"{version}.".startswith(f"{TESTED_VERSION}.")
 
 
 def page_address(settings: Mapping[str, str], path: str) -> str:

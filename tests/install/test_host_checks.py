@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from broker._kit.openalgo.installer import Finding, apply, findings, plan
-from broker._kit.openalgo.installer.plugin_files import Package
+from broker._kit.openalgo.installer.checks import Finding, host_checks
+from broker._kit.openalgo.installer.package import Package
 from broker._kit.secret import Secret
-from tests.install.tree import make_openalgo
+from broker.mstock.broker import MSTOCK
+from tests.install.tree import install, make_openalgo
 
 KEY = "a-key-that-nobody-may-see=="
 CODE = "MA12345"
@@ -23,9 +24,9 @@ ENV = {
 
 
 def wrong(openalgo: Path) -> list[Finding]:
-    found = [one for one in findings(openalgo) if not one.ok]
+    found = [one for one in host_checks(MSTOCK, openalgo) if not one.ok]
     assert all(one.todo for one in found)
-    said = " ".join(str(one) for one in findings(openalgo))
+    said = " ".join(str(one) for one in host_checks(MSTOCK, openalgo))
     assert KEY not in said
     assert CODE not in said
     return found
@@ -69,11 +70,15 @@ def readable(openalgo: Path) -> None:
 
 
 def readable_copy(openalgo: Path) -> None:
-    next((openalgo / ".env.mstock").glob("2*")).chmod(0o755)
+    (openalgo / ".env.mstock/before").chmod(0o755)
 
 
 def no_plugin(openalgo: Path) -> None:
     (openalgo / "broker/mstock").rename(openalgo / "elsewhere")
+
+
+def no_kit(openalgo: Path) -> None:
+    (openalgo / "broker/_kit").rename(openalgo / "elsewhere")
 
 
 FAULTS: list[tuple[Callable[[Path], None], str, str]] = [
@@ -87,6 +92,7 @@ FAULTS: list[tuple[Callable[[Path], None], str, str]] = [
     (other_version, "OpenAlgo", "2.1.0.0"),
     (edited_patch, "app.py", "not those of this release"),
     (no_plugin, "plugin", "does not start"),
+    (no_kit, "plugin", "not as installed: _kit/__init__.py"),
 ]
 if sys.platform != "win32":
     FAULTS += [
@@ -99,7 +105,7 @@ if sys.platform != "win32":
 def test_a_fault_is_named(
     fault: Callable[[Path], None], name: str, words: str, openalgo: Path, package: Package
 ) -> None:
-    apply(plan(openalgo, package=package, changes=ENV))
+    install(openalgo, package, ENV)
     assert wrong(openalgo) == []
     fault(openalgo)
     (found,) = wrong(openalgo)
@@ -108,7 +114,7 @@ def test_a_fault_is_named(
 
 
 def test_a_folder_that_is_no_openalgo(tmp_path: Path) -> None:
-    (found,) = findings(tmp_path)
+    (found,) = host_checks(MSTOCK, tmp_path)
     assert not found.ok
     assert "not OpenAlgo's folder" in found.words
 
