@@ -283,6 +283,7 @@ class TestReport:
                 assert hidden not in text, (hidden, text)
             assert "~/.openalgo-brokers/sessions.db" in text
             assert "SIMULATOR" in text
+            assert "agrees with mStock's" in text
 
     def test_a_version_is_no_address(self) -> None:
         clean = Redactor({}, {})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,6 +13,7 @@ from broker._kit.broker import FundReport
 from broker._kit.errors import SettingError
 from broker._kit.secret import Secret
 from broker._kit.sessions import stored_session
+from broker._kit.sessions.auto_login import AutoLoginStatus
 from broker._kit.sessions.stored_session import LoginMethod
 from broker.mstock.broker import MSTOCK
 from tests.cli.conftest import Person
@@ -87,6 +89,14 @@ class TestStatus:
         code, body = person.asks("status")
         assert (code, body["session"]["valid_until"]) == (0, None)
         assert "not known" in person.runs("status").stdout
+
+    def test_a_table_of_holidays_that_ends_is_told(self, person: Person) -> None:
+        words = "The table of trading days ends soon."
+        status = AutoLoginStatus(True, None, "", None, "", "", (), words)
+        person.auto = lambda _context: SimpleNamespace(status=lambda _account: status)
+        person.is_logged_in()
+        assert person.runs("status").stdout.splitlines()[1:] == [words]
+        assert words in person.runs("status", "-v").stdout
 
     def test_why_a_session_ended_is_told(self, person: Person) -> None:
         def why() -> str:

@@ -57,9 +57,10 @@ def redactor(context: Context, pointed_at: Path | None) -> Redactor:
     """What must not leave this computer, as far as it is known here."""
     home = os.path.expanduser("~")
     texts = {os.path.realpath(home): "~", home: "~", os.getcwd(): "<folder>"}
-    words = {socket.gethostname(): "<computer>", context.broker.name: context.broker.name}
+    words = {socket.gethostname(): "<computer>"}
     with suppress(OSError, KeyError, ImportError):
-        words.setdefault(getpass.getuser(), "<user>")
+        words[getpass.getuser()] = "<user>"
+    words.pop(context.broker.name, None)  # as a common word
     with suppress(BrokerError):
         texts[context.service_settings.home] = "<BROKER_HOME>"
     with suppress(BrokerError):

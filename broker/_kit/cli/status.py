@@ -49,12 +49,13 @@ def status(context: Context) -> None:
             lines = report.session_lines(session, context.clock.now())
             lines += report.auto_login_lines(auto) if auto else [("Auto-login", fault)]
             first = [("Account", context.account_words()), ("Changed type", changed)]
-            return output.pairs([*first, *lines])
+            return "\n".join(filter(None, (output.pairs([*first, *lines]), log_in)))
         end = end_reason(context.store, context.config.account, context.clock.now())
         line = status_line(session, end, auto, context.clock.now())
         line = line if context.config.is_live else f"SIMULATOR: {line}"
         trouble = auto.notice or auto.blocked if auto else fault
-        return "\n".join(filter(None, (line, changed, trouble, log_in)))
+        calendar = auto.calendar_words if auto and auto.enabled else ""
+        return "\n".join(filter(None, (line, changed, trouble, calendar, log_in)))
 
     context.answer(body, text, code=Exit.OK if is_in else Exit.NO_SESSION)
 

@@ -53,7 +53,7 @@ def web(context: Context, port: int) -> None:
     with server:
         stop = start(context.broker, read_settings, settings, server)
         output.out(f"{words}: open {server.url}/")
-        output.out("Ctrl-C ends it; a session that is not logged out lives on until it ends.")
+        output.out("Ctrl-C ends the page, not the session: log out for that.")
         try:
             with contextlib.suppress(KeyboardInterrupt):
                 server.wait()
