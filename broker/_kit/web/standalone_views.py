@@ -13,6 +13,8 @@ from broker._kit.clock import Clock
 from broker._kit.errors import BrokerError, SessionExpired, SettingError
 from broker._kit.secret import Secret
 from broker._kit.sessions.browser_sessions import BrowserSessions, DaySession
+from broker._kit.sessions.report import END_WORDS
+from broker._kit.sessions.stored_session import EndReason
 from broker._kit.sessions.token_guard import TokenGuard
 from broker._kit.sessions.token_life import fingerprint
 from broker._kit.web import funds_page
@@ -185,10 +187,13 @@ class StandaloneViews:
         ends = session.get(_ENDS)
         if ends is None:
             return ""
+        title, account = self._broker.title, self._pages.account()
         if self._clock.now() >= datetime.fromisoformat(ends):
-            title = self._broker.title
             return f"Your {title} session ended at midnight IST. Log in again for the new day."
-        return "You are logged out."
+        reason = self._service.end_reason(account) if account else None
+        if reason in (None, EndReason.LOGGED_OUT):
+            return "You are logged out."
+        return f"Your {title} session is over: {END_WORDS[reason]}. Log in again."
 
     def _to_login(self, reason: str) -> Response:
         # Only what says who was logged in: a login in another tab may be waiting for its OTP. The
