@@ -357,7 +357,7 @@ def test_a_session_that_the_broker_ended_meanwhile_is_told_so_and_not_as_midnigh
     stored_session.mark_revoked(store, config.account, token)
     page = browser.get("/funds")
     assert page.step == "password"
-    assert "session is over: the broker has ended it" in page.alert
+    assert "session is over: the broker has ended" in page.alert
 
 
 def test_the_pages_name_each_other(browser: Browser) -> None:
