@@ -76,7 +76,7 @@ def test_from_switching_on_to_the_next_morning(
     page.goto(demo.url)
     secret = set_up_totp(page)
     log_in(page, demo)
-    page.get_by_role("link", name="Auto-login").click()
+    page.get_by_role("navigation").get_by_role("link", name="Auto-login").click()
     expect(page.get_by_text("OFF", exact=True)).to_be_visible()
     fits(page, shoot, "auto-login-off", "light")
     switch_on(page, demo.password, secret)

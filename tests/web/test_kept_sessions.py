@@ -345,3 +345,34 @@ def test_of_two_browsers_with_one_session_a_logout_takes_both_out(
     mstock.calls.clear()
     assert other.get("/funds").heading != "Funds"
     assert mstock.calls == []
+
+
+def test_a_session_that_the_broker_ended_meanwhile_is_told_so_and_not_as_midnight(
+    browser: Browser, store: MemoryStore, config: Config, auto: FakeAuto, mstock: FakeMstock
+) -> None:
+    auto.enabled = False
+    browser.log_in()
+    token = load_token(store, config)
+    assert token is not None
+    stored_session.mark_revoked(store, config.account, token)
+    page = browser.get("/funds")
+    assert page.step == "password"
+    assert "session is over: the broker has ended" in page.alert
+
+
+def test_the_pages_name_each_other(browser: Browser) -> None:
+    funds = browser.log_in()
+    assert [attrs for tag, attrs in funds.tags if tag == "a" and "aria-current" in attrs] == [
+        {"href": "/funds", "aria-current": "page"}
+    ]
+    page = browser.get(RULE)
+    assert {"href": "/funds"} in [attrs for tag, attrs in page.tags if tag == "a"]
+
+
+def test_a_stopped_auto_login_offers_the_new_password_before_the_test(
+    browser: Browser, auto: FakeAuto
+) -> None:
+    browser.log_in()
+    auto.blocked = "mStock refused the password."
+    text = browser.get(RULE).text
+    assert text.index("Switch on again") < text.index("Test now")

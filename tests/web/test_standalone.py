@@ -238,7 +238,8 @@ def test_an_outage_keeps_the_session_and_says_so(
     # Only after an outage is that all there is to say.
     assert ("You are still logged in." in page.text) is isinstance(error, WaitAndRetry)
     assert "Try again" in page.text
-    assert "₹" not in page.text
+    assert "These are the figures of 23 Nov 2026, 09:00:00 IST." in page.text
+    assert "Available to trade now ₹3,64,340.85" in page.text
     assert browser.get("/funds").status == 200
 
 
@@ -289,3 +290,13 @@ def test_one_second_before_midnight_it_is_still_today(
     page = browser.get("/funds")
     assert page.heading == "Funds"
     assert page.response.headers["Refresh"].startswith("2; ")
+
+
+def test_figures_at_zero_fold_away_and_stay_on_the_page(
+    browser: Browser, mstock: FakeMstock
+) -> None:
+    mstock.summary = fund_summary(receivables=Decimal(0), bank_holding=Decimal(0))
+    page = browser.log_in()
+    assert [tag for tag, _ in page.tags].count("details") == 1
+    folded = page.text[page.text.index("2 at zero") :]
+    assert "Sale proceeds due ₹0.00" in folded
