@@ -1,8 +1,8 @@
 """A month of trading days in a minute: does auto-login have its user in before the market opens?
 
-The plugin and the simulator talk over real sockets, by a clock that is set; the store is an SQLite file.
-Only time is not real: 22 trading days between 28 October and 27 November 2026, in which a Sunday
-has a special session, a Tuesday is a holiday, and daylight saving ends elsewhere.
+The plugin and the simulator talk over real sockets, by a clock that is set; the store is an SQLite
+file. Only time is not real: 22 trading days between 28 October and 27 November 2026, in which a
+Sunday has a special session, a Tuesday is a holiday, and daylight saving ends elsewhere.
 """
 
 from __future__ import annotations

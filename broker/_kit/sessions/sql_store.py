@@ -95,7 +95,9 @@ class SqlStore:
         try:
             if self._exists():
                 with self._transaction(writes=True) as connection:
-                    for row in connection.execute(sa.select(records)).all():
+                    for row in connection.execute(
+                        sa.select(records).order_by(*records.primary_key)
+                    ).all():
                         removed += self._described(connection, Account(*row[:-1]))
                     for table in tables.sorted_tables:
                         connection.execute(sa.delete(table))

@@ -25,7 +25,7 @@ from broker._kit.errors import (
     UnusableReply,
 )
 from broker._kit.secret import Secret
-from broker._kit.sessions.login_lock import Keep, Line, OpenLine
+from broker._kit.sessions.login_lock import Keep, LoginLock
 from broker._kit.sessions.stored_session import LoginMethod
 from broker._kit.settings import Account
 from broker._kit.web import messages
@@ -85,10 +85,10 @@ class LoginFlow:
         *,
         pending: PendingLogins | None = None,
         limits: LoginLimits | None = None,
-        line: Line | OpenLine | None = None,
+        line: LoginLock | None = None,
     ) -> None:
         self._clock = clock
-        self._line = line or OpenLine()
+        self._line = line or LoginLock(None)
         self.pending = pending or PendingLogins(clock)
         self._limits = limits or LoginLimits(clock)
         self._sending: set[Account] = set()

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 from broker._kit.clock import SYSTEM_CLOCK, Clock
 from broker._kit.secret import Secret
-from broker._kit.sessions.timers import Later, on_a_thread
+from broker._kit.sessions.timers import Later, run_later
 from broker._kit.web.pending_view import (
     Attempt,
     Busy,
@@ -64,7 +64,7 @@ class PendingLogins:
         self,
         clock: Clock = SYSTEM_CLOCK,
         rules: Rules | None = None,
-        later: Later = on_a_thread,
+        later: Later = run_later,
     ) -> None:
         self.rules = rules or Rules()
         self._clock = clock

@@ -10,8 +10,7 @@ from broker._kit.clock import Clock
 from broker._kit.errors import BrokerError, StoreError
 from broker._kit.secret import Secret
 from broker._kit.sessions import stored_session
-from broker._kit.sessions.browser_sessions import Newer, newer_in, nothing_newer
-from broker._kit.sessions.login_lock import Line, OpenLine
+from broker._kit.sessions.login_lock import LoginLock
 from broker._kit.sessions.store import Store
 from broker._kit.sessions.stored_session import StoredSession
 from broker._kit.settings import Account
@@ -47,14 +46,9 @@ class SessionService:
         return self._auto is not None or self._trouble is not None
 
     @property
-    def line(self) -> Line | OpenLine:
+    def line(self) -> LoginLock:
         """What logins share."""
-        return OpenLine() if self._store is None else Line(self._store, self._clock)
-
-    @property
-    def newer(self) -> Newer:
-        """Looks for an account's live session."""
-        return nothing_newer if self._store is None else newer_in(self._store, self._clock)
+        return LoginLock(self._store, self._clock)
 
     def auto(self) -> AutoLogin:
         """Auto-login; raises why there is none."""

@@ -23,6 +23,7 @@ from broker._kit.web.login_page import create_blueprint
 from broker._kit.web.responses import ConfigSource, Frame
 from broker._kit.web.session_service import SessionService
 from broker._kit.web.standalone_views import NOTICE, Desk
+from broker.mstock.broker import MSTOCK
 
 if TYPE_CHECKING:
     from broker._kit.sessions.auto_login import AutoLogin
@@ -66,7 +67,7 @@ def create_app(
     frame = Frame(config_source, phone_url)
     app.context_processor(frame)
     kept = SessionService(clock, store, auto, no_auto)
-    desk = Desk(clock, BrowserSessions(clock, newer=kept.newer), frame, kept)
+    desk = Desk(clock, BrowserSessions(MSTOCK, store, clock), frame, kept)
     app.context_processor(lambda: {"auto_line": desk.auto_line})
     login_page = create_blueprint(
         config_source,

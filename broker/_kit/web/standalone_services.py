@@ -13,11 +13,12 @@ from broker._kit.sessions.auto_login import AutoLogin, load_calendar, start_tick
 from broker._kit.sessions.notices import teller
 from broker._kit.sessions.store import Store
 from broker._kit.sessions.store_factory import open_store
-from broker._kit.sessions.token_guards import when_dead
+from broker._kit.sessions.token_guard import token_guard
 from broker._kit.settings import Account, ServiceSettings
 from broker._kit.web.responses import ConfigSource
 from broker._kit.web.server import LoopbackServer
 from broker._kit.web.standalone_app import create_app
+from broker.mstock.broker import MSTOCK
 
 
 def start(
@@ -37,14 +38,16 @@ def start(
     auto: AutoLogin | None = None
     trouble: BrokerError | None = None
     try:
-        store = open_store(upkeep)
+        store = open_store(MSTOCK, upkeep)
         calendar = load_calendar(upkeep.home)
-        tell = teller(upkeep, clock)
-        auto = AutoLogin(store, _settings(config_source), clock, calendar=calendar, tell=tell)
+        tell = teller(MSTOCK, upkeep, clock)
+        auto = AutoLogin(
+            MSTOCK, store, _settings(config_source), clock, calendar=calendar, tell=tell
+        )
     except BrokerError as error:
         trouble = error.with_traceback(None)
     if store is not None:
-        when_dead(_marking(store))
+        token_guard(MSTOCK).on_revoked = _marking(store)
     server.start(create_app(config_source, clock, store=store, auto=auto, no_auto=trouble))
     return start_ticking(auto, every) if auto is not None else lambda: None
 
