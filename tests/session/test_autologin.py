@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterator
 from datetime import date
 from typing import Any
@@ -155,7 +156,10 @@ class TestSwitching:
 class TestAMorning:
     @pytest.mark.parametrize("api_type", ["A", "B"])
     @pytest.mark.parametrize("revision", ["older", "newer"])
-    def test_logs_in_once_and_keeps_the_token(self, api_type: str, revision: str) -> None:
+    def test_logs_in_once_and_stores_the_token(
+        self, api_type: str, revision: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO)
         with staged(api_type, revision=revision) as stage:
             stage.enable()
             assert stage.tick_until("15:00", every=120) == ["done"]
@@ -169,7 +173,7 @@ class TestAMorning:
             assert status.last.result == "done"
             assert status.next_at == at("08:35", date(2026, 11, 25))  # Tuesday is a holiday
             assert "Wednesday, 25 November" in status.next_words
-            assert len(stage.audit) == 1
+            assert caplog.text.count("auto-login of MA") == 1
 
     def test_both_calls_go_out_on_one_connection(self, stage: Stage) -> None:
         stage.enable()

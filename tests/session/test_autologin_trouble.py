@@ -75,7 +75,7 @@ class TestTrouble:
         def fails(_what: object) -> None:
             raise ValueError("no")
 
-        stage.auto = stage.started(tell=fails, audit=fails)
+        stage.auto = stage.started(tell=fails)
         stage.enable("Simulated-0")
         assert stage.tick_until("09:30") == ["refused"]
 
@@ -99,7 +99,6 @@ class TestTrouble:
         leaks.show_error("test", caught.value)
         leaks.show("status", stage.auto.status(stage.account))
         leaks.show("auto", vars(stage.auto))
-        leaks.show("audit", stage.audit)
         leaks.show("notices", stage.notices)
         state = stage.store.load(stage.account).auto_login
         leaks.show("state", to_json(AccountRecord(auto_login=state)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import re
 import stat
 import sys
@@ -219,6 +220,14 @@ class TestTheFile:
         assert store.load(ALICE).is_empty
         assert store.accounts() == store.erase() == []
         assert not home.exists()
+
+    @posix_only
+    @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root")
+    def test_the_administrator_does_not_lock_the_folders_owner_out(self, home: Path) -> None:
+        home.mkdir(0o700)
+        os.chown(home, 65534, 65534)
+        set_password(sql_store(home), ALICE)
+        assert {path.stat().st_uid for path in home.iterdir()} == {65534}
 
     def test_what_the_disk_refuses_is_said(self, home: Path) -> None:
         home.write_text("a file, where the folder should be")
