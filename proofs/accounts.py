@@ -62,7 +62,7 @@ def run(console: Console, short: bool, seed: int | None = None) -> Rows:
     console.print(f"{count} accounts, seed {seed}")
     columns: dict[str, Rows] = {}
     with tempfile.TemporaryDirectory() as folder:
-        url = f"sqlite:///{os.path.join(folder, 'mstock.db')}"
+        url = f"sqlite:///{os.path.join(folder, 'sessions.db')}"
         columns["SQLite"] = _proof(console, url, os.path.join(folder, "a"), count, seed)
         try:
             with postgresql() as url:

@@ -1,8 +1,8 @@
 """A month of trading days in a minute: does auto-login have its user in before the market opens?
 
-The plugin and the simulator talk over real sockets, by a clock that is set; the store is an SQLite file.
-Only time is not real: 22 trading days between 28 October and 27 November 2026, in which a Sunday
-has a special session, a Tuesday is a holiday, and daylight saving ends elsewhere.
+The plugin and the simulator talk over real sockets, by a clock that is set; the store is an SQLite
+file. Only time is not real: 22 trading days between 28 October and 27 November 2026, in which a
+Sunday has a special session, a Tuesday is a holiday, and daylight saving ends elsewhere.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _RESTARTS = (time(8, 20), time(8, 36), time(8, 50), time(12, 0))
 
 
 class Day(NamedTuple):
-    """What one day brought: tries (audit lines), logins at mStock, refusals, notices.
+    """What one day brought: tries, logins at mStock, refusals, notices.
 
     `logged_in_at` is None when nobody is in at 09:15; `is_as_claimed` is the day's verdict.
     """
@@ -78,7 +78,7 @@ class Month:
         self._account.totp_enabled = True
         self._settings = ServiceSettings(home=home)
         self._calendar = load_calendar(home)
-        self._audit: list[str] = []
+        self._tries = 0
         self._notices: list[Notice] = []
         self._time = SimulatedTime(simulator, datetime.combine(FIRST, time(0, 5), IST))
         self._config = Config.from_env(
@@ -96,7 +96,7 @@ class Month:
         event = EVENTS.get(day, "")
         plan = self._plan(day)
         self._time.until(_at(day, time(0, 5)))
-        self._audit.clear()
+        self._tries = 0
         self._notices.clear()
         self._simulator.journal.clear()
         for moment in _moments(day):
@@ -104,7 +104,7 @@ class Month:
             for due in [each for each in plan if each[0] <= moment]:
                 plan.remove(due)
                 due[1]()
-            self._auto.tick()
+            self._tries += len(self._auto.tick())
             if moment == _at(day, time(9, 15)):
                 logged_in_at = self._logged_in_at()
         return self._verdict(day, event, logged_in_at)
@@ -135,7 +135,6 @@ class Month:
             self._time,
             calendar=self._calendar,
             tell=self._notices.append,
-            audit=self._audit.append,
         )
 
     def _restart(self) -> None:
@@ -178,9 +177,7 @@ class Month:
             is_as_claimed = logged_in_at is not None and found[1:] == (0, 0)
         else:
             is_as_claimed = found == (0, 0, 0) and logged_in_at is None
-        return Day(
-            day, is_trading_day, event, len(self._audit), *found, logged_in_at, is_as_claimed
-        )
+        return Day(day, is_trading_day, event, self._tries, *found, logged_in_at, is_as_claimed)
 
 
 def run(console: Console, short: bool) -> Rows:

@@ -38,7 +38,6 @@ class Stage:
         self.config = Config.from_env(settings_for(box, api_type))
         self.account = self.config.account
         self.store: Store = store if store is not None else MemoryStore(MSTOCK)
-        self.audit: list[str] = []
         self.notices: list[Notice] = []
         self.auto = self.started()
 
@@ -47,7 +46,6 @@ class Stage:
         options: dict[str, object] = {
             "calendar": load_calendar(),
             "tell": self.notices.append,
-            "audit": self.audit.append,
             **more,
         }
         return AutoLogin(MSTOCK, self.store, self.config_of, self.time, **options)  # type: ignore[arg-type]

@@ -42,6 +42,14 @@ def ignore(_event: object) -> None:
     """Default callback: do nothing."""
 
 
+# What is written down before, or instead of, anything that is done.
+_CHANGES = {
+    Action.LOG_IN: daily_login.attempt_started,
+    Action.CLOSE: daily_login.already_logged_in,
+    Action.GIVE_UP: daily_login.given_up,
+}
+
+
 class AutoLoginStatus(NamedTuple):
     """What the user is shown: `next_words` is a plain sentence on what happens next and when.
 
@@ -65,7 +73,7 @@ class AutoLogin:
 
     `config_of` gives an account's settings, None for one that is not this process's to log in.
     `on_login` is what is done with a new token; without it the store gets it. `tell` is given a
-    notice once for each final failure, `audit` a line for each attempt, which the log gets anyway.
+    notice once for each final failure. The log gets a line for each attempt.
     """
 
     def __init__(
@@ -77,7 +85,6 @@ class AutoLogin:
         *,
         calendar: Calendar | None = None,
         tell: Callable[[Notice], None] = ignore,
-        audit: Callable[[str], None] = ignore,
         on_login: Callable[[BrokerSettings, Secret], None] | None = None,
     ) -> None:
         self._broker = broker
@@ -86,7 +93,6 @@ class AutoLogin:
         self._clock = clock
         self._calendar = calendar or load_calendar()
         self._tell = tell
-        self._audit = audit
         self._on_login = on_login
         self._accounts: list[Account] = []
         self._troubles: dict[Account | None, str] = {}
@@ -203,22 +209,18 @@ class AutoLogin:
         with self._store.update(account) as record:
             action, now = self._decide(record).action, self._clock.now()
             before = state = record.auto_login or AutoLoginState()
-            if action is Action.LOG_IN:
-                state = daily_login.attempt_started(state, now)
-            elif action is Action.CLOSE:
-                state = daily_login.already_logged_in(state, now)
-            elif action is Action.GIVE_UP:
-                state = daily_login.given_up(state, now)
-            elif action is Action.RECOVER:
+            if action is Action.RECOVER:
                 session = session_of(self._broker, record.session, now)
                 state = daily_login.recovered(state, session, now)
-            if action is not Action.WAIT:
+            elif action is not Action.WAIT:
+                state = _CHANGES[action](state, now)
+            if state is not before:
                 record.auto_login = state
         if action is Action.LOG_IN:
             return [self._attempt(config, record)[0]]
         if action is Action.RECOVER:
-            self._write_audit(account, state.attempts[-1])
-        if state.notice != before.notice:
+            _log_attempt(account, state.attempts[-1])
+        if state.notice and state.notice != before.notice:
             self._send(account, state.notice)
         return []
 
@@ -256,10 +258,11 @@ class AutoLogin:
         if state is None and session is not None and token is not None:
             error = self._given_up(config, token)
             attempt = daily_login.outcome(started, error, self._clock.now())
-        self._write_audit(config.account, attempt)
+        _log_attempt(config.account, attempt)
         if state is not None:
-            self._log_clock(state)
-            if not by_user:
+            if warning := daily_login.clock_warning(state, self._broker.title):
+                log.warning(warning)
+            if state.notice and not by_user:
                 self._send(config.account, state.notice)
         return attempt, error
 
@@ -338,27 +341,7 @@ class AutoLogin:
         for concerned in [account] if account else self._accounts[:1]:
             self._send(concerned, f"Auto-login cannot go on. {trouble}")
 
-    def _write_audit(self, account: Account, attempt: Attempt) -> None:
-        code = f" (code {attempt.code})" if attempt.code else ""
-        line = (
-            f"auto-login of {masked(account.client_code)}, API type {account.api_type}, "
-            f"begun {attempt.at:%Y-%m-%d %H:%M:%S} IST: {attempt.result}. {attempt.words}{code}"
-        )
-        log.info(line)
-        try:
-            self._audit(line)
-        except Exception as error:
-            log.error(f"The audit line could not be passed on: {type(error).__name__}")
-
-    def _log_clock(self, state: AutoLoginState) -> None:
-        warning = daily_login.clock_warning(state, self._broker.title)
-        if warning:
-            log.warning(warning)
-
     def _send(self, account: Account, words: str) -> None:
-        """Tell the user; nothing when there are no words."""
-        if not words:
-            return
         try:
             self._tell(Notice(account, words, self._clock.now()))
         except Exception as error:
@@ -379,4 +362,12 @@ def _erased(words: str) -> CorrectInput:
     return CorrectInput(
         f"What auto-login needs was erased in the middle of a login. {words}",
         "Switch auto-login on again if you want it.",
+    )
+
+
+def _log_attempt(account: Account, attempt: Attempt) -> None:
+    code = f" (code {attempt.code})" if attempt.code else ""
+    log.info(
+        f"auto-login of {masked(account.client_code)}, API type {account.api_type}, "
+        f"begun {attempt.at:%Y-%m-%d %H:%M:%S} IST: {attempt.result}. {attempt.words}{code}"
     )

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import hashlib
 import importlib
 import os
 import re
-from typing import Any, Protocol
+from abc import ABC, abstractmethod
+from typing import Any
 
 from broker._kit import files
 from broker._kit.errors import StoreError
@@ -49,76 +51,85 @@ class Seal:
             return None
 
 
-class Key(Protocol):
-    """Where a key lies. Every method raises `StoreError`."""
+class Key(ABC):
+    """A key in one place. Every method raises `StoreError`."""
 
-    @property
-    def place(self) -> str:
-        """Where, in words."""
+    place: str  # where, in words
 
     def load(self) -> bytes | None:
-        """The key, None when there is none."""
+        """The key, None when there is none; read each time, so that its loss is noticed."""
+        text = self._read()
+        if text is None:
+            return None
+        found = re.fullmatch(_KEY_FORM, text)
+        with contextlib.suppress(binascii.Error):
+            if found:
+                return base64.b64decode(found[1], validate=True)
+        raise StoreError(
+            f"What is in {self.place} is not a key of this program, or is damaged.",
+            "Put it back from a backup, or erase what is stored and set everything up again.",
+        )
 
     def make(self) -> bytes:
         """Put a new key there; the caller is alone, and has found none."""
-
-    def remove(self) -> bool:
-        """Take it away; True when it was there."""
-
-
-class KeyFile:
-    """A key in a file of its owner's; read each time, so that its loss is noticed at once."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-
-    @property
-    def place(self) -> str:
-        return f"the key file {self._path}"
-
-    def load(self) -> bytes | None:
-        data = files.read_private(self._path)
-        return None if data is None else _key_of(data.decode("ascii", "replace"), self.place)
-
-    def make(self) -> bytes:
         key = os.urandom(_KEY_BYTES)
-        files.make_folder(os.path.dirname(self._path))
-        files.write_whole(self._path, _text_of(key).encode())
-        return key
-
-    def remove(self) -> bool:
-        return files.remove(self._path)
-
-
-class KeyringKey:
-    """A key in the operating system's keyring; `name` tells one folder's key from another's."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    @property
-    def place(self) -> str:
-        return f"the key in this computer's keyring ({_SERVICE}, {self._name})"
-
-    def load(self) -> bytes | None:
-        text = self._ask("get_password")
-        return None if text is None else _key_of(text, self.place)
-
-    def make(self) -> bytes:
-        key = os.urandom(_KEY_BYTES)
-        self._ask("set_password", _text_of(key))
+        self._write(f"broker-sessions-key 1 {base64.b64encode(key).decode()}\n")
         if self.load() != key:  # a keyring that is switched off takes anything and keeps nothing
             raise StoreError(
-                "This computer's keyring did not keep the key; nothing was stored.",
+                f"This computer did not keep {self.place}; nothing was stored.",
                 "Set BROKER_KEYRING=0 to use a key file instead.",
             )
         return key
 
+    @abstractmethod
     def remove(self) -> bool:
-        if self._ask("get_password") is None:
-            return False
-        self._ask("delete_password")
-        return True
+        """Take it away; True when it was there."""
+
+    @abstractmethod
+    def _read(self) -> str | None: ...
+
+    @abstractmethod
+    def _write(self, text: str) -> None: ...
+
+
+class KeyFile(Key):
+    """A key in a file of its owner's."""
+
+    def __init__(self, path: str) -> None:
+        self.place = f"the key file {path}"
+        self._path = path
+
+    def remove(self) -> bool:
+        return files.remove(self._path)
+
+    def _read(self) -> str | None:
+        data = files.read_private(self._path)
+        return None if data is None else data.decode("ascii", "replace")
+
+    def _write(self, text: str) -> None:
+        files.make_private_folder(os.path.dirname(self._path))
+        files.write_atomic(self._path, text.encode())
+
+
+class KeyringKey(Key):
+    """A key in the operating system's keyring; `name` tells one folder's key from another's."""
+
+    def __init__(self, name: str) -> None:
+        self.place = f"the key in this computer's keyring ({_SERVICE}, {name})"
+        self._name = name
+
+    def remove(self) -> bool:
+        was_there = self._read() is not None
+        if was_there:
+            self._ask("delete_password")
+        return was_there
+
+    def _read(self) -> str | None:
+        text: str | None = self._ask("get_password")
+        return text
+
+    def _write(self, text: str) -> None:
+        self._ask("set_password", text)
 
     def _ask(self, what: str, *more: str) -> Any:
         """One question to the keyring. What it says is not passed on: it may quote what it got."""
@@ -129,7 +140,6 @@ class KeyringKey:
                 "BROKER_KEYRING is 1, and the Python package keyring is not installed.",
                 "Install it (pip install keyring), or set BROKER_KEYRING=0 to use a key file.",
             ) from None
-        failure = ""
         try:
             return getattr(keyring, what)(_SERVICE, self._name, *more)
         except Exception as error:  # each desktop's keyring has errors of its own
@@ -144,21 +154,3 @@ class KeyringKey:
 def key_for(home: str, uses_keyring: bool) -> Key:
     """The key of a folder; nothing is read or made yet."""
     return KeyringKey(home) if uses_keyring else KeyFile(os.path.join(home, "sessions.key"))
-
-
-def _text_of(key: bytes) -> str:
-    return f"broker-sessions-key 1 {base64.b64encode(key).decode()}\n"
-
-
-def _key_of(text: str, place: str) -> bytes:
-    found = re.fullmatch(_KEY_FORM, text)
-    try:
-        key = base64.b64decode(found[1], validate=True) if found else b""
-    except binascii.Error:
-        key = b""
-    if len(key) != _KEY_BYTES:
-        raise StoreError(
-            f"What is in {place} is not a key of this program, or is damaged.",
-            "Put it back from a backup, or erase what is stored and set everything up again.",
-        )
-    return key

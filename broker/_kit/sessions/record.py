@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
@@ -37,9 +37,9 @@ class EndReason(StrEnum):
 class SessionRecord(NamedTuple):
     """The account's newest session; `token` is None once it was logged out."""
 
-    token: Secret | None
-    logged_in_at: datetime | None
-    method: LoginMethod
+    token: Secret | None = None
+    logged_in_at: datetime | None = None
+    method: LoginMethod = LoginMethod.ELSEWHERE
     end_reason: EndReason | None = None
 
 
@@ -135,16 +135,8 @@ def described(account: Account, what: str) -> str:
 
 def to_json(record: AccountRecord) -> str:
     """The record as one line of ASCII; holds its secrets in clear."""
-    session, state = record.session, record.auto_login
-    document = {
-        "password": record.password,
-        "totp_secret": record.totp_secret,
-        "api_key": record.api_key,
-        "session": session and session._asdict(),
-        "auto_login": state
-        and {**state._asdict(), "attempts": [attempt._asdict() for attempt in state.attempts]},
-    }
-    return json.dumps(document, default=_plain)
+    parts = {name: getattr(record, name) for name in _RECORD}
+    return json.dumps({name: _plain(part) for name, part in parts.items() if part is not None})
 
 
 def from_json(text: str) -> AccountRecord:
@@ -153,72 +145,39 @@ def from_json(text: str) -> AccountRecord:
     Raises `ValueError` for anything else: a guess could send a refused password again.
     """
     try:
-        document = _typed(json.loads(text), dict)
-        return AccountRecord(
-            _maybe(document.get("password"), _secret),
-            _maybe(document.get("totp_secret"), _secret),
-            _maybe(document.get("api_key"), _secret),
-            _maybe(document.get("session"), _session),
-            _maybe(document.get("auto_login"), _auto_login),
-        )
-    except (ValueError, TypeError, KeyError, RecursionError, OverflowError):
+        return _read(AccountRecord, _RECORD, json.loads(text))
+    except (ValueError, TypeError, RecursionError, OverflowError):
         pass
     raise ValueError("not an account's record")  # without the text, which holds secrets
 
 
-def _plain(value: object) -> str:
+def _plain(value: Any) -> Any:
+    """As JSON has it; a None is left out."""
     if isinstance(value, Secret):
         return value.reveal()
     if isinstance(value, datetime | date):
         return value.isoformat()
-    raise TypeError(f"{type(value).__name__} is not stored")
+    if isinstance(value, SessionRecord | AutoLoginState | Attempt):
+        return {name: _plain(one) for name, one in value._asdict().items() if one is not None}
+    return [_plain(one) for one in value] if isinstance(value, tuple) else value
 
 
-def _session(value: Any) -> SessionRecord:
-    return SessionRecord(
-        token=_maybe(value.get("token"), _secret),
-        logged_in_at=_maybe(value.get("logged_in_at"), _moment),
-        method=LoginMethod(value["method"]),
-        end_reason=_maybe(value.get("end_reason"), EndReason),
-    )
+def _read(kind: Callable[..., T], readers: Mapping[str, Callable[[Any], Any]], value: Any) -> T:
+    given = _typed(dict)(value)
+    return kind(**{name: read(given[name]) for name, read in readers.items() if name in given})
 
 
-def _auto_login(value: Any) -> AutoLoginState:
-    return AutoLoginState(
-        enabled=_typed(value.get("enabled", False), bool),
-        accepted_at=_maybe(value.get("accepted_at"), _moment),
-        blocked=_typed(value.get("blocked", ""), str),
-        notice=_typed(value.get("notice", ""), str),
-        closed_on=_maybe(value.get("closed_on"), date.fromisoformat),
-        manual_step=_maybe(value.get("manual_step"), _number),
-        attempts=tuple(_attempt(each) for each in _typed(value.get("attempts", []), list)),
-    )
+def _typed(kind: type[T]) -> Callable[[Any], T]:
+    def read(value: Any) -> T:
+        if type(value) is not kind:
+            raise TypeError(f"{kind.__name__} expected")
+        return value
 
-
-def _attempt(value: Any) -> Attempt:
-    return Attempt(
-        at=_moment(value["at"]),
-        result=_typed(value["result"], str),
-        words=_typed(value["words"], str),
-        code=_typed(value.get("code", ""), str),
-        ended_at=_maybe(value.get("ended_at"), _moment),
-        step=_maybe(value.get("step"), _number),
-        clock_ahead=_number(value.get("clock_ahead", 0)),
-    )
-
-
-def _typed(value: Any, kind: type[T]) -> T:
-    if type(value) is not kind:
-        raise TypeError(f"{kind.__name__} expected")
-    return value
+    return read
 
 
 def _secret(value: Any) -> Secret:
-    return Secret(_typed(value, str))
-
-
-def _number(value: Any) -> int:
-    return _typed(value, int)
+    return Secret(_typed(str)(value))
 
 
 def _moment(value: Any) -> datetime:
@@ -228,5 +187,34 @@ def _moment(value: Any) -> datetime:
     return moment.astimezone(IST)
 
 
-def _maybe(value: Any, read: Callable[[Any], T]) -> T | None:
-    return None if value is None else read(value)
+_ATTEMPT: dict[str, Callable[[Any], Any]] = {
+    "at": _moment,
+    "result": _typed(str),
+    "words": _typed(str),
+    "code": _typed(str),
+    "ended_at": _moment,
+    "step": _typed(int),
+    "clock_ahead": _typed(int),
+}
+_AUTO_LOGIN: dict[str, Callable[[Any], Any]] = {
+    "enabled": _typed(bool),
+    "accepted_at": _moment,
+    "blocked": _typed(str),
+    "notice": _typed(str),
+    "closed_on": date.fromisoformat,
+    "manual_step": _typed(int),
+    "attempts": lambda value: tuple(_read(Attempt, _ATTEMPT, one) for one in _typed(list)(value)),
+}
+_SESSION: dict[str, Callable[[Any], Any]] = {
+    "token": _secret,
+    "logged_in_at": _moment,
+    "method": LoginMethod,
+    "end_reason": EndReason,
+}
+_RECORD: dict[str, Callable[[Any], Any]] = {
+    "password": _secret,
+    "totp_secret": _secret,
+    "api_key": _secret,
+    "session": lambda value: _read(SessionRecord, _SESSION, value),
+    "auto_login": lambda value: _read(AutoLoginState, _AUTO_LOGIN, value),
+}

@@ -95,7 +95,9 @@ class SqlStore:
         try:
             if self._exists():
                 with self._transaction(writes=True) as connection:
-                    for row in connection.execute(sa.select(records)).all():
+                    for row in connection.execute(
+                        sa.select(records).order_by(*records.primary_key)
+                    ).all():
                         removed += self._described(connection, Account(*row[:-1]))
                     for table in tables.sorted_tables:
                         connection.execute(sa.delete(table))
@@ -145,11 +147,13 @@ class SqlStore:
         if self._has_tables and self._exists():
             return
         if self._path is not None:
-            if os.path.dirname(self._path) == self._home:
-                files.make_folder(self._home)
-            # SQLite itself would let everybody read it.
-            with files.told(self._path, "written"), suppress(FileExistsError):
+            folder = os.path.dirname(self._path)
+            if folder == self._home:
+                files.make_private_folder(folder)
+            # SQLite itself would let everybody read it, and leave an administrator's to him.
+            with files.store_errors(self._path, "written"), suppress(FileExistsError):
                 os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+                files.give(self._path, folder)
         connection = self._engine.connect().execution_options(**{WRITES: True})
         with connection, connection.begin():
             tables.create_all(connection)

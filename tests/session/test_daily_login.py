@@ -27,12 +27,19 @@ from broker._kit.errors import (
 )
 from broker._kit.secret import Secret
 from broker._kit.sessions import daily_login
-from broker._kit.sessions.attempt_outcome import attempt_of
-from broker._kit.sessions.daily_login import Attempt, Do, RenewalState, Result, next_step
-from broker._kit.sessions.serialization import from_json, to_json
-from broker._kit.sessions.stored_session import LoginMethod, StoredSession
-from broker._kit.sessions.token_life import life_from
+from broker._kit.sessions.daily_login import Action, next_step
+from broker._kit.sessions.record import (
+    AccountRecord,
+    Attempt,
+    AutoLoginState,
+    Result,
+    from_json,
+    to_json,
+)
+from broker._kit.sessions.stored_session import EndReason, LoginMethod, StoredSession
+from broker._kit.sessions.token_life import life_of
 from broker._kit.sessions.trading_calendar import load_calendar
+from broker.mstock.broker import MSTOCK
 from broker.mstock.errors import (
     APIKeyException,
     DataException,
@@ -44,67 +51,78 @@ from tests.support.auto import FRIDAY, MONDAY, at
 
 CALENDAR = load_calendar()
 TUESDAY, WEDNESDAY, MUHURAT = date(2026, 11, 24), date(2026, 11, 25), date(2026, 11, 8)
-ON = RenewalState(enabled=True)
+ON = AutoLoginState(enabled=True)
 
 
 def session_from(moment: datetime, *, is_over: bool = False) -> StoredSession:
-    return StoredSession(Secret("a.b.c"), life_from(moment), moment, LoginMethod.OTP, is_over)
+    token = Secret("a.b.c")
+    end = EndReason.REFUSED if is_over else None
+    return StoredSession(token, life_of(MSTOCK, token, moment), moment, LoginMethod.OTP, end)
 
 
-def ended(result: Result, begun: datetime, state: RenewalState = ON) -> RenewalState:
-    attempt = Attempt(begun, result.value, "Words.")
-    return daily_login.concluded(daily_login.begun(state, begun), attempt, begun)
+def _at(session: StoredSession, now: datetime) -> StoredSession:
+    """The session as it is loaded at that moment."""
+    end = session.end_reason or (EndReason.MIDNIGHT if session.life.is_over(now) else None)
+    return session._replace(end_reason=end)
+
+
+def ended(result: Result, begun: datetime, state: AutoLoginState = ON) -> AutoLoginState:
+    attempt = Attempt(begun, result.value, "Words.", ended_at=begun)
+    return daily_login.attempt_finished(daily_login.attempt_started(state, begun), attempt)
 
 
 class TestNextStep:
     @pytest.mark.parametrize(
         ("clock", "day", "do", "then"),
         [
-            ("00:00", MONDAY, Do.WAIT, at("08:35")),
-            ("08:34:59", MONDAY, Do.WAIT, at("08:35")),
-            ("08:35", MONDAY, Do.LOG_IN, None),
-            ("09:10", MONDAY, Do.LOG_IN, None),
-            ("15:29:59", MONDAY, Do.LOG_IN, None),
-            ("15:30", MONDAY, Do.WAIT, at("08:35", WEDNESDAY)),
-            ("08:35", TUESDAY, Do.WAIT, at("08:35", WEDNESDAY)),
-            ("16:00", FRIDAY, Do.WAIT, at("08:35")),
-            ("08:35", MUHURAT, Do.LOG_IN, None),
-            ("17:00", MUHURAT, Do.LOG_IN, None),  # the session is held in the evening
-            ("20:00", MUHURAT, Do.WAIT, at("08:35", date(2026, 11, 9))),
+            ("00:00", MONDAY, Action.WAIT, at("08:35")),
+            ("08:34:59", MONDAY, Action.WAIT, at("08:35")),
+            ("08:35", MONDAY, Action.LOG_IN, None),
+            ("09:10", MONDAY, Action.LOG_IN, None),
+            ("15:29:59", MONDAY, Action.LOG_IN, None),
+            ("15:30", MONDAY, Action.WAIT, at("08:35", WEDNESDAY)),
+            ("08:35", TUESDAY, Action.WAIT, at("08:35", WEDNESDAY)),
+            ("16:00", FRIDAY, Action.WAIT, at("08:35")),
+            ("08:35", MUHURAT, Action.LOG_IN, None),
+            ("17:00", MUHURAT, Action.LOG_IN, None),  # the session is held in the evening
+            ("20:00", MUHURAT, Action.WAIT, at("08:35", date(2026, 11, 9))),
         ],
     )
-    def test_by_the_clock(self, clock: str, day: date, do: Do, then: datetime | None) -> None:
+    def test_by_the_clock(self, clock: str, day: date, do: Action, then: datetime | None) -> None:
         step = next_step(ON, at(clock, day), CALENDAR, None)
-        assert (step.do, step.at) == (do, then or at(clock, day))
+        assert (step.action, step.at) == (do, then or at(clock, day))
         assert step.words.endswith(".")
 
     def test_the_computers_own_zone_does_not_matter(self) -> None:
         elsewhere = at("08:35").astimezone(tz=None)
-        assert next_step(ON, elsewhere, CALENDAR, None).do is Do.LOG_IN
+        assert next_step(ON, elsewhere, CALENDAR, None).action is Action.LOG_IN
 
-    @pytest.mark.parametrize("state", [RenewalState(), ON._replace(blocked="Refused.")])
-    def test_off_and_blocked_wait_for_the_user(self, state: RenewalState) -> None:
+    @pytest.mark.parametrize("state", [AutoLoginState(), ON._replace(blocked="Refused.")])
+    def test_off_and_blocked_wait_for_the_user(self, state: AutoLoginState) -> None:
         step = next_step(state, at("08:35"), CALENDAR, None)
-        assert (step.do, step.at) == (Do.WAIT, None)
+        assert (step.action, step.at) == (Action.WAIT, None)
 
     @pytest.mark.parametrize(
         ("login", "do"),
         [
-            (at("00:10"), Do.LOG_IN),  # over after twelve hours
-            (at("03:29:59"), Do.LOG_IN),
-            (at("03:30"), Do.SETTLE),
-            (at("08:00"), Do.SETTLE),
-            (at("20:00", FRIDAY), Do.LOG_IN),
+            (at("00:10"), Action.LOG_IN),  # over after twelve hours
+            (at("03:29:59"), Action.LOG_IN),
+            (at("03:30"), Action.CLOSE),
+            (at("08:00"), Action.CLOSE),
+            (at("20:00", FRIDAY), Action.LOG_IN),
         ],
     )
-    def test_a_session_counts_when_it_lasts_until_the_close(self, login: datetime, do: Do) -> None:
+    def test_a_session_counts_when_it_lasts_until_the_close(
+        self, login: datetime, do: Action
+    ) -> None:
         now = at("08:40")
-        session = session_from(login, is_over=life_from(login).is_over(now))
-        assert next_step(ON, now, CALENDAR, session).do is do
+        session = session_from(login)
+        session = _at(session, now)
+        assert next_step(ON, now, CALENDAR, session).action is do
 
     def test_a_session_that_mstock_has_ended_does_not_count(self) -> None:
         session = session_from(at("08:00"), is_over=True)
-        assert next_step(ON, at("08:40"), CALENDAR, session).do is Do.LOG_IN
+        assert next_step(ON, at("08:40"), CALENDAR, session).action is Action.LOG_IN
 
     def test_pauses_grow_and_end_with_the_fourth_try(self) -> None:
         state, begun, moments = ON, at("08:35"), []
@@ -112,7 +130,7 @@ class TestNextStep:
             moments.append(f"{begun:%H:%M}")
             state = ended(Result.RETRY, begun, state)
             step = next_step(state, begun, CALENDAR, None)
-            assert step.do is Do.WAIT
+            assert step.action is Action.WAIT
             begun = step.at or begun
         assert moments == ["08:35", "08:37", "08:43", "08:57"]
         assert begun == at("08:35", WEDNESDAY)
@@ -124,32 +142,25 @@ class TestNextStep:
         assert next_step(state, at("09:11"), CALENDAR, None).at == at("08:35", WEDNESDAY)
         slept = ended(Result.RETRY, at("09:01"))
         assert slept.notice == ""
-        assert next_step(slept, at("10:00"), CALENDAR, None).do is Do.GIVE_UP
+        assert next_step(slept, at("10:00"), CALENDAR, None).action is Action.GIVE_UP
         given_up = daily_login.given_up(slept, at("10:00"))
         assert "Words." in given_up.notice
-        assert next_step(given_up, at("10:00"), CALENDAR, None).do is Do.WAIT
+        assert next_step(given_up, at("10:00"), CALENDAR, None).action is Action.WAIT
 
     def test_a_login_by_hand_between_two_tries_settles_the_day(self) -> None:
         state = ended(Result.RETRY, at("08:35"))
-        assert next_step(state, at("09:30"), CALENDAR, session_from(at("08:50"))).do is Do.SETTLE
+        assert (
+            next_step(state, at("09:30"), CALENDAR, session_from(at("08:50"))).action
+            is Action.CLOSE
+        )
 
     @pytest.mark.parametrize("result", [Result.REFUSED, Result.UNKNOWN, Result.FAILED])
     def test_other_ends_close_the_day_with_a_notice(self, result: Result) -> None:
         state = ended(result, at("08:35"))
-        assert next_step(state, at("08:50"), CALENDAR, None).do is Do.WAIT
+        assert next_step(state, at("08:50"), CALENDAR, None).action is Action.WAIT
         assert "Words." in state.notice
-        on_wednesday = next_step(state, at("08:35", WEDNESDAY), CALENDAR, None).do
-        assert on_wednesday is (Do.WAIT if result is Result.REFUSED else Do.LOG_IN)
-
-    def test_a_login_under_a_clock_that_was_days_ahead_does_not_cost_that_day(self) -> None:
-        """On Monday the clock said Wednesday; on Wednesday the token is long over."""
-        state = ended(Result.DONE, at("08:35", WEDNESDAY))
-        mondays = session_from(at("08:35"), is_over=True)
-        assert next_step(state, at("08:35", WEDNESDAY), CALENDAR, mondays).do is Do.LOG_IN
-        todays = session_from(at("08:35", WEDNESDAY))
-        assert next_step(state, at("08:36", WEDNESDAY), CALENDAR, todays).do is Do.WAIT
-        logged_out = next_step(state, at("08:36", WEDNESDAY), CALENDAR, None)
-        assert logged_out.do is Do.WAIT
+        on_wednesday = next_step(state, at("08:35", WEDNESDAY), CALENDAR, None).action
+        assert on_wednesday is (Action.WAIT if result is Result.REFUSED else Action.LOG_IN)
 
 
 OUTCOMES = [
@@ -180,56 +191,52 @@ OUTCOMES = [
 
 @pytest.mark.parametrize(("error", "result"), OUTCOMES, ids=lambda each: str(type(each).__name__))
 def test_what_a_failure_means(error: BrokerError, result: Result) -> None:
-    assert attempt_of(error, at("08:35")).result == result
+    attempt = daily_login.outcome(Attempt(at("08:35")), error, at("08:36"))
+    assert (attempt.result, attempt.ended_at) == (result, at("08:36"))
 
 
 class TestRecord:
-    FULL = RenewalState(
-        enabled=True,
-        accepted_at=at("07:00"),
-        at=time(8, 40),
-        blocked="Refused.",
-        notice="Read this.",
-        begun_at=at("08:40"),
-        steps=(1, 2),
-        tallies=(daily_login.Tally(MONDAY, 2, at("08:43"), True, True),),
-        history=(Attempt(at("08:40"), "refused", "Words.", "MA500"),),
-    )
-
-    @pytest.mark.parametrize("state", [RenewalState(), ON, FULL])
-    def test_comes_back_as_it_was_written(self, state: RenewalState) -> None:
-        assert from_json(to_json(state)) == state
-
     def test_newer_versions_may_add_names_and_older_ones_lack_some(self) -> None:
-        record = json.loads(to_json(self.FULL)) | {"from a newer version": [1]}
-        assert from_json(json.dumps(record)) == self.FULL
-        assert from_json("{}") == RenewalState()
-        assert from_json('{"enabled": true}') == ON
+        record = json.loads(stored(ON)) | {"from a newer version": [1]}
+        assert from_json(json.dumps(record)).auto_login == ON
+        assert from_json("{}") == AccountRecord()
+        assert from_json('{"auto_login": {"enabled": true}}').auto_login == ON
+
+    @pytest.mark.parametrize("text", ["", "null", "[]", "1", '"on"', "{", "[" * 100_000])
+    def test_what_is_no_record_is_refused(self, text: str) -> None:
+        with pytest.raises(ValueError, match="not an account's record"):
+            from_json(text)
 
     @pytest.mark.parametrize(
         "text",
         [
-            *("", "null", "[]", "1", '"on"', "{", "[" * 100_000),
             *('{"enabled": 1}', '{"enabled": "yes"}', '{"blocked": null}', '{"notice": {}}'),
-            *('{"at": "25:00"}', '{"at": 835}', '{"at": "08:35+05:30"}', '{"begun_at": 5}'),
-            *('{"begun_at": "2026-11-23T08:35:00"}', '{"steps": [true]}', '{"steps": [-1]}'),
-            *('{"steps": 5}', '{"tallies": [{}]}', '{"tallies": {"day": "2026-11-23"}}'),
-            '{"tallies": [{"day": "2026-11-23", "tries": "0", "is_closed": false}]}',
-            '{"history": [{"at": "2026-11-23T08:35:00+05:30", "result": 1, "words": ""}]}',
-            '{"begun_at": "0001-01-01T00:00:00+14:00"}',
+            *('{"accepted_at": 5}', '{"accepted_at": "2026-11-23T08:35:00"}', '{"attempts": 5}'),
+            *('{"closed_on": "25:00"}', '{"manual_step": true}', '{"attempts": [{}]}', "[]"),
+            '{"attempts": [{"at": "2026-11-23T08:35:00+05:30", "result": 1, "words": ""}]}',
+            '{"accepted_at": "0001-01-01T00:00:00+14:00"}',
         ],
     )
     def test_what_makes_no_sense_is_refused(self, text: str) -> None:
-        with pytest.raises(StoreError) as caught:
-            from_json(text)
-        assert caught.value.next_step
+        with pytest.raises(ValueError, match="not an account's record"):
+            from_json(f'{{"auto_login": {text}}}')
 
     def test_does_not_grow_without_end(self) -> None:
         state, day = ON, date(2026, 1, 1)
         for n in range(400):
-            moment = at("08:35", day + timedelta(days=n))
-            state = daily_login.stepped(ended(Result.DONE, moment, state), n)
-        assert len(to_json(state)) < 8000
+            state = ended(Result.DONE, at("08:35", day + timedelta(days=n)), state)
+        assert len(stored(state)) < 8000
+
+
+def stored(state: AutoLoginState) -> str:
+    return to_json(AccountRecord(auto_login=state))
+
+
+def restored(state: AutoLoginState) -> AutoLoginState:
+    """As the next process finds it."""
+    found = from_json(stored(state)).auto_login
+    assert found == state
+    return found
 
 
 class World:
@@ -237,7 +244,7 @@ class World:
 
     def __init__(self) -> None:
         self.now = at("08:00")
-        self.state = daily_login.switched_on(RenewalState(), self.now)
+        self.state = daily_login.switched_on(AutoLoginState(), self.now)
         self.session: StoredSession | None = None
         self.tries: list[tuple[datetime, str]] = []
         self.blocked = False
@@ -245,34 +252,34 @@ class World:
 
     def switch_on(self) -> None:
         self.blocked = False
-        self.state = from_json(to_json(daily_login.switched_on(self.state, self.now)))
+        self.state = restored(daily_login.switched_on(self.state, self.now))
 
     def log_in_by_hand(self) -> None:
         self.session = session_from(self.now)
 
-    def tick(self, end: str) -> Do:
+    def tick(self, end: str) -> Action:
         step = next_step(self.state, self.now, CALENDAR, self._held())
-        if step.do is Do.LOG_IN:
+        if step.action is Action.LOG_IN:
             self._try(end)
-        elif step.do is Do.SETTLE:
-            self.state = daily_login.settled(self.state, self.now)
-        elif step.do is Do.GIVE_UP:
+        elif step.action is Action.CLOSE:
+            self.state = daily_login.already_logged_in(self.state, self.now)
+        elif step.action is Action.GIVE_UP:
             self.state = daily_login.given_up(self.state, self.now)
             assert self.state.notice
-        elif step.do is Do.CLEAR_UP:
-            begun_at = self.state.begun_at or self.now
-            self.state = daily_login.cleared_up(self.state, self._held(), self.now)
+        elif step.action is Action.RECOVER:
+            begun_at = self.state.attempts[-1].at
+            self.state = daily_login.recovered(self.state, self._held(), self.now)
             if self.state.history[-1].result == Result.UNKNOWN:
                 self.closed.add(begun_at.date())
         else:
             assert step.at is None or step.at > self.now
-        self.state = from_json(to_json(self.state))
-        return step.do
+        self.state = restored(self.state)
+        return step.action
 
     def _held(self) -> StoredSession | None:
         if self.session is None:
             return None
-        return self.session._replace(is_over=self.session.life.is_over(self.now))
+        return _at(self.session, self.now)
 
     def _try(self, end: str) -> None:
         day = self.now.date()
@@ -281,7 +288,7 @@ class World:
         assert CALENDAR.is_trading_day(day)
         assert time(8, 35) <= self.now.time() < time(20)
         self.tries.append((self.now, end))
-        self.state = daily_login.begun(self.state, self.now)
+        self.state = daily_login.attempt_started(self.state, self.now)
         if end == "crash":
             return
         if end == Result.DONE:
@@ -289,8 +296,8 @@ class World:
         elif end != Result.RETRY:
             self.closed.add(day)
         self.blocked = end == Result.REFUSED
-        attempt = Attempt(self.now, end, "Words.")
-        self.state = daily_login.concluded(self.state, attempt, self.now)
+        attempt = Attempt(self.now, end, "Words.", ended_at=self.now)
+        self.state = daily_login.attempt_finished(self.state, attempt)
 
     def check(self) -> None:
         per_day = Counter(moment.date() for moment, _ in self.tries)
@@ -345,7 +352,7 @@ def test_whatever_happens_no_rule_is_broken_and_nothing_gets_stuck(seed: int) ->
     world.switch_on()
     world.tick("done")  # clears up, where something was left
     world.now = at("08:35", next_day)
-    assert world.tick("done") in (Do.LOG_IN, Do.SETTLE)
+    assert world.tick("done") in (Action.LOG_IN, Action.CLOSE)
     assert world.session is not None
     assert world.session.life.expected_until is not None
     assert world.session.life.expected_until >= at("15:30", next_day)

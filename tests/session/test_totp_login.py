@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker._kit.errors import BrokerError, LoginUnfinished, OutcomeUnknown
+from broker._kit.errors import BrokerError, CorrectInput, LoginUnfinished, OutcomeUnknown
 from broker._kit.secret import Secret
 from broker._kit.sessions import totp_login
 from broker._kit.sessions.totp_login import STEP, choose_step, totp_key
 from broker._kit.settings import Timeouts
-from broker.mstock.errors import InputException
+from broker.mstock.broker import MSTOCK
 from tests.support.auto import Stage, at, staged
 
 TOTP = "session/verifytotp"
@@ -30,11 +30,12 @@ def log_in(stage: Stage, used: tuple[int, ...] = ()) -> tuple[str, list[int]]:
     demo = stage.box.demo
     noted: list[int] = []
     token = totp_login.log_in(
+        MSTOCK,
         stage.config,
         Secret(demo.password),
         Secret(demo.totp_secret),
         used=used,
-        note=noted.append,
+        note=lambda step, _ahead: noted.append(step),
         clock=stage.time,
     )
     return token.reveal(), noted
@@ -108,12 +109,13 @@ class TestWhatGoesWrong:
     def test_the_step_is_noted_before_the_code_goes_out(self, stage: Stage) -> None:
         demo = stage.box.demo
 
-        def note(_step: int) -> None:
+        def note(_step: int, _ahead: int) -> None:
             assert stage.calls(TOTP) == 0
             raise BrokerError("cannot be kept")
 
         with pytest.raises(BrokerError, match="cannot be kept"):
             totp_login.log_in(
+                MSTOCK,
                 stage.config,
                 Secret(demo.password),
                 Secret(demo.totp_secret),
@@ -126,10 +128,11 @@ class TestWhatGoesWrong:
         demo = stage.box.demo
         with pytest.raises(LoginUnfinished, match="took the password"):
             totp_login.log_in(
+                MSTOCK,
                 stage.config,
                 Secret(demo.password),
                 Secret(demo.totp_secret),
-                note=lambda _step: stage.box.stop(),
+                note=lambda _step, _ahead: stage.box.stop(),
                 clock=stage.time,
             )
 
@@ -145,7 +148,7 @@ class TestWhatGoesWrong:
         ["", "   ", "123456", "JBSWY3DP", "JBSWY3DPEHPK3PX1", "né", "otpauth://totp/x?secret=JBSW"],
     )
     def test_what_is_no_totp_secret_is_refused_and_not_shown(self, secret: str) -> None:
-        with pytest.raises(InputException) as caught:
+        with pytest.raises(CorrectInput) as caught:
             totp_key(Secret(secret))
         assert len(secret.strip()) < 4 or secret not in str(caught.value)
 
