@@ -14,6 +14,7 @@ from broker._kit.sessions import stored_session
 from broker._kit.sessions.store import Item
 from broker._kit.sessions.stored_session import LoginMethod
 from broker._kit.settings import Account
+from broker.mstock.broker import MSTOCK
 from broker.mstock.settings import Config
 from tests.host.openalgo import OpenAlgo, PatientClock
 
@@ -165,7 +166,7 @@ def test_what_another_broker_keeps_there_is_left_as_it_is(
 
 
 def test_only_the_hosts_process_writes(account: Account, openalgo: OpenAlgo) -> None:
-    reader = OpenAlgoSessionStore()
+    reader = OpenAlgoSessionStore(MSTOCK)
     assert reader.get(account, Item.TOKEN) == TOKEN
     for use in (
         lambda: reader.set(account, Item.TOKEN, TOKEN),

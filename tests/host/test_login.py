@@ -80,7 +80,7 @@ def test_nobody_from_outside_gets_in(app: Flask, mstock: FakeMstock) -> None:
     stranger = Browser(app)
     for path in (CALLBACK, "/mstock/continue", "/mstock/funds"):
         answer = stranger.raw(path, method="GET")
-        assert (answer.status_code, answer.location) == (302, "/auth/login")
+        assert (answer.status_code, answer.location) == (303, "/auth/login")
     answer = stranger.raw(method="GET", headers={"Accept": "application/json"})
     assert (answer.status_code, answer.json["status"]) == (401, "error")
     assert mstock.calls == []
@@ -122,12 +122,13 @@ def test_after_midnight_the_page_lets_a_new_login_in(
 
 
 def test_after_midnight_the_hosts_pages_learn_that_the_session_is_over(
-    browser: Browser, openalgo: OpenAlgo, clock: PatientClock
+    browser: Browser, mstock: FakeMstock, clock: PatientClock
 ) -> None:
     browser.log_in()
     status = "/auth/session-status"
     assert browser.raw(status).json["broker_session_expired"] is False
     next_morning(clock, 0, 1)
+    mstock.will_fail("get_fund_summary", TokenException("The session is over."))
     answer = browser.raw(status).json
     assert answer == {"logged_in": True, "broker_session_expired": True}
 
@@ -162,7 +163,7 @@ def test_all_figures(browser: Browser, mstock: FakeMstock) -> None:
     mstock.will_fail("get_fund_summary", Unreachable("mStock is unreachable.", "Try again."))
     page = browser.get("/mstock/funds")
     assert (page.status, "mStock is unreachable." in page.alert) == (503, True)
-    mstock.will_fail("get_fund_summary", TokenException("The session is over."))
+    mstock.will_fail("get_fund_summary", *(TokenException("The session is over.") for _ in "ab"))
     answer = browser.raw("/mstock/funds", method="GET")
     assert (answer.status_code, answer.location) == (303, CALLBACK)
 
@@ -230,7 +231,8 @@ class TestGoOn:
         browser.log_in()
         put_aside(browser)
         form = browser.get().forms[0]
-        mstock.will_fail("get_fund_summary", TokenException("mStock has ended the session."))
+        refusal = TokenException("mStock has ended the session.")
+        mstock.will_fail("get_fund_summary", refusal, TokenException(refusal.message))
         page = browser.post(form, "/mstock/continue")
         assert page.step == "password"
         assert "mStock has ended the session." in page.alert

@@ -14,9 +14,10 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import NamedTuple, NoReturn, TypeVar
 
+from broker._kit.broker import Broker
 from broker._kit.errors import BrokerError, StoreError
-from broker._kit.openalgo import host
-from broker._kit.openalgo.host import AuthRow
+from broker._kit.openalgo import auth_table
+from broker._kit.openalgo.auth_table import AuthRow
 from broker._kit.secret import Secret
 from broker._kit.sessions.store import Item, MemoryStore, described
 from broker._kit.sessions.token_life import fingerprint
@@ -26,7 +27,9 @@ T = TypeVar("T")
 
 _COLUMNS = dict(
     zip(
-        (Item.PASSWORD, Item.TOTP_SECRET, Item.SESSION, Item.RENEWAL), host.AUX_COLUMNS, strict=True
+        (Item.PASSWORD, Item.TOTP_SECRET, Item.SESSION, Item.RENEWAL),
+        auth_table.AUX_COLUMNS,
+        strict=True,
     )
 )
 # How every text begins that the host has encrypted.
@@ -50,7 +53,8 @@ class OpenAlgoSessionStore:
     process.
     """
 
-    def __init__(self, *, may_write: bool = False) -> None:
+    def __init__(self, broker: Broker, *, may_write: bool = False) -> None:
+        self._broker = broker
         self._may_write = may_write
         self._lock = threading.RLock()
         self._leases = MemoryStore()
@@ -84,13 +88,17 @@ class OpenAlgoSessionStore:
                     "Log in to mStock in OpenAlgo once, and try again.",
                 )
             if name is Item.TOKEN:
-                if row.broker not in ("", host.BROKER) and not row.is_revoked:
+                if row.broker not in ("", self._broker.name) and not row.is_revoked:
                     raise StoreError(
                         "OpenAlgo is logged in to another broker, which was left as it is.",
                         "Log out of it in OpenAlgo first, or switch auto-login off.",
                     )
                 if self._token(row, account) != value:
-                    _asked(lambda: host.store_token(row.user, value, account.client_code))
+                    _asked(
+                        lambda: auth_table.store_token(
+                            self._broker, row.user, value, account.client_code
+                        )
+                    )
                 return
             if name not in _COLUMNS:
                 raise StoreError(
@@ -100,7 +108,11 @@ class OpenAlgoSessionStore:
             if _open(row, name) is None and _text(row, name):
                 _foreign(name)
             text = json.dumps({"mstock": list(account), "text": value.reveal()})
-            _asked(lambda: host.write_aux(row.user, {_COLUMNS[name]: host.encrypt(Secret(text))}))
+            _asked(
+                lambda: auth_table.write_aux(
+                    row.user, {_COLUMNS[name]: auth_table.encrypt(Secret(text))}
+                )
+            )
 
     def delete(self, account: Account, name: Item, *, only: Secret | None = None) -> bool:
         with self._writing():
@@ -109,9 +121,9 @@ class OpenAlgoSessionStore:
             if row is None or held is None or (only is not None and held != only):
                 return False
             if name is Item.TOKEN:
-                _asked(lambda: host.revoke(row.user))
+                _asked(lambda: auth_table.revoke(self._broker, row.user))
             else:
-                _asked(lambda: host.write_aux(row.user, {_COLUMNS[name]: None}))
+                _asked(lambda: auth_table.write_aux(row.user, {_COLUMNS[name]: None}))
             return True
 
     def accounts(self) -> list[Account]:
@@ -129,9 +141,9 @@ class OpenAlgoSessionStore:
                         gone[column] = None
                         removed.append(words)
                 if gone:
-                    _asked(lambda user=row.user, gone=gone: host.write_aux(user, gone))  # type: ignore[misc]
-                if row.broker == host.BROKER and row.token and not row.is_revoked:
-                    _asked(lambda user=row.user: host.revoke(user))  # type: ignore[misc]
+                    _asked(lambda user=row.user, gone=gone: auth_table.write_aux(user, gone))  # type: ignore[misc]
+                if row.broker == self._broker.name and row.token and not row.is_revoked:
+                    _asked(lambda user=row.user: auth_table.revoke(self._broker, user))  # type: ignore[misc]
                     removed.append("token of the mStock login in OpenAlgo")
         return removed
 
@@ -156,18 +168,18 @@ class OpenAlgoSessionStore:
         for row in rows:
             if any(kept.account == account for kept in _readable(row)):
                 return row
-        ours = [row for row in rows if row.broker == host.BROKER]
+        ours = [row for row in rows if row.broker == self._broker.name]
         by_code = [row for row in ours if row.client_code == account.client_code]
         if by_code or ours:
             return (by_code or ours)[0]
         return rows[0] if len(rows) == 1 and not rows[0].broker else None
 
     def _token(self, row: AuthRow, account: Account) -> Secret | None:
-        if row.is_revoked or row.broker != host.BROKER or not row.token:
+        if row.is_revoked or row.broker != self._broker.name or not row.token:
             return None
         if row.client_code and row.client_code != account.client_code:
             return None
-        token = _asked(lambda: host.decrypt(row.token.reveal()))
+        token = _asked(lambda: auth_table.decrypt(row.token.reveal()))
         if token is None:
             raise StoreError("The mStock token in OpenAlgo cannot be read.", "Log in to mStock.")
         for kept in _readable(row):
@@ -178,7 +190,7 @@ class OpenAlgoSessionStore:
 
 
 def _rows() -> list[AuthRow]:
-    return _asked(host.auth_rows)
+    return _asked(auth_table.auth_rows)
 
 
 def _asked(work: Callable[[], T]) -> T:
@@ -196,7 +208,7 @@ def _asked(work: Callable[[], T]) -> T:
 
 
 def _text(row: AuthRow, name: Item) -> str:
-    return row.aux[host.AUX_COLUMNS.index(_COLUMNS[name])]
+    return row.aux[auth_table.AUX_COLUMNS.index(_COLUMNS[name])]
 
 
 def _open(row: AuthRow, name: Item) -> _Kept | None:
@@ -207,7 +219,7 @@ def _open(row: AuthRow, name: Item) -> _Kept | None:
     text = _text(row, name) if name in _COLUMNS else ""
     if not text.startswith(_ENCRYPTED):
         return None
-    opened = _asked(lambda: host.decrypt(text))
+    opened = _asked(lambda: auth_table.decrypt(text))
     if opened is None:
         raise StoreError(
             "What mStock keeps in OpenAlgo's database cannot be read; nothing was overwritten.",
