@@ -12,7 +12,7 @@ import os.path
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flask import Blueprint, Flask, Response, current_app, make_response, request, session
 
@@ -23,7 +23,7 @@ from broker._kit.faults import fault_location
 from broker._kit.openalgo import auth_table, host
 from broker._kit.sessions.scheduler import start_ticking
 from broker._kit.settings import environment
-from broker._kit.web import blueprints
+from broker._kit.web.pages import Pages
 
 if TYPE_CHECKING:
     from broker._kit.openalgo.services import Services
@@ -60,6 +60,8 @@ class LazyServices:
 
     def __init__(self, broker: Broker, clock: Clock) -> None:
         self.broker = broker
+        # OpenAlgo sets its own Content-Security-Policy.
+        self.pages = Pages(broker, lambda: broker.read_settings(None), has_policy=False)
         self._clock = clock
         self._lock = threading.Lock()
         self._services: Services | None = None
@@ -71,7 +73,7 @@ class LazyServices:
             if self._services is None:
                 from broker._kit.openalgo.services import create_services
 
-                self._services = create_services(self.broker, self._clock)
+                self._services = create_services(self.pages, self._clock)
             return self._services
 
     def start(self) -> None:
@@ -134,60 +136,46 @@ def is_serving_process(env: Mapping[str, str]) -> bool:
     return not is_reloader or env.get("WERKZEUG_RUN_MAIN") == "true"
 
 
-class _HostsOwn:
-    """The host's own login page in the place of ours."""
-
-    def __init__(self, broker: Broker) -> None:
-        self._broker = broker
-
-    def frame(self) -> dict[str, str]:
-        return {}
-
-    def answer(self) -> Response:
-        return make_response(current_app.view_functions[_HOST_LOGIN](broker=self._broker.name))
-
-    def on_stale_page(self, error: Any) -> Response:
-        return make_response(error.get_response())
-
-    on_http_error = on_stale_page
-
-
 def _login(services: LazyServices) -> Blueprint:
-    def page() -> blueprints.Page:
+    pages = services.pages
+
+    def answer() -> Response:
         try:
-            return services.get().login_page
+            page = services.get().login_page
         except Exception as error:
             services.log_missing("the login page", error)
-            return _HostsOwn(services.broker)
+            return make_response(current_app.view_functions[_HOST_LOGIN](broker=pages.broker.name))
+        return page.answer()
 
-    def context() -> dict[str, Any]:
-        try:
-            return services.get().views.template_context()
-        except Exception:
-            return {}
-
-    blueprint = blueprints.login_door(page, has_policy=False)
-    blueprint.context_processor(context)
-    return blueprint
+    return pages.form_blueprint(
+        pages.login_endpoint,
+        pages.broker.callback_path,
+        answer,
+        lambda error: services.get().login_page.on_refusal(error),
+        has_static=True,
+    )
 
 
 def _auto_login(services: LazyServices) -> Blueprint:
-    blueprint = blueprints.auto_login_door(lambda: services.get().auto_login_page, has_policy=False)
+    pages = services.pages
+    blueprint = pages.form_blueprint(
+        pages.auto_login_endpoint,
+        f"/{pages.broker.name}/auto-login",
+        lambda: services.get().auto_login_page.answer(),
+        lambda error: services.get().auto_login_page.on_refusal(error),
+    )
     blueprint.before_request(lambda: services.get().views.require_user())
     return blueprint
 
 
 def _pages(services: LazyServices) -> Blueprint:
-    name = services.broker.name
-    blueprint = Blueprint(f"{name}_openalgo", __name__)
-
-    def resume() -> Response:
-        return services.get().views.resume()
-
-    blueprint.add_url_rule(f"/{name}/continue", "resume", resume, methods=["GET", "POST"])
-    blueprint.add_url_rule(f"/{name}/funds", "funds", lambda: services.get().views.funds())
-    blueprint.context_processor(lambda: blueprints.framed(lambda: services.get().views.frame()))
-    blueprint.context_processor(
-        lambda: blueprints.framed(lambda: services.get().views.template_context())
+    name = services.pages.broker.name
+    blueprint = services.pages.blueprint("openalgo")
+    blueprint.add_url_rule(
+        f"/{name}/continue",
+        "resume",
+        lambda: services.get().views.resume(),
+        methods=["GET", "POST"],
     )
-    return blueprints.finished(blueprint, has_policy=False)
+    blueprint.add_url_rule(f"/{name}/funds", "funds", lambda: services.get().views.funds())
+    return blueprint

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from broker._kit.broker import Broker, BrokerSettings
+from broker._kit.broker import Broker
 from broker._kit.clock import Clock
 from broker._kit.errors import BrokerError, PluginFault, SettingError
 from broker._kit.faults import fault_location
 from broker._kit.openalgo import host
 from broker._kit.openalgo.session_store import OpenAlgoSessionStore
 from broker._kit.openalgo.session_sync import SessionSync
-from broker._kit.openalgo.views import DASHBOARD, OpenAlgoViews
+from broker._kit.openalgo.views import OpenAlgoViews
 from broker._kit.sessions.auto_login import AutoLogin
 from broker._kit.sessions.login_lock import LoginLock
 from broker._kit.sessions.notices import Notice, teller
@@ -23,6 +23,7 @@ from broker._kit.web.auto_login_page import AutoLoginPage
 from broker._kit.web.login_flow import LoginFlow
 from broker._kit.web.login_limits import OPENALGO_LIMITS, LoginLimits
 from broker._kit.web.login_page import LoginPage
+from broker._kit.web.pages import Pages
 from broker._kit.web.session_service import SessionService
 
 log = host.logger(__name__)
@@ -38,34 +39,18 @@ class Services(NamedTuple):
     service: SessionService
 
 
-def create_services(broker: Broker, clock: Clock) -> Services:
+def create_services(pages: Pages, clock: Clock) -> Services:
     """Make them; nothing is read from the database. Auto-login that fails says why on its page."""
+    broker = pages.broker
     guard = token_guard(broker)
     store = OpenAlgoSessionStore(broker, may_write=True)
     sync = SessionSync(broker, store, guard, clock)
-    auto, trouble = _auto_login(broker, store, sync, clock)
-    service = SessionService(clock, store, auto, trouble)
-    views = OpenAlgoViews(broker, store, guard, sync, service, clock)
-
-    def settings() -> BrokerSettings:
-        return broker.read_settings(None)
-
-    login_page = LoginPage(
-        settings,
-        views.on_success,
-        clock,
-        on_entry=views.on_entry,
-        notice=views.notice,
-        flow=LoginFlow(clock, limits=_limits(), line=LoginLock(store, clock, views.remember)),
-    )
-    auto_login_page = AutoLoginPage(
-        settings,
-        service.auto,
-        may_manage=views.may_manage,
-        clock=clock,
-        session_of=service.session,
-        home=lambda: DASHBOARD,
-    )
+    service = SessionService(clock, store, *_auto_login(broker, store, sync, clock))
+    views = OpenAlgoViews(pages, store, guard, sync, service, clock)
+    lock = LoginLock(store, clock, views.remember)
+    flow = LoginFlow(broker, clock, limits=_limits(), lock=lock)
+    login_page = LoginPage(pages, views, flow)
+    auto_login_page = AutoLoginPage(pages, views, service, clock)
     return Services(sync, views, login_page, auto_login_page, service)
 
 

@@ -5,24 +5,26 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from flask import Response, jsonify, make_response, render_template, request, session
+from flask import Response, jsonify, make_response, request, session, url_for
 
-from broker._kit.broker import Broker, BrokerSettings
+from broker._kit.broker import BrokerSettings
 from broker._kit.clock import Clock
-from broker._kit.errors import BrokerError, LogInAgain, SettingError
+from broker._kit.errors import BrokerError, LogInAgain
 from broker._kit.openalgo import host, host_logins
 from broker._kit.openalgo.session_store import OpenAlgoSessionStore
 from broker._kit.openalgo.session_sync import SessionSync
-from broker._kit.secret import Secret, masked
+from broker._kit.secret import Secret
 from broker._kit.sessions.stored_session import LoginMethod, StoredSession, save_session
 from broker._kit.sessions.token_guard import TokenGuard
 from broker._kit.sessions.token_life import fingerprint
-from broker._kit.web import auto_login_view, funds_page, messages, responses
+from broker._kit.web import funds_page, messages
 from broker._kit.web.funds_page import Links
-from broker._kit.web.responses import Frame
-from broker._kit.web.session_service import SessionService
+from broker._kit.web.pages import Pages, json_error, see_other, wants_json, with_status
+from broker._kit.web.session_service import Banner, SessionService
 
-DASHBOARD = "/dashboard"
+# Endpoints, for a broker's name.
+RESUME, FUNDS = "{}_openalgo.resume", "{}_openalgo.funds"
+_DASHBOARD, _BACK = "/dashboard", "OpenAlgo's dashboard"
 _APP_LOGIN = "/auth/login"
 _NOT_LOGGED_IN = "Your OpenAlgo session is over. Log in to OpenAlgo again."
 
@@ -30,32 +32,30 @@ log = host.logger(__name__)
 
 
 class OpenAlgoViews:
-    """The pages, and what the login page asks of the app around it."""
+    """Flask views inside OpenAlgo, and what the login and auto-login pages ask of the app."""
 
     def __init__(
         self,
-        broker: Broker,
+        pages: Pages,
         store: OpenAlgoSessionStore,
         guard: TokenGuard,
         sync: SessionSync,
         service: SessionService,
         clock: Clock,
     ) -> None:
-        self._broker = broker
+        self._pages = pages
+        self._broker = pages.broker
         self._store = store
         self._guard = guard
         self._sync = sync
         self._service = service
         self._clock = clock
         self._methods: deque[tuple[str, LoginMethod]] = deque(maxlen=16)
-        self.frame = Frame(self._settings)
-        self.continue_path = f"/{broker.name}/continue"
-        self.funds_path = f"/{broker.name}/funds"
         # Keys of the host's browser session, a cookie that its owner can read: nothing secret.
-        self._notice_key = f"{broker.name}_notice"
-        self._new_login_key = f"{broker.name}_new_login"
+        self._notice_key = f"{pages.broker.name}_notice"
+        self._new_login_key = f"{pages.broker.name}_new_login"
 
-    # What the login page asks.
+    # What the login and auto-login pages ask.
 
     def on_entry(self) -> Response | None:
         """Turn away who is not logged in to OpenAlgo, and who needs no login.
@@ -63,10 +63,11 @@ class OpenAlgoViews:
         The host's own route sends everyone to the dashboard who is logged in to OpenAlgo: with a
         dead token nobody would get past it.
         """
-        if not session.get("user"):
-            return _go(_APP_LOGIN, _NOT_LOGGED_IN, 401)
+        turned_away = self.require_user()
+        if turned_away is not None:
+            return turned_away
         try:
-            stored = self._live_session(self._settings())
+            stored = self._live_session(self._pages.config_source())
         except BrokerError as error:
             # A login may work all the same, and replaces what cannot be read.
             log.warning(f"{self._broker.title}: the stored session cannot be read. {error}")
@@ -76,17 +77,21 @@ class OpenAlgoViews:
         if session.get("logged_in"):
             session["broker"] = self._broker.name
             return self._to_dashboard()
-        if request.method != "GET" or responses.wants_json():
+        if request.method != "GET" or wants_json():
             return None
         if "new" in request.args:
             session[self._new_login_key] = True
         if session.get(self._new_login_key):
             return None
-        return responses.see_other(self.continue_path)
+        return see_other(url_for(RESUME.format(self._broker.name)))
 
     def notice(self) -> str:
         """What to say above a fresh login form."""
         return str(session.pop(self._notice_key, ""))
+
+    def banner(self) -> Banner | None:
+        """Auto-login in one line."""
+        return self._service.banner(self._pages.account())
 
     def remember(self, _config: BrokerSettings, token: Secret, method: LoginMethod) -> None:
         """Keep a login's method until the host has its token."""
@@ -97,7 +102,7 @@ class OpenAlgoViews:
         try:
             response = self._finish_login(token, config)
         except BrokerError as error:
-            return responses.error_page(500, "OpenAlgo did not take it", messages.problem_of(error))
+            return self._pages.broker_error(error, "OpenAlgo did not take it")
         method = dict(self._methods).get(fingerprint(token), LoginMethod.OTP)
         try:
             save_session(self._store, config.account, token, self._clock.now(), method)
@@ -105,6 +110,20 @@ class OpenAlgoViews:
             # The login stands without it; auto-login, which needs it more, will say so.
             log.warning(f"{self._broker.title}: the session's record was not stored. {error}")
         return response
+
+    def may_manage(self) -> bool:
+        """Who may change auto-login: the user whose login it is, in OpenAlgo and at the broker."""
+        user, account = session.get("user"), self._pages.account()
+        if not user or not session.get("logged_in"):
+            return False
+        try:
+            return account is None or self._store.user_of(account) == user
+        except BrokerError:
+            return True  # whatever they try says what is wrong
+
+    def home(self) -> str:
+        """OpenAlgo's dashboard."""
+        return _DASHBOARD
 
     # The pages.
 
@@ -119,7 +138,7 @@ class OpenAlgoViews:
         config, stored = found
         if session.get("logged_in"):
             return self._to_dashboard()
-        problem: BrokerError | None = None
+        status, problem = 200, None
         if request.method == "POST":
             try:
                 self._guard.run(
@@ -129,20 +148,17 @@ class OpenAlgoViews:
             except LogInAgain as error:
                 return self._to_broker_login(str(error))
             except BrokerError as error:
-                problem = error
-        status = messages.status_of(problem) if problem else 200
-        shown = messages.problem_of(problem) if problem else None
-        if shown and responses.wants_json():
-            return responses.message_page(status, "", shown)
-        page = render_template(
-            "mstock/resume.html",
-            problem=shown,
-            client_code=masked(config.client_code),
+                status, problem = messages.status_of(error), messages.problem_of(error)
+        if problem and wants_json():
+            return json_error(status, problem)
+        return self._pages.render(
+            "resume",
+            status,
+            config=config,
+            problem=problem,
             logged_in_at=stored.logged_in_at,
-            anew=f"{self._broker.callback_path}?new=1",
-            **self.frame.of(config),
+            new_login=f"{self._broker.callback_path}?new=1",
         )
-        return responses.with_status(page, status)
 
     def funds(self) -> Response:
         """All figures of the account, for whoever is logged in to OpenAlgo and to the broker."""
@@ -152,42 +168,22 @@ class OpenAlgoViews:
         if isinstance(found, Response):
             return found
         config, stored = found
-        links = Links(refresh=self.funds_path, back=DASHBOARD, back_words="OpenAlgo's dashboard")
+        links = Links(url_for(FUNDS.format(self._broker.name)), "", _DASHBOARD, _BACK)
         try:
-            report = self._broker.fund_report(config, stored.token)
+            report = self._guard.run(
+                config, stored.token, lambda: self._broker.fund_report(config, stored.token)
+            )
         except LogInAgain as error:
             return self._to_broker_login(str(error))
         except BrokerError as error:
-            return funds_page.with_problem(self.frame, config, error, links)
-        return funds_page.with_figures(self.frame, config, report, self._clock, links)
+            return funds_page.with_problem(self._pages, config, error, links, self.banner())
+        return funds_page.with_figures(
+            self._pages, config, report, self._clock, links, self.banner()
+        )
 
     def require_user(self) -> Response | None:
         """Turn away who is not logged in to OpenAlgo."""
         return None if session.get("user") else _go(_APP_LOGIN, _NOT_LOGGED_IN, 401)
-
-    def may_manage(self) -> bool:
-        """Who may change auto-login: the user whose login it is, in OpenAlgo and at the broker."""
-        user = session.get("user")
-        if not user or not session.get("logged_in"):
-            return False
-        try:
-            return self._store.user_of(self._settings().account) == user
-        except BrokerError:
-            return True  # whatever they try says what is wrong
-
-    def template_context(self) -> dict[str, Any]:
-        """What the pages' templates may call: a line on auto-login, where there is one."""
-        return {"auto_line": self._auto_line} if self._service.has_page else {}
-
-    def _auto_line(self) -> auto_login_view.Line | None:
-        try:
-            account = self._settings().account
-        except SettingError:
-            return None
-        return self._service.banner(account, f"/{self._broker.name}/auto-login")
-
-    def _settings(self) -> BrokerSettings:
-        return self._broker.read_settings(None)
 
     def _live_session(self, config: BrokerSettings) -> StoredSession | None:
         if self._store.user_of(config.account) != session.get("user"):
@@ -195,20 +191,13 @@ class OpenAlgoViews:
         return self._sync.live_session(config)
 
     def _require_session(self) -> tuple[BrokerSettings, StoredSession] | Response:
-        """The settings and the user's live session, or what to answer without them."""
-        if not session.get("user"):
-            return _go(_APP_LOGIN, _NOT_LOGGED_IN, 401)
-        try:
-            config = self._settings()
-            stored = self._live_session(config)
-        except SettingError as error:
-            return responses.setting_page(error)
-        except BrokerError as error:
-            problem = messages.problem_of(error)
-            title = "Today's session cannot be read"
-            return responses.error_page(messages.status_of(error), title, problem)
+        """The settings and the live session, or where to go without. Raises `BrokerError`."""
+        turned_away = self.require_user()
+        if turned_away is not None:
+            return turned_away
+        config = self._pages.config_source()
+        stored, title = self._live_session(config), self._broker.title
         if stored is None:
-            title = self._broker.title
             return self._to_broker_login(f"Today's {title} session is over. Log in to {title}.")
         return config, stored
 
@@ -223,17 +212,17 @@ class OpenAlgoViews:
     def _to_broker_login(self, why: str) -> Response:
         if why:
             session[self._new_login_key] = True  # also when the broker did not confirm the end
-        if why and not responses.wants_json():
+        if why and not wants_json():
             session[self._notice_key] = why
         return _go(self._broker.callback_path, why or f"Log in to {self._broker.title} first.", 401)
 
     def _to_dashboard(self) -> Response:
-        return _go(DASHBOARD, f"You are logged in to {self._broker.title} already.", 200)
+        return _go(_DASHBOARD, f"You are logged in to {self._broker.title} already.", 200)
 
 
 def _go(where: str, message: str, status: int) -> Response:
     """Redirect a browser; a script gets the same address and the message as JSON."""
-    if not responses.wants_json():
-        return responses.see_other(where)
+    if not wants_json():
+        return see_other(where)
     kind = "success" if status == 200 else "error"
-    return responses.with_status(jsonify(status=kind, message=message, redirect=where), status)
+    return with_status(jsonify(status=kind, message=message, redirect=where), status)
