@@ -1,6 +1,6 @@
 """A month of trading days in a minute: does auto-login have its user in before the market opens?
 
-The plugin and the simulator talk over real sockets, by a clock that is set; the vault is a file.
+The plugin and the simulator talk over real sockets, by a clock that is set; the store is an SQLite file.
 Only time is not real: 22 trading days between 28 October and 27 November 2026, in which a Sunday
 has a special session, a Tuesday is a holiday, and daylight saving ends elsewhere.
 """
@@ -26,6 +26,7 @@ from broker._kit.sessions.store_factory import open_store
 from broker._kit.sessions.stored_session import load_session
 from broker._kit.sessions.trading_calendar import load_calendar
 from broker._kit.settings import ServiceSettings
+from broker.mstock.broker import MSTOCK
 from broker.mstock.client.connection import fresh_client
 from broker.mstock.settings import Config
 from broker_simulator.mstock import Simulator
@@ -75,7 +76,7 @@ class Month:
         self._simulator = simulator
         self._account = simulator.demo
         self._account.totp_enabled = True
-        self._upkeep = ServiceSettings(home=home)
+        self._settings = ServiceSettings(home=home)
         self._calendar = load_calendar(home)
         self._audit: list[str] = []
         self._notices: list[Notice] = []
@@ -128,7 +129,8 @@ class Month:
     def _started(self) -> AutoLogin:
         open_store.cache_clear()
         return AutoLogin(
-            open_store(self._upkeep),
+            MSTOCK,
+            open_store(MSTOCK, self._settings),
             lambda account: self._config if account == self._config.account else None,
             self._time,
             calendar=self._calendar,
@@ -155,7 +157,9 @@ class Month:
 
     def _logged_in_at(self) -> datetime | None:
         """When the session began that the store holds and that mStock answers to; None without."""
-        kept = load_session(open_store(self._upkeep), self._config.account, self._time.now())
+        kept = load_session(
+            open_store(MSTOCK, self._settings), self._config.account, self._time.now()
+        )
         if kept is None or kept.is_over:
             return None
         with fresh_client(self._config, self._time) as client:

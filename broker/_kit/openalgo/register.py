@@ -21,7 +21,7 @@ from broker._kit.clock import SYSTEM_CLOCK, Clock
 from broker._kit.errors import BrokerError, SettingError
 from broker._kit.faults import fault_location
 from broker._kit.openalgo import auth_table, host
-from broker._kit.sessions.scheduler import start_ticking
+from broker._kit.sessions.timers import start_ticking
 from broker._kit.settings import environment
 from broker._kit.web.pages import Pages
 

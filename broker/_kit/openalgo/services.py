@@ -60,6 +60,7 @@ def _auto_login(
     try:
         calendar, tell = _calendar_and_notices(broker, clock)
         auto = AutoLogin(
+            broker,
             store,
             sync.settings_of,
             clock,
@@ -80,7 +81,7 @@ def _calendar_and_notices(
     """The trading days, and where a failure is reported; a wrong setting costs only the latter."""
     try:
         settings = ServiceSettings.from_env()
-        return load_calendar(settings.home), teller(settings, clock)
+        return load_calendar(settings.home), teller(broker, settings, clock)
     except SettingError as error:
         log.error(f"{broker.title}: nobody can be told of a failed auto-login. {error}")
         return load_calendar(), lambda notice: log.error(f"{broker.title}: {notice.words}")

@@ -9,6 +9,7 @@ from broker._kit.openalgo import auth_table, host, host_logins
 from broker._kit.openalgo.session_store import OpenAlgoSessionStore
 from broker._kit.secret import Secret
 from broker._kit.sessions.stored_session import (
+    EndReason,
     LoginMethod,
     StoredSession,
     delete_session,
@@ -66,7 +67,7 @@ class SessionSync:
         if stored is None or not self._is_over(config, stored):
             return
         if self._guard.confirm_over(config.with_timeouts(_SHORT), stored.token):
-            delete_session(self._store, config.account, stored.token)
+            delete_session(self._store, config.account, stored.token, EndReason.REFUSED)
 
     def log_out(self, user: str, encrypted: str) -> None:
         """Log out at the broker what the host has revoked or is about to."""

@@ -1,4 +1,4 @@
-"""On which days the exchange trades, from a table that ships with the plugin and can be mended.
+"""On which days the exchange trades, from a table that ships with the plugin and can be corrected.
 
 The exchange announces a year's holidays in the December before it, and may add a special session
 or move a holiday at short notice. Then a new line goes into `trading_days.json`, or, without
@@ -126,7 +126,7 @@ def _read(path: str) -> _Table:
         # Of JSON's own errors only the place; the rest are this room's words.
         at = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else f": {error}"
         what = f"is not a table of trading days{at}"
-    raise SettingError(f"{path} {what}.", "Mend it or take it away.")
+    raise SettingError(f"{path} {what}.", "Correct it or remove it.")
 
 
 def _table(value: Any) -> _Table:

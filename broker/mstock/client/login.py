@@ -11,7 +11,6 @@ import secrets
 from broker._kit.broker import LogoutResult, OtpChallenge
 from broker._kit.errors import BrokerError, FixConfiguration, LoginUnfinished, Unreachable
 from broker._kit.secret import Secret
-from broker._kit.sessions.token_guards import the_watch
 from broker.mstock.client.connection import forget, fresh_client
 from broker.mstock.errors import InputException, TokenException
 from broker.mstock.settings import Config
@@ -46,7 +45,7 @@ def verify_otp(config: Config, otp: Secret, ticket: Secret) -> Secret:
     code = _six_digits(otp, "OTP")
     _check_ticket(config, ticket)
     with fresh_client(config) as client:
-        return _noted(client.session_token(ticket, code))
+        return client.session_token(ticket, code)
 
 
 def login_with_totp(config: Config, password: Secret, totp_code: Secret) -> Secret:
@@ -60,7 +59,7 @@ def login_with_totp(config: Config, password: Secret, totp_code: Secret) -> Secr
     with fresh_client(config) as client:
         reply = client.login(config.client_code, password)
         try:
-            return _noted(client.verify_totp(reply.ticket, code))
+            return client.verify_totp(reply.ticket, code)
         except Unreachable:
             raise LoginUnfinished(
                 "mStock took the password, but the authenticator code could not be sent.",
@@ -89,11 +88,6 @@ def logout(config: Config, token: Secret) -> LogoutResult:
             f"The token dies at midnight IST anyway; you can also log out in the mStock app.{code}",
         )
     return LogoutResult(True, "mStock has confirmed the logout.")
-
-
-def _noted(token: Secret) -> Secret:
-    the_watch().logged_in(token)
-    return token
 
 
 def _check_password(password: Secret) -> None:
