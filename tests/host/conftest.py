@@ -10,16 +10,13 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from broker._kit.broker import Broker, FundReport, LogoutResult
+from broker._kit.broker import Broker, LogoutResult
 from broker._kit.openalgo import register, services
 from broker._kit.openalgo.session_store import OpenAlgoSessionStore
 from broker._kit.secret import Secret
 from broker._kit.sessions.auto_login import AutoLoginStatus
-from broker._kit.sessions.token_guard import token_guard
 from broker._kit.settings import Account
 from broker.mstock.broker import MSTOCK
-from broker.mstock.client import login
-from broker.mstock.mapping.fund_report import fund_report
 from broker.mstock.settings import Config
 from tests.host.openalgo import OpenAlgo, PatientClock
 from tests.web.helpers import Browser, FakeMstock, settings
@@ -54,11 +51,8 @@ def store(openalgo: OpenAlgo) -> OpenAlgoSessionStore:
 
 
 @pytest.fixture
-def mstock(monkeypatch: pytest.MonkeyPatch) -> FakeMstock:
-    fake = FakeMstock()
-    for name in ("send_otp", "verify_otp", "login_with_totp", "logout"):
-        monkeypatch.setattr(login, name, getattr(fake, name))
-    return fake
+def mstock() -> FakeMstock:
+    return FakeMstock()
 
 
 @pytest.fixture
@@ -69,28 +63,13 @@ def logouts() -> list[Config]:
 
 @pytest.fixture
 def broker(mstock: FakeMstock, logouts: list[Config]) -> Broker:
-    """mStock as the kit is handed it, over the fake: its funds are one read, like its check."""
-
-    def ask(config: Config, token: Secret) -> FundReport:
-        return fund_report(mstock.get_fund_summary(token.reveal(), config=config), "cash")
-
-    def fund_report_of(config: Config, token: Secret) -> FundReport:
-        return token_guard(made).run(config, token, lambda: ask(config, token))
+    """mStock as the kit is handed it, over the fake; its session is checked by asking for funds."""
 
     def log_out(config: Config, token: Secret) -> LogoutResult:
         logouts.append(config)
         return mstock.logout(config, token)
 
-    made = replace(
-        MSTOCK,
-        send_otp=mstock.send_otp,
-        verify_otp=mstock.verify_otp,
-        log_in_with_totp=mstock.login_with_totp,
-        check_session=ask,
-        fund_report=fund_report_of,
-        log_out=log_out,
-    )
-    return made
+    return replace(mstock.broker, check_session=mstock.fund_report, log_out=log_out)
 
 
 class Ticking:
@@ -102,7 +81,9 @@ class Ticking:
         self.ticks = 0
         self.tick: Callable[[], object] = lambda: None
 
-    def make(self, store: Any, config_of: Any, clock: Any, **given: Any) -> Ticking.Auto:
+    def make(
+        self, broker: Any, store: Any, config_of: Any, clock: Any, **given: Any
+    ) -> Ticking.Auto:
         self.made = given
         return self.Auto(self)
 

@@ -11,7 +11,6 @@ from broker._kit.errors import LogInAgain, Unreachable
 from broker._kit.openalgo import register
 from broker._kit.openalgo.register import LazyServices
 from broker._kit.openalgo.session_store import OpenAlgoSessionStore
-from broker._kit.sessions.store import Item
 from broker.mstock.api.funds import get_margin_data
 from broker.mstock.broker import MSTOCK
 from broker.mstock.errors import TokenException
@@ -94,7 +93,7 @@ def test_a_day_and_the_next(
         "accepted": "yes",
     }
     assert browser.post(entry, PAGE).status == 200
-    assert store.get(live.account, Item.TOTP_SECRET) is not None
+    assert store.load(live.account).totp_secret is not None
     row = repr(vars(openalgo.row()))
     assert simulator.demo.password not in row
     assert simulator.demo.totp_secret not in row

@@ -11,7 +11,7 @@ from flask import Flask
 from broker._kit.broker import Broker
 from broker._kit.openalgo import auth_table, register, services
 from broker._kit.openalgo.register import is_serving_process
-from broker._kit.web import blueprints
+from broker._kit.web.pages import Pages
 from broker.mstock.settings import Config
 from tests.host.conftest import Ticking
 from tests.host.openalgo import OpenAlgo, PatientClock
@@ -46,9 +46,9 @@ class TestARegisterThatFails:
     @pytest.mark.parametrize(
         ("where", "name", "what"),
         [
-            (blueprints, "login_door", "the login page"),
-            (blueprints, "auto_login_door", "the auto-login page"),
-            (blueprints, "finished", "the funds page"),
+            (Pages, "form_blueprint", "the login page"),
+            (Pages, "form_blueprint", "the auto-login page"),
+            (Pages, "blueprint", "the funds page"),
             (auth_table, "on_revoked", "the logout at the broker"),
             (register, "start_ticking", "auto-login"),
         ],
@@ -75,7 +75,7 @@ class TestARegisterThatFails:
     def test_without_a_rule_of_ours_the_hosts_own_serves(
         self, openalgo: OpenAlgo, config: Config, broker: Broker, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(blueprints, "login_door", self.broken)
+        monkeypatch.setattr(Pages, "form_blueprint", self.broken)
         app = openalgo.app()
         register.register(broker, app)
         app.extensions["mstock"].stop()

@@ -14,6 +14,7 @@ from broker._kit.openalgo.session_store import OpenAlgoSessionStore
 from broker._kit.openalgo.session_sync import SessionSync
 from broker._kit.secret import Secret
 from broker._kit.sessions.stored_session import LoginMethod, load_session
+from broker._kit.sessions.token_guard import token_guard
 from broker.mstock.broker import MSTOCK
 from broker.mstock.errors import TokenException
 from broker.mstock.settings import Config
@@ -111,10 +112,11 @@ class TestRevokedTokens:
 
     def refuse(self, mstock: FakeMstock, times: int) -> None:
         errors = [TokenException("mStock has ended the session.") for _ in range(times)]
-        mstock.will_fail("get_fund_summary", *errors)
+        mstock.will_fail("fund_report", *errors)
 
     def api_call(self, broker: Broker, config: Config, token: str) -> object:
-        return broker.fund_report(config, Secret(token))
+        secret = Secret(token)
+        return token_guard(broker).run(config, secret, lambda: broker.fund_report(config, secret))
 
     @pytest.fixture
     def token(
@@ -151,7 +153,7 @@ class TestRevokedTokens:
         row = openalgo.row()
         assert (row.is_revoked, row.broker) == (True, "mstock")
         no_logout(mstock)  # it is over there already
-        assert mstock.calls == ["get_fund_summary"]
+        assert mstock.calls == ["fund_report"]
         assert browser.get().step == "password"
 
     def test_a_browser_without_a_broker_login_does_not(
@@ -171,7 +173,7 @@ class TestRevokedTokens:
     def test_mstock_that_cannot_be_asked_changes_nothing(
         self, token: str, browser: Browser, openalgo: OpenAlgo, mstock: FakeMstock
     ) -> None:
-        mstock.will_fail("get_fund_summary", Unreachable("mStock is unreachable."))
+        mstock.will_fail("fund_report", Unreachable("mStock is unreachable."))
         assert browser.raw(self.STATUS).json["broker_session_expired"] is False
         assert openalgo.token() == token
         assert browser.get().step == "password"  # and no way back to the dashboard
@@ -196,7 +198,7 @@ class TestRevokedTokens:
         self, token: str, browser: Browser, openalgo: OpenAlgo, mstock: FakeMstock
     ) -> None:
         def log_in(name: str) -> None:
-            if name == "get_fund_summary":
+            if name == "fund_report":
                 mstock.before = lambda name: None
                 openalgo.upsert_auth("trader", NEW.reveal(), "mstock")
 
@@ -248,7 +250,7 @@ class TestRenewal:
         assert openalgo.token() == NEW.reveal()
         kept = load_session(store, config.account, clock.now())
         assert kept is not None
-        assert (kept.how, kept.is_over) == (LoginMethod.AUTO, False)
+        assert (kept.method, kept.is_over) == (LoginMethod.AUTO, False)
 
     def test_without_its_device_the_token_would_be_gone(
         self, browser: Browser, openalgo: OpenAlgo, clock: PatientClock, config: Config
