@@ -6,12 +6,14 @@ import subprocess
 import sys
 
 import pytest
+from broker._kit.web.pages import Pages
 from flask import Flask
 
 from broker._kit.broker import Broker
+from broker._kit.errors import SettingError
 from broker._kit.openalgo import auth_table, register, services
 from broker._kit.openalgo.register import is_serving_process
-from broker._kit.web.pages import Pages
+from broker._kit.sessions.trading_calendar import Calendar
 from broker.mstock.settings import Config
 from tests.host.conftest import Ticking
 from tests.host.openalgo import OpenAlgo, PatientClock
@@ -101,10 +103,21 @@ class TestARegisterThatFails:
     def test_logins_by_hand_work_without_auto_login(
         self, browser: Browser, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(services, "AutoLogin", self.broken)
+        def load(home: str | None) -> Calendar:
+            raise SettingError("trading-days.json cannot be used.", "Correct it.")
+
+        monkeypatch.setattr(services, "load_calendar", load)
         assert browser.log_in().text == "the dashboard"
         page = browser.get("/mstock/auto-login")
-        assert "Auto-login could not be made ready" in page.alert
+        assert "trading-days.json cannot be used." in page.alert
+
+    def test_a_wrong_setting_for_notices_costs_only_the_notices(
+        self, browser: Browser, ticking: Ticking, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("BROKER_NOTIFY_URL", "nowhere")
+        assert browser.log_in().text == "the dashboard"
+        ticking.tick()
+        assert ticking.ticks == 1
 
     def test_a_host_without_its_table(
         self,

@@ -195,8 +195,8 @@ class OpenAlgoSessionStore:
     def _sealed(self, row: AuthRow, index: int, part: _Part) -> str | None:
         if row.aux[index] and self._part(row, index) is None:
             raise StoreError(
-                f"OpenAlgo's column {auth_table.AUX_COLUMNS[index]} holds something that is not this "
-                "plugin's; it was left as it is.",
+                f"OpenAlgo's column {auth_table.AUX_COLUMNS[index]} holds something that is not "
+                "this plugin's; it was left as it is.",
                 "Another broker's plugin keeps it there: auto-login cannot be used beside it.",
             )
         if part.record.is_empty:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Any
 
 from flask import Response, jsonify, make_response, request, session, url_for
@@ -16,10 +15,16 @@ from broker._kit.openalgo.session_sync import SessionSync
 from broker._kit.secret import Secret
 from broker._kit.sessions.stored_session import LoginMethod, StoredSession, save_session
 from broker._kit.sessions.token_guard import TokenGuard
-from broker._kit.sessions.token_life import fingerprint
 from broker._kit.web import funds_page, messages
 from broker._kit.web.funds_page import Links
-from broker._kit.web.pages import Pages, json_error, see_other, wants_json, with_status
+from broker._kit.web.pages import (
+    Pages,
+    json_error,
+    see_other,
+    sent_fields,
+    wants_json,
+    with_status,
+)
 from broker._kit.web.session_service import Banner, SessionService
 
 # Endpoints, for a broker's name.
@@ -50,7 +55,6 @@ class OpenAlgoViews:
         self._sync = sync
         self._service = service
         self._clock = clock
-        self._methods: deque[tuple[str, LoginMethod]] = deque(maxlen=16)
         # Keys of the host's browser session, a cookie that its owner can read: nothing secret.
         self._notice_key = f"{pages.broker.name}_notice"
         self._new_login_key = f"{pages.broker.name}_new_login"
@@ -93,17 +97,13 @@ class OpenAlgoViews:
         """Auto-login in one line."""
         return self._service.banner(self._pages.account())
 
-    def remember(self, _config: BrokerSettings, token: Secret, method: LoginMethod) -> None:
-        """Keep a login's method until the host has its token."""
-        self._methods.append((fingerprint(token), method))
-
     def on_success(self, token: Secret, config: BrokerSettings) -> Response:
         """Hand the new token to the host and return its answer; store when and how it was got."""
         try:
             response = self._finish_login(token, config)
         except BrokerError as error:
             return self._pages.broker_error(error, "OpenAlgo did not take it")
-        method = dict(self._methods).get(fingerprint(token), LoginMethod.OTP)
+        method = LoginMethod.OTP if sent_fields(("otp",)).get("otp") else LoginMethod.TOTP
         try:
             save_session(self._store, config.account, token, self._clock.now(), method)
         except BrokerError as error:
