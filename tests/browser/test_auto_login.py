@@ -70,7 +70,7 @@ def test_from_switching_on_to_the_next_morning(
     shoot: Shoot,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(standalone_views, "_LOOK_AGAIN", (1.0, 300.0))
+    monkeypatch.setattr(standalone_views, "_REFRESH_S", (1.0, 300.0))
     clock = demo.simulator.clock
     page = new_context(viewport={"width": 1100, "height": 760}).new_page()
     page.goto(demo.url)

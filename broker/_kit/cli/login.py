@@ -16,7 +16,7 @@ from broker._kit.sessions import stored_session
 from broker._kit.sessions.stored_session import LoginMethod
 from broker._kit.web.formatting import count
 from broker._kit.web.messages import PERHAPS_NOT_SENT
-from broker._kit.web.pending_view import Rules
+from broker._kit.web.pending_logins import Rules
 from broker.mstock.client import login as mstock
 
 # After these another code may be entered: mStock refused this one, or did not look at it.

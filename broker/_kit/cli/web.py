@@ -23,8 +23,9 @@ def web(port: int | None) -> None:
     While it runs, auto-login is at work, if you have switched it on.
     """
     # Flask takes its time to load, and no other command needs it.
-    from broker._kit.web import standalone_services
+    from broker._kit.web import standalone_app
     from broker._kit.web.server import LoopbackServer
+    from broker.mstock.broker import MSTOCK
 
     config = from_env_file()
     upkeep = ServiceSettings.from_env(file_environment())
@@ -37,7 +38,7 @@ def web(port: int | None) -> None:
         ) from None
     with server:
         # Read anew at each request: a mended line needs no restart.
-        stop = standalone_services.start(from_env_file, upkeep, server)
+        stop = standalone_app.start(MSTOCK, from_env_file, upkeep, server)
         kind = "LIVE" if config.is_live else "SIMULATOR"
         output.out(f"mStock {kind}, API type {config.api_type}: open {server.url}/")
         output.out("Ctrl-C ends it; a session that is not logged out dies at midnight IST.")

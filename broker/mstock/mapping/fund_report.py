@@ -103,6 +103,7 @@ def fund_report(summary: FundSummary, view: str) -> FundReport:
         ),
         host_fields=host.for_host(),
         fields={each.name: _plain(getattr(summary, each.name)) for each in fields(summary)},
+        note="mStock does not define its figures; the explanations are read from their names.",
     )
 
 
