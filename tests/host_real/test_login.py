@@ -128,7 +128,7 @@ class TestATokenThatDied:
         for _ in range(3):
             answer = trader.rest("funds", key)
             assert answer.status_code == 500
-            assert "Log in again" in answer.json()["message"]
+            assert "log in again" in answer.json()["message"].lower()
         assert host.row()["is_revoked"] == 0
         before = funds_calls(simulator)
         assert trader.status()["broker_session_expired"] is True
