@@ -224,16 +224,6 @@ class TestTheStreamingAdapter:
         )
         assert self.run(code, tmp_path) == "NOT_AVAILABLE\n"
 
-    def test_a_plugin_copied_in_halves(self, tmp_path: Path) -> None:
-        code = (
-            "import sys\n"
-            "sys.modules['broker._kit.openalgo.host'] = None\n"
-            "sys.modules['broker.mstock.not_implemented'] = None\n"
-            "from broker.mstock.streaming.mstock_adapter import MstockWebSocketAdapter as A\n"
-            "print(A().connect()['message'])"
-        )
-        assert "not available" in self.run(code, tmp_path)
-
     def test_no_other_name_is_made_up(self) -> None:
         module = __import__(
             "broker.mstock.streaming.mstock_adapter", fromlist=["MstockWebSocketAdapter"]

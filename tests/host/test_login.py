@@ -207,6 +207,7 @@ class TestGoOn:
         page = browser.get()
         assert page.heading == "Today's mStock session"
         assert "at 09:00 IST" in page.text
+        assert f'href="{CALLBACK}?new=1"' in page.html
         mstock.calls.clear()
         answer = browser.post(page.forms[0], "/mstock/continue")
         assert answer.text == "the dashboard"

@@ -170,7 +170,7 @@ def _auto_login(services: LazyServices) -> Blueprint:
 
 def _pages(services: LazyServices) -> Blueprint:
     name = services.pages.broker.name
-    blueprint = services.pages.blueprint("host")
+    blueprint = services.pages.blueprint("openalgo")
     blueprint.add_url_rule(
         f"/{name}/continue",
         "resume",

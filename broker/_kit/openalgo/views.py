@@ -28,7 +28,7 @@ from broker._kit.web.pages import (
 from broker._kit.web.session_service import Banner, SessionService
 
 # Endpoints, for a broker's name.
-RESUME, FUNDS = "{}_host.resume", "{}_host.funds"
+RESUME, FUNDS = "{}_openalgo.resume", "{}_openalgo.funds"
 _DASHBOARD, _BACK = "/dashboard", "OpenAlgo's dashboard"
 _APP_LOGIN = "/auth/login"
 _NOT_LOGGED_IN = "Your OpenAlgo session is over. Log in to OpenAlgo again."
@@ -157,7 +157,7 @@ class OpenAlgoViews:
             config=config,
             problem=problem,
             logged_in_at=stored.logged_in_at,
-            anew=f"{self._broker.callback_path}?new=1",
+            new_login=f"{self._broker.callback_path}?new=1",
         )
 
     def funds(self) -> Response:
