@@ -73,14 +73,14 @@ def auth_rows() -> list[AuthRow]:
     ]
 
 
-def write_aux(user: str, texts: Mapping[str, str | None]) -> bool:
-    """Write encrypted texts into the user's spare columns; False when the user has no row."""
+def write_aux(user: str, texts: Mapping[str, str | None]) -> None:
+    """Write encrypted texts into the spare columns of the user's row."""
     from sqlalchemy import update
 
     model = attribute(AUTH_DB, "Auth")
     change = update(model).where(column(model, "name") == user).values(dict(texts))
     with _own_session() as database, database.begin():
-        return bool(getattr(database.execute(change), "rowcount", 0))
+        database.execute(change)
 
 
 def store_token(broker: Broker, user: str, token: Secret, client_code: str) -> None:
