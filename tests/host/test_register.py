@@ -6,7 +6,6 @@ import subprocess
 import sys
 
 import pytest
-from broker._kit.web.pages import Pages
 from flask import Flask
 
 from broker._kit.broker import Broker
@@ -14,6 +13,7 @@ from broker._kit.errors import SettingError
 from broker._kit.openalgo import auth_table, register, services
 from broker._kit.openalgo.register import is_serving_process
 from broker._kit.sessions.trading_calendar import Calendar
+from broker._kit.web.pages import Pages
 from broker.mstock.settings import Config
 from tests.host.conftest import Ticking
 from tests.host.openalgo import OpenAlgo, PatientClock
