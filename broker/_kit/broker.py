@@ -84,6 +84,10 @@ class FundLine:
     amount: Decimal
     signed: bool = False
 
+    @property
+    def is_zero(self) -> bool:
+        return not self.amount
+
 
 @dataclass(frozen=True, slots=True)
 class FundGroup:

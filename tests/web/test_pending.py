@@ -112,13 +112,6 @@ def test_the_time_asleep_counts(store: PendingLogins, clock: FakeClock) -> None:
     assert store.look("b1", ACCOUNT) is None
 
 
-def test_a_wall_clock_set_back_does_not_prolong_it(store: PendingLogins, clock: FakeClock) -> None:
-    begin(store)
-    clock.wall -= timedelta(hours=1)
-    clock.ticks += 300
-    assert store.look("b1", ACCOUNT) is None
-
-
 def test_it_is_wiped_although_nobody_calls_again(
     store: PendingLogins, clock: FakeClock, jobs: list[tuple[float, Callable[[], None]]]
 ) -> None:

@@ -238,7 +238,8 @@ def test_an_outage_keeps_the_session_and_says_so(
     # Only after an outage is that all there is to say.
     assert ("You are still logged in." in page.text) is isinstance(error, WaitAndRetry)
     assert "Try again" in page.text
-    assert "₹" not in page.text
+    assert "These are the figures of 23 Nov 2026, 09:00:00 IST." in page.text
+    assert "Available to trade now ₹3,64,340.85" in page.text
     assert browser.get("/funds").status == 200
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from flask import Response
 
@@ -27,6 +28,13 @@ class Links(NamedTuple):
     back_words: str = ""
 
 
+class Shown(NamedTuple):
+    """Figures, and when the broker gave them."""
+
+    report: FundReport
+    at: datetime
+
+
 def with_figures(
     pages: Pages,
     config: BrokerSettings,
@@ -42,9 +50,7 @@ def with_figures(
         formatting=formatting,
         links=links,
         banner=banner,
-        report=report,
-        as_of=date_time(clock.now()),
-        bar=formatting.bar(report.in_use, report.available),
+        **_figures(Shown(report, clock.now())),
     )
 
 
@@ -54,8 +60,9 @@ def with_problem(
     error: BrokerError,
     links: Links,
     banner: Banner | None = None,
+    last: Shown | None = None,
 ) -> Response:
-    """The page that says why there are no figures; the session goes on."""
+    """The page that says why there are no new figures, above the `last` ones."""
     return pages.render(
         "funds",
         messages.status_of(error),
@@ -63,6 +70,13 @@ def with_problem(
         formatting=formatting,
         links=links,
         banner=banner,
+        **(_figures(last) if last else {}),
         problem=messages.problem_of(error),
         after_problem=_STILL_IN if isinstance(error, WaitAndRetry) else _LOG_OUT_AND_IN,
     )
+
+
+def _figures(shown: Shown) -> dict[str, Any]:
+    report, at = shown
+    bar = formatting.bar(report.in_use, report.available)
+    return {"report": report, "as_of": date_time(at), "bar": bar}

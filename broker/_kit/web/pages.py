@@ -66,12 +66,14 @@ class Pages:
         *,
         phone_url: str = "",
         has_policy: bool = True,
+        funds_endpoint: str = "funds",
     ) -> None:
         self.broker = broker
         self.config_source = config_source
         self.static = f"/{broker.name}/static"
         self.login_endpoint = f"{broker.name}_login.callback"
         self.auto_login_endpoint = f"{broker.name}_auto_login.page"
+        self.funds_endpoint = funds_endpoint
         self._phone_url = phone_url
         self._has_policy = has_policy
 
@@ -161,6 +163,14 @@ class Pages:
         around: dict[str, Any] = {
             "broker": self.broker,
             "login_page": self.login_endpoint,
+            "pages": [
+                (name, endpoint)
+                for name, endpoint in (
+                    ("Funds", self.funds_endpoint),
+                    ("Auto-login", self.auto_login_endpoint),
+                )
+                if endpoint in current_app.view_functions
+            ],
             "auto_login_page": self.auto_login_endpoint,
             "style": f"{static}/style.css",
             "icon": f"{static}/icon.svg",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
@@ -79,27 +79,13 @@ class Waiting:
     is_resent: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Moment:
-    """Both clocks: the steady one stands still while a laptop sleeps, the wall clock may be set."""
-
-    steady: float
-    wall: datetime
-
-
 @dataclass(slots=True)
 class _Login:
     account: Account
     password: Secret | None
-    opened: _Moment
-    tries_left: int
-    resends_left: int
-    login_id: str
+    password_until: datetime
     ticket: Secret
-    sent_to: str
-    sent: _Moment
-    asked: _Moment
-    is_resent: bool = False
+    shown: Waiting
 
 
 class PendingLogins:
@@ -133,28 +119,26 @@ class PendingLogins:
                     self._end(each, Why.REPLACED)
             while len(self._logins) >= self.rules.capacity:
                 self._end(next(iter(self._logins)), Why.DROPPED)
-            now = self._now()
-            self._logins[browser] = login = _Login(
-                account=account,
-                password=password,
-                opened=now,
+            now = self._clock.now()
+            shown = Waiting(
+                login_id="",
+                sent_to="",
+                sent_at=now,
+                ends_at=now,
                 tries_left=self.rules.tries,
                 resends_left=self.rules.resends,
-                login_id=secrets.token_urlsafe(12),
-                ticket=challenge.ticket,
-                sent_to=challenge.message,
-                sent=now,
-                asked=now,
+                resend_from=now,
+                is_resent=False,
             )
-            waiting = self._shown(login)
-        self._later(self.rules.life + 1, self.sweep)
-        return waiting
+            life = timedelta(seconds=self.rules.life)
+            self._logins[browser] = _Login(account, password, now + life, challenge.ticket, shown)
+            return self._sent(self._logins[browser], challenge)
 
     def look(self, browser: str, account: Account) -> Waiting | None:
         """What is open for this browser and account, None when nothing is."""
         with self._lock:
             login = self._find(browser, account)
-            return self._shown(login) if login else None
+            return login.shown if login else None
 
     def why_ended(self, browser: str) -> Why | None:
         """Why this browser's last login ended without its doing; told once."""
@@ -175,9 +159,9 @@ class PendingLogins:
         """What the next OTP is asked for with. Raises `Gone`, `NoResendLeft`, `TooSoon`."""
         with self._lock:
             login = self._claim(browser, account, login_id)
-            if login.password is None or login.resends_left < 1:
+            if login.password is None or login.shown.resends_left < 1:
                 raise NoResendLeft
-            wait = self.rules.resend_gap - self._age(login.asked)
+            wait = (login.shown.resend_from - self._clock.now()).total_seconds()
             if wait > 0:
                 raise TooSoon(wait)
             return login.password
@@ -191,14 +175,9 @@ class PendingLogins:
         """
         with self._lock:
             login = self._claim(browser, account, login_id)
-            login.resends_left -= 1
-            login.login_id = secrets.token_urlsafe(12)
-            login.ticket, login.sent_to = challenge
-            login.sent = login.asked = self._now()
-            login.is_resent = True
-            waiting = self._shown(login)
-        self._later(self.rules.life + 1, self.sweep)
-        return waiting
+            left = max(0, login.shown.resends_left - 1)
+            login.shown = replace(login.shown, resends_left=left, is_resent=True)
+            return self._sent(login, challenge)
 
     def use_up(
         self, browser: str, account: Account, login_id: str, *, tries: int = 0, resends: int = 0
@@ -209,20 +188,23 @@ class PendingLogins:
         """
         with self._lock:
             login = self._claim(browser, account, login_id)
-            login.tries_left -= tries
-            login.resends_left -= resends
-            if resends:
-                login.asked = self._now()
-            if login.tries_left < 1:
+            shown = login.shown
+            login.shown = replace(
+                shown,
+                tries_left=shown.tries_left - tries,
+                resends_left=shown.resends_left - resends,
+                resend_from=self._next_resend() if resends else shown.resend_from,
+            )
+            if login.shown.tries_left < 1:
                 self._end(browser, Why.TRIED_OUT)
                 raise Gone(Why.TRIED_OUT)
-            return self._shown(login)
+            return login.shown
 
     def close(self, browser: str, why: Why, *, only: str = "") -> None:
         """Forget this browser's login if there is one, or only if it has that id."""
         with self._lock:
             login = self._logins.get(browser)
-            if login is not None and only in ("", login.login_id):
+            if login is not None and only in ("", login.shown.login_id):
                 self._end(browser, why)
 
     def sweep(self) -> None:
@@ -241,7 +223,7 @@ class PendingLogins:
         if login is None:
             ended_id, why = self._ended.get(browser, ("", Why.UNKNOWN))
             raise Gone(why if ended_id == login_id else Why.UNKNOWN)
-        if login.login_id != login_id:
+        if login.shown.login_id != login_id:
             raise Gone(Why.REPLACED)
         return login
 
@@ -254,38 +236,36 @@ class PendingLogins:
             return None
         return login
 
+    def _sent(self, login: _Login, challenge: OtpChallenge) -> Waiting:
+        """An OTP is on its way: it has a new id, and its own time."""
+        now = self._clock.now()
+        login.ticket = challenge.ticket
+        login.shown = replace(
+            login.shown,
+            login_id=secrets.token_urlsafe(12),
+            sent_to=challenge.message,
+            sent_at=now,
+            ends_at=now + timedelta(seconds=self.rules.life),
+            resend_from=self._next_resend(),
+        )
+        self._later(self.rules.life + 1, self.sweep)
+        return login.shown
+
+    def _next_resend(self) -> datetime:
+        return self._clock.now() + timedelta(seconds=self.rules.resend_gap)
+
     def _sweep(self) -> None:
+        now = self._clock.now()
         for each, login in list(self._logins.items()):
-            if self._age(login.sent) >= self.rules.life:
+            if now >= login.shown.ends_at:
                 self._end(each, Why.EXPIRED)
-            elif self._age(login.opened) >= self.rules.life:
+            elif now >= login.password_until:
                 login.password = None
+                login.shown = replace(login.shown, resends_left=0)
 
     def _end(self, browser: str, why: Why) -> None:
         login = self._logins.pop(browser)
         self._ended.pop(browser, None)
-        self._ended[browser] = (login.login_id, why)
+        self._ended[browser] = (login.shown.login_id, why)
         while len(self._ended) > self.rules.capacity:
             self._ended.popitem(last=False)
-
-    def _shown(self, login: _Login) -> Waiting:
-        def after(moment: _Moment, seconds: float) -> datetime:
-            return moment.wall + timedelta(seconds=seconds)
-
-        return Waiting(
-            login_id=login.login_id,
-            sent_to=login.sent_to,
-            sent_at=login.sent.wall,
-            ends_at=after(login.sent, self.rules.life),
-            tries_left=login.tries_left,
-            resends_left=0 if login.password is None else login.resends_left,
-            resend_from=after(login.asked, self.rules.resend_gap),
-            is_resent=login.is_resent,
-        )
-
-    def _now(self) -> _Moment:
-        return _Moment(self._clock.monotonic(), self._clock.now())
-
-    def _age(self, moment: _Moment) -> float:
-        steady = self._clock.monotonic() - moment.steady
-        return max(steady, (self._clock.now() - moment.wall).total_seconds())

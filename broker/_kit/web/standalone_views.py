@@ -14,8 +14,9 @@ from broker._kit.errors import BrokerError, SessionExpired, SettingError
 from broker._kit.secret import Secret
 from broker._kit.sessions.browser_sessions import BrowserSessions, DaySession
 from broker._kit.sessions.token_guard import TokenGuard
+from broker._kit.sessions.token_life import fingerprint
 from broker._kit.web import funds_page
-from broker._kit.web.funds_page import Links
+from broker._kit.web.funds_page import Links, Shown
 from broker._kit.web.pages import Pages, see_other, wants_json
 from broker._kit.web.session_service import Banner, SessionService
 from broker._kit.web.single_submit import AlreadySubmitted, SingleSubmit
@@ -53,6 +54,7 @@ class StandaloneViews:
         self._guard = guard
         self._clock = clock
         self._logouts: SingleSubmit[LogoutResult] = SingleSubmit()
+        self._last: dict[str, Shown] = {}
 
     # What the login and auto-login pages ask.
 
@@ -112,8 +114,11 @@ class StandaloneViews:
                 return see_other(url_for("funds"))  # a newer one had been stored meanwhile
             return self._to_login(str(error))
         except BrokerError as error:
-            page = funds_page.with_problem(self._pages, config, error, links, banner)
+            last = self._last.get(fingerprint(day.token))
+            page = funds_page.with_problem(self._pages, config, error, links, banner, last)
         else:
+            # Only this session's: figures of another day or account are nobody's last.
+            self._last = {fingerprint(day.token): Shown(report, self._clock.now())}
             page = funds_page.with_figures(self._pages, config, report, self._clock, links, banner)
         # The browser comes back when the session is over, to be told so; no script needed.
         return self._refresh(page, max(1, self._seconds_to(day.ends_at) + 1))
@@ -145,6 +150,7 @@ class StandaloneViews:
         if day is None or day.ends_at.isoformat() != ends:
             raise _NotLoggedIn
         self._browsers.drop(key)
+        self._last = {}
         config = self._settings_for(day)
         result = self._broker.log_out(config, day.token)
         self._service.delete(config.account, day.token)
