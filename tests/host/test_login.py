@@ -163,6 +163,8 @@ def test_all_figures(browser: Browser, mstock: FakeMstock) -> None:
     mstock.will_fail("fund_report", Unreachable("mStock is unreachable.", "Try again."))
     page = browser.get("/mstock/funds")
     assert (page.status, "mStock is unreachable." in page.alert) == (503, True)
+    assert "₹3,64,340.85" in page.text  # the last ones stay, with their time
+    assert "09:00:00 IST" in page.text
     mstock.will_fail("fund_report", *(TokenException("The session is over.") for _ in "ab"))
     answer = browser.raw("/mstock/funds", method="GET")
     assert (answer.status_code, answer.location) == (303, CALLBACK)

@@ -61,7 +61,12 @@ class LazyServices:
     def __init__(self, broker: Broker, clock: Clock) -> None:
         self.broker = broker
         # OpenAlgo sets its own Content-Security-Policy.
-        self.pages = Pages(broker, lambda: broker.read_settings(None), has_policy=False)
+        self.pages = Pages(
+            broker,
+            lambda: broker.read_settings(None),
+            has_policy=False,
+            funds_endpoint=f"{broker.name}_openalgo.funds",
+        )
         self._clock = clock
         self._lock = threading.Lock()
         self._services: Services | None = None

@@ -15,8 +15,9 @@ from broker._kit.openalgo.session_sync import SessionSync
 from broker._kit.secret import Secret
 from broker._kit.sessions.stored_session import LoginMethod, StoredSession, save_session
 from broker._kit.sessions.token_guard import TokenGuard
+from broker._kit.sessions.token_life import fingerprint
 from broker._kit.web import funds_page, messages
-from broker._kit.web.funds_page import Links
+from broker._kit.web.funds_page import Links, Shown
 from broker._kit.web.pages import (
     Pages,
     json_error,
@@ -27,8 +28,6 @@ from broker._kit.web.pages import (
 )
 from broker._kit.web.session_service import Banner, SessionService
 
-# Endpoints, for a broker's name.
-RESUME, FUNDS = "{}_openalgo.resume", "{}_openalgo.funds"
 _DASHBOARD, _BACK = "/dashboard", "OpenAlgo's dashboard"
 _APP_LOGIN = "/auth/login"
 _NOT_LOGGED_IN = "Your OpenAlgo session is over. Log in to OpenAlgo again."
@@ -55,6 +54,7 @@ class OpenAlgoViews:
         self._sync = sync
         self._service = service
         self._clock = clock
+        self._last_funds: dict[str, Shown] = {}
         # Keys of the host's browser session, a cookie that its owner can read: nothing secret.
         self._notice_key = f"{pages.broker.name}_notice"
         self._new_login_key = f"{pages.broker.name}_new_login"
@@ -87,7 +87,7 @@ class OpenAlgoViews:
             session[self._new_login_key] = True
         if session.get(self._new_login_key):
             return None
-        return see_other(url_for(RESUME.format(self._broker.name)))
+        return see_other(url_for(f"{self._broker.name}_openalgo.resume"))
 
     def notice(self) -> str:
         """What to say above a fresh login form."""
@@ -165,7 +165,7 @@ class OpenAlgoViews:
         if isinstance(found, Response):
             return found
         config, stored = found
-        links = Links(url_for(FUNDS.format(self._broker.name)), "", _DASHBOARD, _BACK)
+        links = Links(url_for(self._pages.funds_endpoint), "", _DASHBOARD, _BACK)
         try:
             report = self._guard.run(
                 config, stored.token, lambda: self._broker.fund_report(config, stored.token)
@@ -173,7 +173,10 @@ class OpenAlgoViews:
         except LogInAgain as error:
             return self._to_broker_login(str(error))
         except BrokerError as error:
-            return funds_page.with_problem(self._pages, config, error, links, self.banner())
+            last = self._last_funds.get(fingerprint(stored.token))
+            return funds_page.with_problem(self._pages, config, error, links, self.banner(), last)
+        # Only this session's: figures of another day or account are nobody's last.
+        self._last_funds = {fingerprint(stored.token): Shown(report, self._clock.now())}
         return funds_page.with_figures(
             self._pages, config, report, self._clock, links, self.banner()
         )
