@@ -69,7 +69,7 @@ def test_the_requests_example_logs_in_reads_the_funds_and_logs_out(
     names = Names(simulator, api_type)
     exec(example.replace(LIVE, simulator.rest_url), {}, names)  # type: ignore[arg-type]
     assert names["fund_summary"]["SEG"] == "A"
-    assert not funds.test_auth_token(names["token"])[0]
+    assert not funds.check_auth_token(names["token"])[0]
 
 
 @pytest.mark.parametrize("revision", ["older"], indirect=True)
@@ -101,7 +101,7 @@ def test_the_curl_examples_log_in_read_the_funds_and_log_out(
             env["TICKET"] = data.get("refreshToken") or data.get("jwtToken") or ""
             env["TOKEN"] = data.get("access_token") or data.get("jwtToken") or ""
     assert replies[2]["data"][0]["SEG"] == "A"
-    assert not funds.test_auth_token(env["TOKEN"])[0]
+    assert not funds.check_auth_token(env["TOKEN"])[0]
 
 
 @pytest.mark.parametrize("revision", ["older"], indirect=True)

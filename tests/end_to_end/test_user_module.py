@@ -55,7 +55,7 @@ class TestOtp:
         assert token.count(".") == 2
         figures = funds.get_margin_data(token)
         assert tuple(figures) == DEMO
-        assert funds.test_auth_token(token) == (True, "The mStock session is valid.")
+        assert funds.check_auth_token(token) == (True, "The mStock session is valid.")
         assert auth_api.logout(token) == (True, "mStock has confirmed the logout.")
         with pytest.raises(TokenException, match="log in again"):
             funds.get_margin_data(token)
@@ -195,7 +195,7 @@ class TestMidnight:
         simulator.clock.advance(timedelta(seconds=2))
         with pytest.raises(TokenException, match="midnight IST"):
             funds.get_margin_data(token)
-        valid, message = funds.test_auth_token(token)
+        valid, message = funds.check_auth_token(token)
         assert not valid
         assert "log in again" in message
 
@@ -274,7 +274,7 @@ class TestFaults:
             funds.get_margin_data(token)
         assert type(caught.value) is error
         assert calls(simulator).count(reads) == 2
-        is_alive = funds.test_auth_token(token)[0]  # the fault has gone by itself
+        is_alive = funds.check_auth_token(token)[0]  # the fault has gone by itself
         assert is_alive is (refusals == 1)
         assert calls(simulator).count(reads) == 2 + is_alive
 
@@ -319,7 +319,7 @@ class TestFaults:
         confirmed, message = auth_api.logout(token)
         assert not confirmed
         assert "did not confirm" in message
-        assert "could not be checked" in funds.test_auth_token(token)[1]
+        assert "could not be checked" in funds.check_auth_token(token)[1]
         ticket, _, error = auth_api.send_otp(simulator.demo.password)
         assert ticket is None
         assert "Nothing was sent" in str(error)

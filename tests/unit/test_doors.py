@@ -219,7 +219,7 @@ class TestFaultInside:
         assert_fit_to_show(words)
 
     def test_the_check_of_a_token(self) -> None:
-        done, words = funds.test_auth_token(TOKEN)
+        done, words = funds.check_auth_token(TOKEN)
         assert done is False
         assert_fit_to_show(words)
 
@@ -339,7 +339,7 @@ class TestBrokenSettings:
             auth_api.authenticate_broker(PASSWORD, "012345"),
         ):
             assert name in assert_failed(result)
-        for done, words in (auth_api.logout(TOKEN), funds.test_auth_token(TOKEN)):
+        for done, words in (auth_api.logout(TOKEN), funds.check_auth_token(TOKEN)):
             assert done is False
             assert name in assert_fit_to_show(words)
         for read in (funds.get_margin_data, funds.get_fund_summary):

@@ -53,7 +53,7 @@ class TestFunds:
         assert values["AVAILABLE_BALANCE"] == Decimal("299972678840.29")
 
     def test_a_good_token_is_told(self, box: Box) -> None:
-        done, words = funds.test_auth_token(TOKEN)
+        done, words = funds.check_auth_token(TOKEN)
         assert done is True
         assert words
 
@@ -80,7 +80,7 @@ class TestFunds:
             with pytest.raises(BrokerError) as caught:
                 read(TOKEN)
             assert words in assert_fit_to_show(str(caught.value))
-        done, said = funds.test_auth_token(TOKEN)
+        done, said = funds.check_auth_token(TOKEN)
         assert done is False
         assert words in assert_fit_to_show(said)
 
@@ -111,11 +111,11 @@ class TestFunds:
         box.answers(FUNDS, 200, f'{{"status":true,"data":[{{"SEG":"A","LIMIT_SOD":{number}}}]}}')
         with pytest.raises(BrokerError):
             funds.get_margin_data(TOKEN)
-        assert funds.test_auth_token(TOKEN)[0] is False
+        assert funds.check_auth_token(TOKEN)[0] is False
 
     @pytest.mark.parametrize("token", ["", " ", "a b", "a:b", "a\r\nb", "é", *STRANGE], ids=repr)
     def test_a_token_that_is_none_is_told_in_words_and_not_sent(self, box: Box, token: Any) -> None:
-        done, words = funds.test_auth_token(token)
+        done, words = funds.check_auth_token(token)
         assert done is False
         assert_fit_to_show(words)
         for read in (funds.get_margin_data, funds.get_fund_summary):

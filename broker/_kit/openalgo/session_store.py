@@ -16,8 +16,8 @@ from typing import NamedTuple, TypeVar
 
 from broker._kit.broker import Broker
 from broker._kit.errors import BrokerError, StoreError
-from broker._kit.openalgo import host
-from broker._kit.openalgo.host import AuthRow
+from broker._kit.openalgo import auth_table
+from broker._kit.openalgo.auth_table import AuthRow
 from broker._kit.secret import Secret
 from broker._kit.sessions.record import (
     AccountRecord,
@@ -34,7 +34,7 @@ from broker._kit.settings import Account
 T = TypeVar("T")
 
 # Which spare columns hold the session but for its token, and all the rest.
-_SESSION, _REST = 2, host.RENEWAL_COLUMN
+_SESSION, _REST = 2, 3
 _ENCRYPTED = "gAAAA"  # how every text begins that the host has encrypted
 
 
@@ -104,12 +104,12 @@ class OpenAlgoSessionStore:
                 for index in (_SESSION, _REST):
                     lines = self._described(row, index)
                     if lines is not None:
-                        gone[host.AUX_COLUMNS[index]] = None
+                        gone[auth_table.AUX_COLUMNS[index]] = None
                         removed += lines
                 if gone:
-                    _ask(host.write_aux, row.user, gone)
+                    _ask(auth_table.write_aux, row.user, gone)
                 if row.broker == self.broker.name and row.token and not row.is_revoked:
-                    _ask(host.revoke, row.user)
+                    _ask(auth_table.revoke, self.broker, row.user)
                     removed.append(f"token of the {self.broker.title} login in OpenAlgo")
         return removed
 
@@ -158,7 +158,7 @@ class OpenAlgoSessionStore:
         is_ours = row.broker == self.broker.name and not row.is_revoked and row.token
         if not is_ours or row.client_code not in ("", account.client_code):
             return None
-        token = _ask(host.decrypt, row.token.reveal())
+        token = _ask(auth_table.decrypt, row.token.reveal())
         if token is None:
             title = self.broker.title
             raise StoreError(
@@ -185,24 +185,24 @@ class OpenAlgoSessionStore:
         }
         if record.session == before.session:
             del parts[_SESSION]
-        texts = {host.AUX_COLUMNS[n]: self._sealed(row, n, part) for n, part in parts.items()}
-        _ask(host.write_aux, row.user, texts)
+        texts = {auth_table.AUX_COLUMNS[n]: self._sealed(row, n, part) for n, part in parts.items()}
+        _ask(auth_table.write_aux, row.user, texts)
         if token and token != old:
-            _ask(host.store_token, row.user, token, account.client_code)
+            _ask(auth_table.store_token, self.broker, row.user, token, account.client_code)
         elif old and not token:
-            _ask(host.revoke, row.user)
+            _ask(auth_table.revoke, self.broker, row.user)
 
     def _sealed(self, row: AuthRow, index: int, part: _Part) -> str | None:
         if row.aux[index] and self._part(row, index) is None:
             raise StoreError(
-                f"OpenAlgo's column {host.AUX_COLUMNS[index]} holds something that is not this "
-                "plugin's; it was left as it is.",
+                f"OpenAlgo's column {auth_table.AUX_COLUMNS[index]} holds something that is not "
+                "this plugin's; it was left as it is.",
                 "Another broker's plugin keeps it there: auto-login cannot be used beside it.",
             )
         if part.record.is_empty:
             return None
         inside = {"account": part.account, "token": part.token, "record": to_json(part.record)}
-        return _ask(host.encrypt, Secret(json.dumps({self.broker.name: inside})))
+        return _ask(auth_table.encrypt, Secret(json.dumps({self.broker.name: inside})))
 
     def _part(self, row: AuthRow, index: int) -> _Part | None:
         """What a column holds; None for nothing and for what another broker's plugin left there.
@@ -212,7 +212,7 @@ class OpenAlgoSessionStore:
         text = row.aux[index]
         if not text.startswith(_ENCRYPTED):
             return None
-        opened = _ask(host.decrypt, text)
+        opened = _ask(auth_table.decrypt, text)
         if opened is None:
             raise StoreError(
                 f"What {self.broker.title} stores in OpenAlgo's database cannot be read; nothing "
@@ -246,7 +246,7 @@ class OpenAlgoSessionStore:
 
 
 def _rows() -> list[AuthRow]:
-    return _ask(host.auth_rows)
+    return _ask(auth_table.auth_rows)
 
 
 def _ask(function: Callable[..., T], *values: object) -> T:

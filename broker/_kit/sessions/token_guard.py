@@ -91,6 +91,26 @@ class TokenGuard:
                 self._report(config.account, token)
         raise refusal
 
+    def is_revoked(self, account: Account, token: Secret) -> bool:
+        """True when the broker has said in this process that the session is over."""
+        return self._is_revoked((account, fingerprint(token)))
+
+    def confirm_over(self, config: BrokerSettings, token: Secret) -> bool:
+        """Ask the broker once more about a session that seems to be over; whether it is.
+
+        One that the broker answers for is no longer marked. Raises `BrokerError` when the broker
+        cannot be asked.
+        """
+        key = (config.account, fingerprint(token))
+        try:
+            self._broker.check_session(config, token)
+        except SessionExpired:
+            self._remember(key)
+            return True
+        with self._lock:
+            self._revoked.pop(key, None)
+        return False
+
     def _is_revoked(self, key: tuple[Account, str]) -> bool:
         with self._lock:
             return key in self._revoked

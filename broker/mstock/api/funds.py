@@ -38,10 +38,12 @@ def get_fund_summary(auth_token: str, *, config: Config | None = None) -> FundSu
     return guarded(lambda: funds.summary(_fetch(config or Config.from_env(), auth_token)))
 
 
-def test_auth_token(auth_token: str) -> tuple[bool, str]:
+def check_auth_token(auth_token: str) -> tuple[bool, str]:
     """Whether mStock still takes the token, and a sentence on it; asks mStock, raises no error.
 
-    `False` also when mStock could not be asked; the sentence says which.
+    `False` also when mStock could not be asked; the sentence says which. Not named
+    `test_auth_token`: OpenAlgo would call that before `get_margin_data` when it resumes a session,
+    and ask mStock twice for the same funds.
     """
     try:
         guarded(lambda: _fetch(Config.from_env(), auth_token))
@@ -50,10 +52,6 @@ def test_auth_token(auth_token: str) -> tuple[bool, str]:
     except BrokerError as error:
         return False, f"The mStock session could not be checked. {error}"
     return True, "The mStock session is valid."
-
-
-# OpenAlgo gives this door its name; pytest must not take it for a test.
-test_auth_token.__test__ = False  # type: ignore[attr-defined]
 
 
 def _fetch(config: Config, auth_token: str) -> Any:

@@ -1,4 +1,4 @@
-"""The one room that knows the host: with it, without it, and with one that has changed."""
+"""Access to the host's modules: with it, without it, and with one that has changed."""
 
 from __future__ import annotations
 
@@ -12,34 +12,49 @@ from types import ModuleType
 import pytest
 
 from broker._kit.errors import HostError
-from broker._kit.openalgo import host
+from broker._kit.openalgo import auth_table, host, host_logins
 from broker._kit.secret import Secret
+from broker.mstock.broker import MSTOCK
 from tests.host.openalgo import OpenAlgo
 
-PLUGIN = Path(__file__).parents[2] / "broker" / "mstock"
+KIT = Path(__file__).parents[2] / "broker" / "_kit"
 HOSTS_OWN = {"utils", "database", "extensions", "websocket_proxy", "limiter", "services"}
 
 # What each name of ours needs of the host.
 NEEDS: list[tuple[str, Callable[[], object]]] = [
-    ("database.auth_db.encrypt_token", lambda: host.encrypt(Secret("a text"))),
-    ("database.auth_db.decrypt_token", lambda: host.decrypt("a text")),
-    ("database.auth_db.get_auth_token", lambda: host.current_token("trader")),
-    ("database.auth_db.Auth", host.auth_rows),
-    ("database.auth_db.engine", host.auth_rows),
-    ("database.auth_db.Auth", lambda: host.write_aux("trader", {})),
-    ("database.auth_db.upsert_auth", lambda: host.store_token("trader", Secret("token"), "MA1")),
-    ("database.auth_db.db_session", lambda: host.revoke("trader")),
-    ("database.auth_db.Auth", lambda: host.on_revoked(lambda user, token: None)),
-    ("database.auth_db.get_active_sessions", lambda: host.register_device("trader")),
-    ("database.auth_db.register_session", lambda: host.register_device("trader")),
-    ("utils.auth_utils.handle_auth_success", lambda: host.finish_login(Secret("t"), "u", "MA1")),
-    ("database.master_contract_status_db.init_broker_status", host.prepare_contract),
-    ("utils.auth_utils.should_download_master_contract", host.prepare_contract),
-    ("utils.auth_utils.async_master_contract_download", host.prepare_contract),
-    ("database.token_db.get_token", lambda: host.instrument_token("INFY", "NSE")),
-    ("database.token_db.get_br_symbol", lambda: host.broker_symbol("INFY", "NSE")),
-    ("database.token_db.get_symbol", lambda: host.openalgo_symbol("1594", "NSE")),
+    ("database.auth_db.encrypt_token", lambda: auth_table.encrypt(Secret("a text"))),
+    ("database.auth_db.decrypt_token", lambda: auth_table.decrypt("a text")),
+    ("database.auth_db.Auth", auth_table.auth_rows),
+    ("database.auth_db.engine", auth_table.auth_rows),
+    ("database.auth_db.Auth", lambda: auth_table.write_aux("trader", {})),
+    ("database.auth_db.upsert_auth", lambda: store_token()),
+    ("database.auth_db.db_session", lambda: auth_table.revoke(MSTOCK, "trader")),
+    ("database.auth_db.Auth", lambda: auth_table.on_revoked(MSTOCK, lambda user, token: None)),
+    ("database.auth_db.get_active_sessions", lambda: register_device()),
+    ("database.auth_db.register_session", lambda: register_device()),
+    ("utils.auth_utils.handle_auth_success", lambda: finish_login()),
+    ("database.master_contract_status_db.init_broker_status", lambda: prepare_contract()),
+    ("utils.auth_utils.should_download_master_contract", lambda: prepare_contract()),
+    ("utils.auth_utils.async_master_contract_download", lambda: prepare_contract()),
 ]
+
+
+def store_token() -> None:
+    auth_table.store_token(MSTOCK, "trader", Secret("token"), "MA1")
+
+
+def register_device() -> None:
+    host_logins.register_device(MSTOCK, "trader")
+
+
+def finish_login() -> object:
+    return host_logins.finish_login(MSTOCK, Secret("token"), "trader", "MA1")
+
+
+def prepare_contract() -> None:
+    host_logins.prepare_contract(MSTOCK)
+
+
 # What is no function, or is left to a thread to call.
 NOT_CALLED = ("Auth", "engine", "db_session", "async_master_contract_download")
 
@@ -71,7 +86,7 @@ def test_a_type_error_inside_the_host_is_the_hosts(
 ) -> None:
     monkeypatch.setattr("database.auth_db.encrypt_token", lambda token: len(5))  # type: ignore[arg-type]
     with pytest.raises(TypeError):
-        host.encrypt(Secret("a text"))
+        auth_table.encrypt(Secret("a text"))
 
 
 def test_a_module_of_the_hosts_that_does_not_load(
@@ -81,50 +96,39 @@ def test_a_module_of_the_hosts_that_does_not_load(
     monkeypatch.delitem(sys.modules, "utils.auth_utils")
     monkeypatch.setattr(sys.modules["utils"], "__path__", [str(tmp_path)], raising=False)
     with pytest.raises(HostError, match="RuntimeError") as caught:
-        host.finish_login(Secret("t"), "u", "MA1")
+        finish_login()
     assert "pepper" not in str(caught.value)
 
 
 def test_without_the_host_nothing_breaks() -> None:
     assert not host.is_present()
     assert host.version() == ""
-    assert host.auth_rows() == []
-    assert host.current_token("trader") is None
-    assert host.instrument_token("INFY", "NSE") is None
     assert host.login_limits() == ""
     assert host.adapter_base() is object
     assert host.logger("mstock.test").name == "mstock.test"
-    host.register_device("trader")
-    host.prepare_contract()
-    host.tell_browsers("an_event", {})
-    host.on_revoked(lambda user, token: None)
-    with pytest.raises(HostError, match="needs OpenAlgo"):
-        host.encrypt(Secret("a text"))
-    with pytest.raises(HostError, match="needs OpenAlgo"):
-        host.finish_login(Secret("t"), "u", "MA1")
+    for use in (auth_table.auth_rows, lambda: auth_table.encrypt(Secret("a text"))):
+        with pytest.raises(HostError, match="needs OpenAlgo"):
+            use()
 
 
 def test_with_the_host_its_own_is_used(openalgo: OpenAlgo) -> None:
     assert host.is_present()
     assert host.version() == "2.0.2.1"
     assert host.login_limits() == "5 per minute; 25 per hour"
-    assert host.instrument_token("INFY", "NSE") == "1594"
-    assert host.decrypt(host.encrypt(Secret("a text"))) == Secret("a text")
-    host.tell_browsers("an_event", {})
-    assert openalgo.events == ["an_event"]
+    assert auth_table.decrypt(auth_table.encrypt(Secret("a text"))) == Secret("a text")
 
 
 def test_the_hosts_session_of_a_thread_is_given_back(openalgo: OpenAlgo) -> None:
     openalgo.db_session.remove()
-    host.store_token("trader", Secret("token"), "MA1")
+    store_token()
     assert not openalgo.db_session.registry.has()
     openalgo.db_session()
-    host.revoke("trader")
+    auth_table.revoke(MSTOCK, "trader")
     assert openalgo.db_session.registry.has()
 
 
 def test_nobody_else_imports_the_host() -> None:
-    for path in PLUGIN.rglob("*.py"):
+    for path in KIT.parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = (
                 [alias.name for alias in node.names]
@@ -134,7 +138,7 @@ def test_nobody_else_imports_the_host() -> None:
                 else []
             )
             assert not HOSTS_OWN & {name.split(".")[0] for name in names}, path
-        if path.parent.name not in ("host", "install"):  # the installer knows its files by name
+        if KIT / "openalgo" not in path.parents:
             text = path.read_text(encoding="utf-8")
             assert "websocket_proxy" not in text, path
             assert "database.auth_db" not in text, path
@@ -146,7 +150,7 @@ class TestTheStreamingAdapter:
     def run(self, code: str, folder: Path) -> str:
         done = subprocess.run(
             [sys.executable, "-c", code],
-            env={"PYTHONPATH": f"{folder}:{PLUGIN.parents[1]}"},
+            env={"PYTHONPATH": f"{folder}:{KIT.parents[1]}"},
             cwd=folder,
             capture_output=True,
             text=True,
@@ -219,16 +223,6 @@ class TestTheStreamingAdapter:
             "print(A().connect()['code'])"
         )
         assert self.run(code, tmp_path) == "NOT_AVAILABLE\n"
-
-    def test_a_plugin_copied_in_halves(self, tmp_path: Path) -> None:
-        code = (
-            "import sys\n"
-            "sys.modules['broker._kit.openalgo.host'] = None\n"
-            "sys.modules['broker.mstock.not_implemented'] = None\n"
-            "from broker.mstock.streaming.mstock_adapter import MstockWebSocketAdapter as A\n"
-            "print(A().connect()['message'])"
-        )
-        assert "not available" in self.run(code, tmp_path)
 
     def test_no_other_name_is_made_up(self) -> None:
         module = __import__(
