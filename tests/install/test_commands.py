@@ -157,7 +157,7 @@ def test_no_env_and_no_patch(run: Run, openalgo: Path) -> None:
     assert {name: (openalgo / name).read_bytes() for name in before} == before
 
 
-@pytest.mark.parametrize("words", [("--yes",), ("--dry-run",), ("--yes", "--json"), ()])
+@pytest.mark.parametrize("words", [("--yes",), ("--yes", "--json"), ()])
 def test_without_a_client_code_or_an_env_it_is_not_installed(
     run: Run, openalgo: Path, words: tuple[str, ...]
 ) -> None:
@@ -170,6 +170,15 @@ def test_without_a_client_code_or_an_env_it_is_not_installed(
         assert snapshot(openalgo) == before
         (openalgo / ".env").unlink(missing_ok=True)
     assert run("install", "--preview", "--yes", "--no-env").exit_code == 0
+
+
+def test_a_first_look_needs_no_client_code_yet(run: Run, openalgo: Path) -> None:
+    before = snapshot(openalgo)
+    result = run("install", "--dry-run")
+    assert result.exit_code == 0
+    assert "BROKER_API_KEY" in result.output
+    assert "+        register_mstock(app)" in result.output
+    assert snapshot(openalgo) == before
 
 
 @pytest.mark.usefixtures("filled")

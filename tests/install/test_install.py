@@ -394,6 +394,21 @@ def test_a_linked_env_is_written_where_it_lies(
     assert real.read_bytes() == before
 
 
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root")
+def test_with_sudo_everything_belongs_to_the_folders_owner(
+    openalgo: Path, package: Package, tmp_path: Path
+) -> None:
+    for path in (openalgo, *openalgo.rglob("*")):
+        os.chown(path, 4711, 4711)
+    installed(openalgo, package)
+    (openalgo / "broker/mstock/api/funds.py").write_text("# mine\n")
+    newer = read_package(MSTOCK, make_plugin(tmp_path / "newer", **NEWER))
+    install(openalgo, newer, {"MSTOCK_API_TYPE": Secret("A")})
+    assert {path.stat().st_uid for path in openalgo.rglob("*")} == {4711}
+    assert take_out(openalgo) == ()
+    assert {path.stat().st_uid for path in openalgo.rglob("*")} == {4711}
+
+
 def test_a_damaged_record_is_told_and_never_overwritten(openalgo: Path, package: Package) -> None:
     installed(openalgo, package)
     record = openalgo / ".mstock-openalgo/installed.json"

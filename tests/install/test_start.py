@@ -22,7 +22,7 @@ ALONE = ("mstock/__init__.py", "mstock/streaming/__init__.py", "mstock/streaming
 IMPORTS = (
     "_kit/__init__.py",
     "_kit/openalgo/__init__.py",
-    "_kit/openalgo/host/__init__.py",
+    "_kit/openalgo/host.py",
     "_kit/errors.py",
     "mstock/not_implemented.py",
     "mstock/without_kit.py",

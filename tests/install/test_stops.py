@@ -27,6 +27,7 @@ from tests.install.tree import (
     take_out,
 )
 
+NEWS = "# their news\nfrom broker.mstock.mapping.their_mapping import MAP\n"
 CHANGES = {
     "BROKER_API_KEY": Secret("MA12345"),
     "BROKER_API_SECRET": Secret("a-key-that-nobody-may-see=="),
@@ -158,16 +159,17 @@ def test_an_exception_at_every_step(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 @pytest.mark.parametrize("kind", KINDS)
-def test_killed_at_every_step(
+def test_killed_at_any_step(
     kind: str,
     tmp_path: Path,
     packages: dict[str, Package],
     shipped: dict[str, tuple[int, bytes]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """The same by SIGKILL, which not even a `finally` survives."""
     steps = count(tmp_path, kind, packages)
     monkeypatch.setattr(os, "fsync", lambda _descriptor: None)
-    for number in range(steps):
+    for number in range(0, steps, int(os.environ.get("INSTALL_STOPS_EVERY", "3"))):
         openalgo = prepared(tmp_path / str(number), kind, packages)
         process = os.fork()
         if process == 0:
@@ -178,3 +180,22 @@ def test_killed_at_every_step(
                 os._exit(1)
         assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == -signal.SIGKILL
         check(openalgo, shipped, packages, installs=number % 2 == 1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_update_of_openalgo_after_a_stop(
+    kind: str, tmp_path: Path, packages: dict[str, Package], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    updated = make_openalgo(tmp_path / "updated")
+    (updated / "broker/mstock/api/data.py").write_text(NEWS)
+    steps = count(tmp_path, kind, packages)
+    monkeypatch.setattr(os, "fsync", lambda _descriptor: None)
+    for number in range(0, steps, 4):
+        openalgo = prepared(tmp_path / str(number), kind, packages)
+        with pytest.raises(PowerCut), stopped_at(number, power_cut):
+            carry_out(kind, openalgo, packages)
+        # As `git stash` and `git pull` do: all of OpenAlgo's own files, and no other.
+        shutil.copytree(updated / "broker", openalgo / "broker", dirs_exist_ok=True)
+        shutil.copy2(updated / "app.py", openalgo / "app.py")
+        start(openalgo)
+        check(openalgo, snapshot(updated), packages, installs=number % 8 == 0)

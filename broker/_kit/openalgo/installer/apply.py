@@ -49,10 +49,10 @@ def apply(plan: Plan, clock: Clock = SYSTEM_CLOCK) -> None:
             is_patched=state(broker, host.app if plan.app is None else plan.app) is Patch.PRESENT,
         )
         record = _with_env(plan, record)
-        known = {
-            name: {*old.files.get(name, ()), *sums.get(name, ())} for name in {*old.files, *sums}
+        begun = {
+            name: sorted({*old.files.get(name, ()), *sums.get(name, ())})
+            for name in {*old.files, *sums}
         }
-        begun = {name: sorted(found) for name, found in known.items()}
         write_record(place, record._replace(is_complete=False, files=begun))
         _remove_former_copies(place, record)
         # The kit's own `__init__` holds its version: it comes when all else is there.
@@ -181,24 +181,29 @@ def _with_env(plan: Plan, record: Record) -> Record:
 
 def _put_back(plan: Undo, original: Path | None) -> None:
     """OpenAlgo's own files in the place of ours; the adapter when all that it imports is there."""
-    place, name = plan.host.place, plan.broker.name
-    wanted = {} if original is None else _tree(original)
-    first = first_files(plan.broker)
-    for folder in (path for path in wanted if (original / path).is_dir()) if original else ():
-        _make_folders(place, place.brokers / folder)
-        _set_mode(place.brokers / folder, wanted[folder])
-    for path in (*(path for path in wanted if path not in first), None, *reversed(first)):
-        if path is None:
-            _write_changed(place, plan.app, None)
-            ours = [n for n in _known(plan.host) if n.startswith(f"{name}/")]
-            _remove_files(place, {*ours} - {*first, *wanted})
-        elif path not in wanted:
-            _remove_files(place, [path])
-        elif original and (original / path).is_file():
-            data, target = (original / path).read_bytes(), place.brokers / path
-            if plan.host.live.get(path) != sha256(data):
-                write_atomic(target, data, mode=wanted[path], like=place.brokers)
-            _set_mode(target, wanted[path])
+    place, first = plan.host.place, first_files(plan.broker)
+    copies = sorted(original.rglob("*")) if original else []
+    names = {copy.relative_to(original or copy).as_posix(): copy for copy in copies}
+    for name, copy in names.items():
+        if name not in first:
+            _restore(copy, place.brokers / name, place)
+    _write_changed(place, plan.app, None)
+    ours = {name for name in _known(plan.host) if name.startswith(f"{plan.broker.name}/")}
+    # Ours must not stand among what the adapter imports.
+    _remove_files(place, ours - {*names, *first})
+    for name in reversed(first):
+        if name in names:
+            _restore(names[name], place.brokers / name, place)
+        else:
+            _remove_files(place, [name])
+
+
+def _restore(copy: Path, target: Path, place: Place) -> None:
+    if copy.is_dir():
+        _make_folders(place, target)
+    elif not target.is_file() or target.read_bytes() != copy.read_bytes():
+        write_atomic(target, copy.read_bytes(), mode=_mode(copy), like=place.brokers)
+    _set_mode(target, _mode(copy))
 
 
 def _known(host: Checkout) -> set[str]:
@@ -210,11 +215,6 @@ def _write_changed(place: Place, app: bytes | None, env: bytes | None) -> None:
     for name, data in (("app.py", app), (".env", env)):
         if data is not None:
             write_atomic(place.openalgo / name, data, mode=None)
-
-
-def _tree(folder: Path) -> dict[str, int]:
-    """The modes of all files and folders below, by their path with /, folders before contents."""
-    return {path.relative_to(folder).as_posix(): _mode(path) for path in sorted(folder.rglob("*"))}
 
 
 def _mode(path: Path) -> int:
@@ -240,6 +240,7 @@ def _copy(source: Path, target: Path, names: Iterable[str]) -> None:
         parents = [parent for parent in reversed(Path(name).parents) if parent != Path()]
         for parent in parents:
             (target / parent).mkdir(exist_ok=True)
+            give(target / parent, target)
             _set_mode(target / parent, _mode(source / parent))
         write_atomic(target / name, (source / name).read_bytes(), mode=_mode(source / name))
 

@@ -11,7 +11,7 @@ import click
 from broker._kit.broker import Broker
 from broker._kit.cli import output
 from broker._kit.cli.console import Command, Exit, as_json_option
-from broker._kit.errors import BrokerError, HostError, SettingError
+from broker._kit.errors import HostError, SettingError
 from broker._kit.openalgo.installer.apply import apply, undo
 from broker._kit.openalgo.installer.checks import host_checks
 from broker._kit.openalgo.installer.env_file import EnvFile
@@ -138,7 +138,7 @@ def _install(
     changes = {} if no_env else _changes(broker, host, api_type, report)
     wanted = plan(broker, host, changes=changes, patch=not no_patch, force=force)
     if not no_env:
-        _check_settings(broker, wanted.env or host.env)
+        _check_settings(broker, wanted.env or host.env, dry_run, report)
     report.say("steps", list(wanted.words), "This will")
     report.say("diff", wanted.diff)
     if not (wanted.is_done or dry_run):
@@ -251,16 +251,13 @@ def _asked(broker: Broker, env: EnvFile, other: str, api_type: str | None) -> di
         if typed:
             values[name] = typed
             changes[name] = Secret(typed)
+    present = env.values.get(broker.api_type_setting, "").upper()
     kind = api_type or click.prompt(
         "Type of the API key",
         type=click.Choice(broker.api_types, case_sensitive=False),
-        default=_valid(broker.api_types, env.values.get(broker.api_type_setting, "").upper()),
+        default=present if present in broker.api_types else broker.api_types[-1],
     )
     return {**changes, broker.api_type_setting: Secret(str(kind).upper())}
-
-
-def _valid(kinds: tuple[str, ...], given: str) -> str:
-    return given if given in kinds else kinds[-1]
 
 
 def _hidden(broker: Broker, prompt: str, name: str, values: Mapping[str, str]) -> str:
@@ -288,14 +285,11 @@ def _fault(broker: Broker, values: Mapping[str, str]) -> SettingError | None:
     return None
 
 
-def _check_settings(broker: Broker, env: EnvFile | None) -> None:
+def _check_settings(broker: Broker, env: EnvFile | None, is_dry_run: bool, report: _Report) -> None:
     """Refuse to call a plugin installed that could not log in. Raises `SettingError`."""
-    if env is None or other_broker(broker, env):
-        return
-    try:
-        broker.read_settings(env.values)
-    except BrokerError as error:
-        raise SettingError(
-            f"{error.message} Nothing was changed.",
-            f"{error.next_step} Or install with --no-env, and fill .env in afterwards.".strip(),
-        ) from None
+    fault = None if env is None or other_broker(broker, env) else _fault(broker, env.values)
+    if fault and is_dry_run:
+        report.say("settings", f"{fault.message} `install` asks for it; with --yes it must be set.")
+    elif fault:
+        todo = f"{fault.next_step} Or install with --no-env, and fill .env in afterwards.".strip()
+        raise SettingError(f"{fault.message} Nothing was changed.", todo)

@@ -114,8 +114,13 @@ def _kit_users(broker: Broker, place: Place) -> tuple[str, ...]:
 
 
 def is_listening(host: Checkout) -> int | None:
-    """OpenAlgo's port when a program on this computer listens there, most likely OpenAlgo."""
-    given = host.env.values.get("FLASK_PORT", "") if host.env else ""
+    """OpenAlgo's port when a program on this computer listens there, most likely OpenAlgo.
+
+    None without a `.env`: OpenAlgo does not start then.
+    """
+    if host.env is None:
+        return None
+    given = host.env.values.get("FLASK_PORT", "")
     port = int(given) if re.fullmatch(r"[0-9]{1,5}", given) and int(given) < 65536 else _PORT
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=0.5):
