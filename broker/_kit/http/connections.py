@@ -1,0 +1,221 @@
+"""Connections that keep a call's deadline, know whether its request went out, and are shared.
+
+A socket's own time-out starts again with every byte, so that an answer which drips one byte now
+and then would hold a trader for ever. Each read here, of headers or body, gets only what is left
+of the call. Setting up is bounded less tightly: the connect time-out holds for each of a name's
+addresses, and looking the name up is the system's.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import os.path
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+from urllib.parse import unquote
+
+import certifi
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, ProxyManager
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.util import make_headers, parse_url
+from urllib3.util.connection import is_connection_dropped
+
+from broker._kit.secret import Secret
+
+RECENT_S = 5.0  # how long after its last use a connection still takes what must not be repeated
+_POOL_SIZE = 10
+
+
+class Lane:
+    """Keeps one connection for calls that belong together, however long the pause between them.
+
+    For the two steps of a login: a gateway may want both on one connection.
+    """
+
+    def __init__(self) -> None:
+        self._connection: Any = None
+        self._give_back: Callable[[Any], None]
+
+    def take(self) -> Any:
+        """The connection of the call before, None when there is none."""
+        connection, self._connection = self._connection, None
+        return connection
+
+    def keep(self, connection: Any, give_back: Callable[[Any], None]) -> None:
+        """Hold the connection for the next call; `give_back` hands it to its pool."""
+        self.close()
+        self._connection, self._give_back = connection, give_back
+
+    def close(self) -> None:
+        """Hand the connection back for others' calls."""
+        if self._connection is not None:
+            self._give_back(self.take())
+
+
+class CallLimits:
+    """One attempt of a call: the seconds it has left, those between two reads, and how far it got.
+
+    `sent` is False until a byte of the request may have gone out. `now` are monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        now: Callable[[], float],
+        end: float,
+        read_timeout: float,
+        *,
+        repeat: bool = True,
+        lane: Lane | None = None,
+    ) -> None:
+        self.now = now
+        self.end = end
+        self.read_timeout = read_timeout
+        self.repeat = repeat
+        self.lane = lane
+        self.sent = False
+
+    def remaining(self) -> float:
+        return self.end - self.now()
+
+
+# The way past urllib3, which hands nothing through; of a context, so that threads and greenlets
+# cannot mix theirs up.
+_current: ContextVar[CallLimits] = ContextVar("broker_call")
+
+
+@contextmanager
+def limited(limits: CallLimits) -> Iterator[None]:
+    """Within, connections of this module keep these limits."""
+    token = _current.set(limits)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+class _Reader(io.RawIOBase):
+    """The socket's reading end, which gives each read only what is left of the call."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._raw = sock.makefile("rb", buffering=0)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        limits = _current.get()
+        left = limits.remaining()
+        if left <= 0:
+            raise TimeoutError("the call's deadline has passed")
+        self._sock.settimeout(min(left, limits.read_timeout))
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _ReadingEnd:
+    """Stands for the socket towards `http.client`, which asks it for nothing but a file."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(_Reader(self._sock))
+
+
+class _Answer(http.client.HTTPResponse):
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(_ReadingEnd(sock), *args, **kwargs)  # type: ignore[arg-type]
+
+
+class _Connection(HTTPConnection):
+    response_class = _Answer
+    last_used = 0.0
+
+    def connect(self) -> None:
+        try:
+            super().connect()
+        finally:
+            _current.get().sent = False  # what a proxy was asked for is not the request
+
+    def send(self, data: Any) -> None:
+        if self.sock is None:
+            self.connect()
+        _current.get().sent = True
+        super().send(data)
+
+
+class _TlsConnection(_Connection, HTTPSConnection):
+    """The same over TLS."""
+
+
+class _Pool(HTTPConnectionPool):
+    """Gives a connection that the other side has not closed, and a recent one where it matters."""
+
+    ConnectionCls: Any = _Connection
+
+    def _get_conn(self, timeout: float | None = None) -> Any:
+        limits = _current.get()
+        if limits.lane is not None and (connection := limits.lane.take()) is not None:
+            if is_connection_dropped(connection):
+                connection.close()
+            return connection
+        connection = super()._get_conn(timeout)
+        idle = limits.now() - getattr(connection, "last_used", 0.0)
+        if not limits.repeat and not 0 <= idle <= RECENT_S:
+            connection.close()  # the request opens it again
+        return connection
+
+    def _put_conn(self, conn: Any) -> None:
+        limits = _current.get()
+        if conn is not None:
+            conn.last_used = limits.now()
+            if limits.lane is not None:
+                limits.lane.keep(conn, super()._put_conn)
+                return
+        super()._put_conn(conn)
+
+
+class _TlsPool(_Pool, HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
+
+
+_lock = threading.Lock()
+_pools: dict[tuple[str, Secret | None, str | None], HTTPConnectionPool] = {}
+
+
+def shared_pool(base_url: str, proxy: Secret | None, ca_bundle: str | None) -> HTTPConnectionPool:
+    """The process's one pool, with its one TLS context, for an address and the way to it."""
+    key = (base_url, proxy, ca_bundle)
+    with _lock:
+        if key not in _pools:
+            _pools[key] = _new_pool(*key)
+        return _pools[key]
+
+
+def _new_pool(base_url: str, proxy: Secret | None, ca_bundle: str | None) -> HTTPConnectionPool:
+    trusted = ca_bundle or certifi.where()
+    is_folder = os.path.isdir(trusted)
+    context = ssl.create_default_context(
+        cafile=None if is_folder else trusted, capath=trusted if is_folder else None
+    )
+    options: dict[str, Any] = {"maxsize": _POOL_SIZE, "ssl_context": context}
+    if proxy is None:
+        manager = PoolManager(**options)
+    else:
+        login = parse_url(proxy.reveal()).auth
+        headers = make_headers(proxy_basic_auth=unquote(login)) if login else None
+        manager = ProxyManager(
+            proxy.reveal(), proxy_headers=headers, proxy_ssl_context=context, **options
+        )
+    manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+    return manager.connection_from_url(base_url)
