@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 from email.message import Message
 from email.parser import Parser
 from typing import Any, NamedTuple
@@ -22,8 +23,8 @@ class Request(NamedTuple):
 class MstockServer(RawServer):
     """Answers what it was told to, and 404 to everything else."""
 
-    def __init__(self) -> None:
-        super().__init__([self._answer])
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        super().__init__([self._answer], tls)
         self._answers: dict[tuple[str, str], tuple[int, str, dict[str, str]]] = {}
         self._goes_down_after: str | None = None
 

@@ -136,6 +136,10 @@ class RawServer:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
+    def wait_for_closing(self) -> None:
+        """Give what was closed here the time to reach the other side."""
+        time.sleep(0.05)
+
     @property
     def port(self) -> int:
         return int(self._listener.getsockname()[1])

@@ -32,6 +32,9 @@ RECENT_S = 5.0  # how long after its last use a connection still takes what must
 _POOL_SIZE = 10
 
 
+_Kept = tuple[Any, Callable[[Any], None]]
+
+
 class Lane:
     """Keeps one connection for calls that belong together, however long the pause between them.
 
@@ -39,23 +42,24 @@ class Lane:
     """
 
     def __init__(self) -> None:
-        self._connection: Any = None
-        self._give_back: Callable[[Any], None]
+        self._lock = threading.Lock()
+        self._kept: _Kept | None = None
 
-    def take(self) -> Any:
-        """The connection of the call before, None when there is none."""
-        connection, self._connection = self._connection, None
-        return connection
+    def swap(self, kept: _Kept | None = None) -> _Kept | None:
+        """What was kept, a connection and what hands it to its pool; `kept` takes its place."""
+        with self._lock:
+            before, self._kept = self._kept, kept
+        return before
 
-    def keep(self, connection: Any, give_back: Callable[[Any], None]) -> None:
-        """Hold the connection for the next call; `give_back` hands it to its pool."""
-        self.close()
-        self._connection, self._give_back = connection, give_back
+    def release(self) -> None:
+        """Hand the connection over for others' calls."""
+        if kept := self.swap():
+            connection, give_back = kept
+            give_back(connection)
 
-    def close(self) -> None:
-        """Hand the connection back for others' calls."""
-        if self._connection is not None:
-            self._give_back(self.take())
+    def __del__(self) -> None:
+        if self._kept is not None:
+            self._kept[0].close()
 
 
 class CallLimits:
@@ -165,7 +169,8 @@ class _Pool(HTTPConnectionPool):
 
     def _get_conn(self, timeout: float | None = None) -> Any:
         limits = _current.get()
-        if limits.lane is not None and (connection := limits.lane.take()) is not None:
+        if limits.lane is not None and (kept := limits.lane.swap()):
+            connection = kept[0]
             if is_connection_dropped(connection):
                 connection.close()
             return connection
@@ -176,12 +181,14 @@ class _Pool(HTTPConnectionPool):
         return connection
 
     def _put_conn(self, conn: Any) -> None:
-        limits = _current.get()
-        if conn is not None:
+        limits = _current.get(None)
+        if conn is not None and limits is not None:
             conn.last_used = limits.now()
             if limits.lane is not None:
-                limits.lane.keep(conn, super()._put_conn)
-                return
+                before = limits.lane.swap((conn, super()._put_conn))
+                if before is None:
+                    return
+                conn = before[0]
         super()._put_conn(conn)
 
 

@@ -78,8 +78,7 @@ class Transport:
 
     def __exit__(self, *_: object) -> None:
         if self._lane is not None:
-            with limited(self._call_limits(0.0, repeat=False, lane=None)):
-                self._lane.close()
+            self._lane.release()
 
     def call(
         self,
@@ -146,7 +145,9 @@ class Transport:
         into: IO[bytes] | None,
         end: float,
     ) -> Answer | Fault:
-        limits = self._call_limits(end, repeat=route.repeat, lane=self._lane)
+        limits = CallLimits(
+            self._clock.monotonic, end, self._timeouts.read, repeat=route.repeat, lane=self._lane
+        )
         started = limits.now()
         left = max(end - started, 0.001)
         try:
@@ -174,9 +175,6 @@ class Transport:
             what = result.http_status if isinstance(result, Answer) else type(result.error).__name__
             log.debug(f"{self.server.title} {route.call}: {what} in {took:.0f} ms")
         return result
-
-    def _call_limits(self, end: float, *, repeat: bool, lane: Lane | None) -> CallLimits:
-        return CallLimits(self._clock.monotonic, end, self._timeouts.read, repeat=repeat, lane=lane)
 
     def _answer(
         self, route: Route, response: BaseHTTPResponse, into: IO[bytes] | None

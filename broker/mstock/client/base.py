@@ -36,6 +36,10 @@ class Client(ABC):
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def release(self) -> None:
+        """Let other clients' calls use the connection that a login's calls went over."""
         self._transport.__exit__()
 
     @abstractmethod

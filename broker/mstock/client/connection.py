@@ -22,6 +22,12 @@ def client_for(config: Config) -> Client:
     return _client(config, SYSTEM_CLOCK, None)
 
 
+@lru_cache(maxsize=4)
+def otp_client(config: Config) -> Client:
+    """The configuration's one client for logins by OTP, whose two calls come minutes apart."""
+    return login_client(config)
+
+
 def login_client(config: Config, clock: Clock = SYSTEM_CLOCK) -> Client:
     """A client for the two calls of a login, which go over one connection as long as it is open.
 
