@@ -43,7 +43,8 @@ def reply(
         f"HTTP/1.1 {status} X\r\nContent-Type: {content_type}\r\n{extra}"
         f"Content-Length: {len(raw)}\r\n\r\n"
     )
-    return lambda exchange: exchange.send(head.encode() + raw)
+    answer = head.encode() + raw
+    return lambda exchange: exchange.send(answer)
 
 
 def raw(answer: bytes) -> Action:
