@@ -180,14 +180,17 @@ class Transport:
         self, route: Route, response: BaseHTTPResponse, into: IO[bytes] | None
     ) -> Answer | Fault:
         status = response.status
-        if into is not None and 200 <= status < 300:
-            body = b"" if _copy(response, route.max_bytes, into) else None
-        else:
-            body = _read(response, route.max_bytes)
-        if body is None:
-            response.close()
-            if status not in self.server.gateway:
-                return Fault(unreadable_reply(self.server, route, status), may_pass=False)
+        body: bytes | None = None
+        try:
+            if into is None or not 200 <= status < 300:
+                body = _read(response, route.max_bytes)
+            elif _copy(response, route.max_bytes, into):
+                body = b""
+        finally:
+            if body is None:
+                response.close()
+        if body is None and status not in self.server.gateway:
+            return Fault(unreadable_reply(self.server, route, status), may_pass=False)
         wait = self._retry_after(response.headers) if status == 429 else None
         return Answer(status, body or b"", wait, response.headers.get("Date", ""))
 

@@ -15,6 +15,9 @@ from broker.mstock.client.type_a import TypeA
 from broker.mstock.client.type_b import TypeB
 from broker.mstock.settings import Config
 
+# The process's one count of an account's calls.
+_limiters: dict[tuple[str, Secret], RateLimiter] = {}
+
 
 @lru_cache(maxsize=4)
 def client_for(config: Config) -> Client:
@@ -43,19 +46,13 @@ def _client(config: Config, clock: Clock, lane: Lane | None) -> Client:
         config.timeouts,
         proxy=config.proxy,
         ca_bundle=config.ca_bundle,
-        limiter=_limiter(config.rest_url, config.api_key),
+        limiter=_limiters.setdefault((config.rest_url, config.api_key), RateLimiter(RATE_LIMITS)),
         lane=lane,
         clock=clock,
     )
     if config.api_type == "A":
         return TypeA(transport, config.api_key, config.checksum)
     return TypeB(transport, config.api_key)
-
-
-@lru_cache(maxsize=4)
-def _limiter(_rest_url: str, _api_key: Secret) -> RateLimiter:
-    """The process's one count of an account's calls."""
-    return RateLimiter(RATE_LIMITS)
 
 
 fresh_client = login_client
