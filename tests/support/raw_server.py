@@ -171,6 +171,7 @@ class RawServer:
         with contextlib.suppress(OSError, ssl.SSLError):
             if self.tls:
                 sock = self.tls.wrap_socket(sock, server_side=True)
+                self._sockets.append(sock)  # it has taken the plain one's place
             while request := _receive(sock):
                 with self._lock:
                     n = len(self.exchanges)

@@ -17,6 +17,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -209,12 +210,17 @@ def shared_pool(base_url: str, proxy: Secret | None, ca_bundle: str | None) -> H
         return _pools[key]
 
 
-def _new_pool(base_url: str, proxy: Secret | None, ca_bundle: str | None) -> HTTPConnectionPool:
-    trusted = ca_bundle or certifi.where()
+@lru_cache(maxsize=2)
+def _tls_context(trusted: str) -> ssl.SSLContext:
     is_folder = os.path.isdir(trusted)
-    context = ssl.create_default_context(
+    return ssl.create_default_context(
         cafile=None if is_folder else trusted, capath=trusted if is_folder else None
     )
+
+
+def _new_pool(base_url: str, proxy: Secret | None, ca_bundle: str | None) -> HTTPConnectionPool:
+    is_plain = base_url.startswith("http:") and proxy is None  # a simulator: no TLS to load for
+    context = None if is_plain else _tls_context(ca_bundle or certifi.where())
     options: dict[str, Any] = {"maxsize": _POOL_SIZE, "ssl_context": context}
     if proxy is None:
         manager = PoolManager(**options)
