@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import ssl
 import tracemalloc
@@ -150,6 +151,14 @@ class TestConnection:
             with transport("http://api.acme.invalid", proxy=Secret(proxy.url)) as wire:
                 assert wire.call(READ, {}).http_status == 200
             assert proxy.requests[0].startswith(b"GET http://api.acme.invalid/funds ")
+
+    def test_a_proxys_own_login_is_for_the_proxy(self) -> None:
+        with RawServer([OK]) as proxy:
+            address = Secret(proxy.url.replace("//", "//joe:p%40w@"))
+            with transport("http://api.acme.invalid", proxy=address) as wire:
+                assert wire.call(READ, {}).http_status == 200
+        login = base64.b64encode(b"joe:p@w")
+        assert b"proxy-authorization: basic " + login.lower() in proxy.requests[0].lower()
 
     def test_a_proxy_that_is_down_means_that_nothing_was_sent(self) -> None:
         with transport("https://api.acme.invalid", proxy=Secret(DEAD_PORT)) as wire:
