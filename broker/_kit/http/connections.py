@@ -18,10 +18,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import unquote
 
 import certifi
+import requests
+from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, ProxyManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util import make_headers, parse_url
@@ -66,7 +69,8 @@ class Lane:
 class CallLimits:
     """One attempt of a call: the seconds it has left, those between two reads, and how far it got.
 
-    `sent` is False until a byte of the request may have gone out. `now` are monotonic seconds.
+    `sent` is False until a byte of the request may have gone out, and None when the attempt was
+    not made over these connections, as under a mock. `now` are monotonic seconds.
     """
 
     def __init__(
@@ -83,7 +87,7 @@ class CallLimits:
         self.read_timeout = read_timeout
         self.repeat = repeat
         self.lane = lane
-        self.sent = False
+        self.sent: bool | None = None
 
     def remaining(self) -> float:
         return self.end - self.now()
@@ -198,16 +202,54 @@ class _TlsPool(_Pool, HTTPSConnectionPool):
 
 
 _lock = threading.Lock()
-_pools: dict[tuple[str, Secret | None, str | None], HTTPConnectionPool] = {}
+_sessions: dict[tuple[str, Secret | None, str | None], requests.Session] = {}
 
 
-def shared_pool(base_url: str, proxy: Secret | None, ca_bundle: str | None) -> HTTPConnectionPool:
-    """The process's one pool, with its one TLS context, for an address and the way to it."""
+def shared_session(base_url: str, proxy: Secret | None, ca_bundle: str | None) -> requests.Session:
+    """The process's one session, with its one pool and TLS context, for an address and a proxy.
+
+    It keeps no cookie, reads nothing from the environment and follows no redirect.
+    """
     key = (base_url, proxy, ca_bundle)
     with _lock:
-        if key not in _pools:
-            _pools[key] = _new_pool(*key)
-        return _pools[key]
+        if key not in _sessions:
+            session = _sessions[key] = _Session()
+            session.trust_env = False
+            session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+            needs_whole_url = proxy is not None and base_url.startswith("http:")
+            adapter = _PoolAdapter(_new_pool(*key), needs_whole_url)
+            for scheme in ("https://", "http://"):
+                session.mount(scheme, adapter)
+        return _sessions[key]
+
+
+class _Session(requests.Session):
+    """A session that takes a redirect for what it is: an answer, and not the broker's."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        return None
+
+
+class _PoolAdapter(HTTPAdapter):
+    """requests' adapter over one pool, whose TLS context alone decides what is trusted."""
+
+    def __init__(self, pool: HTTPConnectionPool, needs_whole_url: bool) -> None:
+        self._pool = pool
+        self._needs_whole_url = needs_whole_url
+        super().__init__()
+
+    def get_connection_with_tls_context(self, *_: Any, **__: Any) -> HTTPConnectionPool:
+        return self._pool
+
+    def cert_verify(self, *_: Any, **__: Any) -> None:
+        """The pool verifies always."""
+
+    def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:
+        return str(request.url) if self._needs_whole_url else request.path_url
+
+    def send(self, *args: Any, **kwargs: Any) -> requests.Response:
+        _current.get().sent = False
+        return super().send(*args, **kwargs)
 
 
 @lru_cache(maxsize=2)

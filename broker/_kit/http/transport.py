@@ -16,12 +16,14 @@ from math import ceil
 from typing import IO, Any
 from urllib.parse import quote, urlencode
 
-from urllib3 import BaseHTTPResponse, Timeout
+import requests
+from requests import exceptions as rx
+from urllib3 import BaseHTTPResponse
 from urllib3 import exceptions as ux
 
 from broker._kit.clock import SYSTEM_CLOCK, Clock
 from broker._kit.errors import CorrectInput, StoreError
-from broker._kit.http.connections import CallLimits, Lane, limited, shared_pool
+from broker._kit.http.connections import CallLimits, Lane, limited, shared_session
 from broker._kit.http.json_body import write_json
 from broker._kit.http.rate_limits import RateLimiter
 from broker._kit.http.routes import Answer, Route, Server, http_date
@@ -64,9 +66,8 @@ class Transport:
     ) -> None:
         self.server = server
         self._headers = {**_HEADERS, **server.headers}
-        self._pool = shared_pool(base_url, proxy, ca_bundle)
-        # A proxy wants the whole address for plain HTTP.
-        self._root = base_url if proxy and base_url.startswith("http:") else ""
+        self._session = shared_session(base_url, proxy, ca_bundle)
+        self._base_url = base_url
         self._timeouts = timeouts
         self._limiter = limiter
         self._lane = lane
@@ -102,14 +103,19 @@ class Transport:
         `CorrectInput` for a parameter that cannot stand in an address, `StoreError` when `into`
         cannot be written.
         """
-        target = self._root + _target(route, path, query)
         body, content_type = _body(form, json)
-        headers = {**self._headers, **headers, **content_type}
+        request = requests.PreparedRequest()
+        request.prepare(
+            method=route.method,
+            url=self._base_url + _target(route, path, query),
+            headers={**self._headers, **headers, **content_type},
+            data=body,
+        )
         end = self._clock.monotonic() + (route.seconds or self._timeouts.deadline)
         pauses = self._pauses() if route.repeat else iter(())
         while True:
             self._wait_for_turn(route, end)
-            result = self._attempt(route, target, headers, body, into, end)
+            result = self._attempt(route, request, into, end)
             pause = next(pauses, None) if self._may_pass(result) else None
             if isinstance(result, Answer) and result.http_status == 429 and pause is not None:
                 pause += result.retry_after or 0
@@ -139,9 +145,7 @@ class Transport:
     def _attempt(
         self,
         route: Route,
-        target: str,
-        headers: Mapping[str, str],
-        body: bytes | None,
+        request: requests.PreparedRequest,
         into: IO[bytes] | None,
         end: float,
     ) -> Answer | Fault:
@@ -152,23 +156,12 @@ class Transport:
         left = max(end - started, 0.001)
         try:
             with limited(limits):
-                response = self._pool.urlopen(
-                    route.method,
-                    target,
-                    body,
-                    headers,
-                    retries=False,
-                    redirect=False,
-                    assert_same_host=False,
-                    timeout=Timeout(
-                        connect=min(self._timeouts.connect, left),
-                        read=min(self._timeouts.read, left),
-                    ),
-                    preload_content=False,
-                    decode_content=False,
+                timeout = (min(self._timeouts.connect, left), min(self._timeouts.read, left))
+                response = self._session.send(
+                    request, stream=True, allow_redirects=False, timeout=timeout
                 )
-                result = self._answer(route, response, into)
-        except (ux.HTTPError, OSError) as error:
+                result = self._answer(route, response.raw, into)
+        except (rx.RequestException, ux.HTTPError, OSError) as error:
             result = fault_of(self.server, route, error, sent=limits.sent)
         if log.isEnabledFor(logging.DEBUG):
             took = 1000 * (limits.now() - started)

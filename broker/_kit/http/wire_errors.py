@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from math import ceil
 from typing import NamedTuple
 
+from requests import exceptions as rx
 from urllib3 import exceptions as ux
 
 from broker._kit.errors import (
@@ -34,19 +35,28 @@ class Fault(NamedTuple):
 
 
 _Kinds = tuple[type[BaseException], ...]
-_SILENCE: _Kinds = (ux.ReadTimeoutError, TimeoutError)
+_SILENCE: _Kinds = (ux.ReadTimeoutError, rx.ReadTimeout, TimeoutError)
 # First match wins.
 _BEFORE_SENDING: tuple[tuple[_Kinds, str], ...] = (
-    ((ux.ProxyError,), "This computer's proxy did not let the call through."),
+    ((ux.ProxyError, rx.ProxyError), "This computer's proxy did not let the call through."),
     ((ux.NameResolutionError,), "{title}'s address could not be looked up."),
-    ((ux.ConnectTimeoutError, ux.NewConnectionError), "{title} could not be reached."),
+    (
+        (ux.ConnectTimeoutError, ux.NewConnectionError, rx.ConnectTimeout),
+        "{title} could not be reached.",
+    ),
     ((BaseException,), "A connection to {title} could not be set up."),
 )
 
 
-def fault_of(server: Server, route: Route, error: BaseException, *, sent: bool) -> Fault:
-    """The fault behind a library's error."""
+def fault_of(server: Server, route: Route, error: BaseException, *, sent: bool | None) -> Fault:
+    """The fault behind a library's error; `sent` as in `CallLimits`.
+
+    Where it is not known whether the request went out, only an error of setting up says that it
+    did not.
+    """
     kinds = tuple(map(type, _causes(error)))
+    if sent is None:
+        sent = not any(_any_is(kinds, before) for before, _ in _BEFORE_SENDING[:-1])
     if not sent and _any_is(kinds, (ssl.SSLCertVerificationError,)):
         return Fault(_wrong_certificate(server), may_pass=False)
     if not sent:
