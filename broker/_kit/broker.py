@@ -123,7 +123,8 @@ class Broker:
 
     `name` is its folder below `broker/`, OpenAlgo's name for it and the root of its addresses.
     Their settings are those of `read_settings`.
-    `check_session` is one read, which raises `SessionExpired` for a dead token.
+    `check_session` is one read, which raises `SessionExpired` for a dead token. It and
+    `fund_report` ask the broker at once: the token guard is the caller's.
     `session_end` is the moment at which a session that began then is dead for certain;
     `usual_life` how long it may be expected to live at least. `otp_channels` is how an OTP comes.
     `unbuilt` names what the plugin cannot do yet, such as "orders".

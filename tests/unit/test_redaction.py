@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.mstock.client.envelope import Envelope, plain
+from broker._kit.http.redaction import plain
+from broker.mstock.client.envelope import Envelope
 from broker.mstock.client.routes import Call
 from broker.mstock.errors import InputException
 from tests.unit.envelopes import (

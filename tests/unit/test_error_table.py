@@ -17,9 +17,9 @@ from broker._kit.errors import (
     SessionRefused,
     Unreachable,
 )
-from broker._kit.http.routes import Route
-from broker.mstock.client.error_table import ROWS, Row, outcome_unknown, refusal, unclear
-from broker.mstock.client.routes import Call
+from broker._kit.http.wire_errors import outcome_unknown, unreadable_reply
+from broker.mstock.client.error_table import ERROR_RULES, ErrorRule, refusal
+from broker.mstock.client.routes import GREETING, SERVER, Call, user_routes
 from broker.mstock.errors import (
     APIKeyException,
     GeneralException,
@@ -32,7 +32,7 @@ from broker.mstock.errors import (
 LOGIN, OTP, TOTP = Call.LOGIN, Call.SESSION_TOKEN, Call.VERIFY_TOTP
 FUNDS, LOGOUT = Call.FUND_SUMMARY, Call.LOGOUT
 READS = (FUNDS, Call.GREETING)
-ROUTES = {call: Route(call, "POST", "/x", repeat=call in READS) for call in Call}
+ROUTES = {route.call: route for route in (*user_routes(""), GREETING)}
 ONCE = [LOGIN, OTP, TOTP, LOGOUT]
 
 Example = tuple[Call, int, str, str, type[BrokerError]]
@@ -84,13 +84,13 @@ EXAMPLES: list[Example] = [
 
 def first_row(call: Call, http: int, code: str, text: str) -> int:
     plain = " ".join(text.lower().split())
-    return next(n for n, row in enumerate(ROWS) if row.matches(call, http, code, plain))
+    return next(n for n, row in enumerate(ERROR_RULES) if row.matches(call, http, code, plain))
 
 
 class TestTable:
     def test_every_row_can_be_reached(self) -> None:
         reached = {first_row(*example[:4]) for example in EXAMPLES}
-        assert reached == set(range(len(ROWS)))
+        assert reached == set(range(len(ERROR_RULES)))
 
     @pytest.mark.parametrize(("call", "http", "code", "words", "error"), EXAMPLES)
     def test_every_example_is_the_error_that_the_documents_give(
@@ -101,11 +101,11 @@ class TestTable:
         assert (caught.code, caught.http_status) == (code, http)
 
     def test_the_last_row_takes_what_is_left(self) -> None:
-        last = ROWS[-1]
+        last = ERROR_RULES[-1]
         assert (last.calls, last.http, last.code, last.text) == (None, None, None, None)
 
-    @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.message[:40])
-    def test_every_message_and_next_step_is_a_plain_sentence(self, row: Row) -> None:
+    @pytest.mark.parametrize("row", ERROR_RULES, ids=lambda row: row.message[:40])
+    def test_every_message_and_next_step_is_a_plain_sentence(self, row: ErrorRule) -> None:
         assert_sentence(row.message.replace("{said}", "Words."))
         assert_sentence(row.next_step)
 
@@ -259,13 +259,13 @@ class TestAttempts:
 STATUSES = [200, 204, 301, 302, 307, 400, 401, 403, 404, 405, 500, 502, 503, 504, 599]
 
 
-class TestUnclear:
+class TestUnreadableReply:
     @pytest.mark.parametrize("http", STATUSES)
     @pytest.mark.parametrize("call", ONCE)
     def test_on_a_call_that_must_not_be_repeated_the_outcome_is_unknown(
         self, call: Call, http: int
     ) -> None:
-        caught = unclear(ROUTES[call], http)
+        caught = unreadable_reply(SERVER, ROUTES[call], http)
         assert isinstance(caught, OutcomeUnknown)
         assert caught.http_status == http
         assert "unknown" in caught.message
@@ -275,7 +275,7 @@ class TestUnclear:
 
     @pytest.mark.parametrize("http", STATUSES)
     def test_on_a_read_nothing_is_in_doubt(self, http: int) -> None:
-        caught = unclear(ROUTES[FUNDS], http)
+        caught = unreadable_reply(SERVER, ROUTES[FUNDS], http)
         assert not isinstance(caught, OutcomeUnknown | LogInAgain)
         assert caught.http_status == http
         assert_sentence(caught.message)
@@ -283,23 +283,23 @@ class TestUnclear:
 
     @pytest.mark.parametrize("http", [502, 503, 504])
     def test_a_gateways_page_on_a_read_may_pass(self, http: int) -> None:
-        assert isinstance(unclear(ROUTES[FUNDS], http), Unreachable)
+        assert isinstance(unreadable_reply(SERVER, ROUTES[FUNDS], http), Unreachable)
 
     def test_a_lost_otp_says_start_again(self) -> None:
         for call in (LOGIN, OTP, TOTP):
-            assert "start again" in unclear(ROUTES[call], 502).next_step.lower()
+            assert "start again" in unreadable_reply(SERVER, ROUTES[call], 502).next_step.lower()
 
     @pytest.mark.parametrize("call", list(Call))
     def test_throttling_says_the_seconds(self, call: Call) -> None:
-        caught = unclear(ROUTES[call], 429, 17)
+        caught = unreadable_reply(SERVER, ROUTES[call], 429, 17)
         assert isinstance(caught, RateLimited)
         assert caught.retry_after == 17
         assert "17 seconds" in str(caught)
-        assert isinstance(unclear(ROUTES[call], 429), RateLimited)
-        assert_sentence(unclear(ROUTES[call], 429).next_step)
+        assert isinstance(unreadable_reply(SERVER, ROUTES[call], 429), RateLimited)
+        assert_sentence(unreadable_reply(SERVER, ROUTES[call], 429).next_step)
 
     def test_each_call_that_must_not_be_repeated_has_words_of_its_own(self) -> None:
-        errors = [outcome_unknown(ROUTES[call], "It broke.") for call in ONCE]
+        errors = [outcome_unknown(SERVER, ROUTES[call], "It broke.") for call in ONCE]
         assert len({error.message for error in errors}) == len(ONCE)
         assert all(error.message.startswith("It broke. ") for error in errors)
 
@@ -309,4 +309,4 @@ class TestUnclear:
     [(None, "60 seconds."), (0, "1 second."), (1, "1 second."), (9, "9 seconds.")],
 )
 def test_a_wait_is_told_in_seconds_and_never_as_none(wait: int | None, words: str) -> None:
-    assert str(unclear(ROUTES[FUNDS], 429, wait)).endswith(f"Try again in {words}")
+    assert str(unreadable_reply(SERVER, ROUTES[FUNDS], 429, wait)).endswith(f"Try again in {words}")

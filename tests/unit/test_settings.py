@@ -395,7 +395,7 @@ sys.exit(f"loaded {{loaded}}" if loaded else 0)
 """
 
 
-@pytest.mark.parametrize("module", ["config", "api.auth_api", "api.funds"])
+@pytest.mark.parametrize("module", ["settings", "api.auth_api", "api.funds"])
 def test_importing_reads_no_setting_and_loads_no_heavy_package(module: str) -> None:
     code = POISONED.format(module=f"broker.mstock.{module}")
     root = Path(__file__).parents[2]
