@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from werkzeug.datastructures import Accept
 from werkzeug.http import parse_accept_header
@@ -42,11 +43,15 @@ class Gateway:
         faults: FaultBoard,
         journal: Journal,
     ) -> None:
-        self._routes = {
-            f"{ROOT}{dialect.prefix}/{path}": (dialect, path, route)
-            for dialect in dialects
-            for path, route in dialect.routes.items()
-        }
+        # Paths without open parts come first: `orders/cancelall` is no `orders/{variety}`.
+        self._routes = sorted(
+            (
+                (_pattern(f"{ROOT}{dialect.prefix}/{route.path or name}"), dialect, name, route)
+                for dialect in dialects
+                for name, route in dialect.routes.items()
+            ),
+            key=lambda found: found[0].groups,
+        )
         self._world = world
         self._settings = settings
         self._faults = faults
@@ -58,16 +63,22 @@ class Gateway:
 
     def answer(self, call: Call) -> Answer:
         """Return the answer to a call, recorded in the journal."""
-        # mStock's routing looks case-insensitive (1.1).
-        found = self._routes.get(call.path.lower())
-        if found is None:
+        found = [
+            (match, *rest)
+            for pattern, *rest in self._routes
+            if (match := pattern.fullmatch(call.path))
+        ]
+        if not found:
             route = "elsewhere" if call.path.lower() == ELSEWHERE else "unknown"
             return self._record(call, Answer(Reply(404, b"", None), route), "no such route")
-        dialect, path, target = found
+        fitting = [entry for entry in found if call.method in entry[-1].methods]
+        match, dialect, path, target = (fitting or found)[0]
         name = f"{dialect.letter}/{path}"
-        if call.method != target.method:
-            reply = Reply(405, b"", None, (("Allow", target.method),))
+        if not fitting:
+            allowed = dict.fromkeys(method for entry in found for method in entry[-1].methods)
+            reply = Reply(405, b"", None, (("Allow", ", ".join(allowed)),))
             return self._record(call, Answer(reply, name), "wrong method")
+        call = replace(call, params=match.groupdict())
 
         fault = self._faults.take(name, call)
         if fault is None:
@@ -123,3 +134,9 @@ class Gateway:
             )
         )
         return answer
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    """Compile a route's path; mStock's routing looks case-insensitive (1.1)."""
+    open_parts = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(path))
+    return re.compile(open_parts, re.IGNORECASE)

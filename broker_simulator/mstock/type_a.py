@@ -5,10 +5,10 @@ from __future__ import annotations
 import uuid
 from typing import Any, Final
 
-from . import checks, literals
+from . import checks, literals, type_a_orders
 from .refusals import Reason
 from .settings import Settings
-from .wire import Call, Dialect, Refusals, Reply, Route, in_both, json_reply
+from .wire import Call, Dialect, Refusals, Reply, Route, in_both, json_reply, with_session
 from .world import Session, World
 
 API: Final = "a"
@@ -101,7 +101,7 @@ def verify_totp(call: Call, world: World, settings: Settings) -> Reply:
 
 def fund_summary(call: Call, world: World, settings: Settings) -> Reply:
     """GET user/fundsummary (6.5): a list with one row of 24 strings or nulls."""
-    return _success([_authenticated(call, world, settings).account.funds])
+    return _success([world.fund_row(_authenticated(call, world, settings).account)])
 
 
 def logout(call: Call, world: World, settings: Settings) -> Reply:
@@ -120,10 +120,11 @@ def _second_step(call: Call, world: World, settings: Settings, *names: str) -> d
     return fields
 
 
-def _authenticated(call: Call, world: World, settings: Settings) -> Session:
+def _authenticated(call: Call, world: World, settings: Settings, has_body: bool = False) -> Session:
     checks.version(call)
     checks.nowhere_else(call, settings, "X-PrivateKey")
-    checks.no_body(call, settings, checks.FORM_BODY)
+    if not has_body:
+        checks.no_body(call, settings, checks.FORM_BODY)
     scheme, _, pair = call.headers.get("Authorization", "").partition(" ")
     # A key may hold anything, a token never a colon: the last colon divides them (1.6).
     key, _, token = pair.rpartition(":") if scheme == "token" else ("", "", "")
@@ -167,6 +168,7 @@ DIALECT: Final = Dialect(
         "session/verifytotp": Route("POST", verify_totp),
         "user/fundsummary": Route("GET", fund_summary),
         "logout": Route("GET", logout),
+        **with_session(type_a_orders.ROUTES, _authenticated),
     },
-    refusals=REFUSALS,
+    refusals={**REFUSALS, **type_a_orders.REFUSALS},
 )

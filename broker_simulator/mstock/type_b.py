@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from . import checks, literals
+from . import checks, literals, type_b_orders
 from .accounts import Account
 from .refusals import Reason, Refused
 from .settings import Settings
-from .wire import Call, Dialect, Refusals, Reply, Route, in_both, json_reply
+from .wire import Call, Dialect, Refusals, Reply, Route, in_both, json_reply, with_session
 from .world import Session, World
 
 API: Final = "b"
@@ -124,7 +124,7 @@ def verify_totp(call: Call, world: World, settings: Settings) -> Reply:
 def fund_summary(call: Call, world: World, settings: Settings) -> Reply:
     """GET user/fundsummary (7.4): bool `true` and one row of 24 strings or nulls (6.5)."""
     session = _authenticated(call, world, settings)
-    return _success(True, "SUCCESS", "", [session.account.funds])
+    return _success(True, "SUCCESS", "", [world.fund_row(session.account)])
 
 
 def logout(call: Call, world: World, settings: Settings) -> Reply:
@@ -144,10 +144,11 @@ def _second_step(call: Call, world: World, settings: Settings, code: str) -> dic
     return fields
 
 
-def _authenticated(call: Call, world: World, settings: Settings) -> Session:
+def _authenticated(call: Call, world: World, settings: Settings, has_body: bool = False) -> Session:
     checks.version(call)
     checks.nowhere_else(call, settings)
-    checks.no_body(call, settings, checks.JSON_BODY)
+    if not has_body:
+        checks.no_body(call, settings, checks.JSON_BODY)
     # The prose also prints `token key:jwt`; the Bearer form is the one that works (1.2).
     scheme, _, token = call.headers.get("Authorization", "").partition(" ")
     return world.session(API, _key(call), token if scheme == "Bearer" else "")
@@ -178,6 +179,7 @@ DIALECT: Final = Dialect(
         "session/verifytotp": Route("POST", verify_totp),
         "user/fundsummary": Route("GET", fund_summary),
         "logout": Route("GET", logout),
+        **with_session(type_b_orders.ROUTES, _authenticated),
     },
-    refusals=REFUSALS,
+    refusals={**REFUSALS, **type_b_orders.REFUSALS},
 )

@@ -30,6 +30,8 @@ class Call:
     body: bytes = field(repr=False)
     remote_port: int
     previous_route: str | None = None
+    # The parts of the path that a route leaves open, by name.
+    params: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,37 @@ Handler = Callable[[Call, World, Settings], Reply]
 
 @dataclass(frozen=True)
 class Route:
-    """One endpoint: the only method it takes, and what it does."""
+    """One endpoint: its method, what it does, and its path if that is not its name in the table.
+
+    A path may leave parts open, as in `orders/{variety}/{order_id}`. `also`: further methods.
+    """
 
     method: str
     handler: Handler
+    path: str = ""
+    also: tuple[str, ...] = ()
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Every method it takes."""
+        return (self.method, *self.also)
+
+
+def with_session(routes: Mapping[str, Route], authenticate: Callable[..., Any]) -> dict[str, Route]:
+    """Put a dialect's authentication in front of handlers that take the session as well.
+
+    `authenticate(call, world, settings, has_body)` returns the session; what is not a GET may have
+    a body.
+    """
+
+    def wrapped(route: Route) -> Handler:
+        handler: Callable[..., Reply] = route.handler
+        has_body = route.method != "GET"
+        return lambda call, world, settings: handler(
+            call, authenticate(call, world, settings, has_body), world, settings
+        )
+
+    return {name: replace(route, handler=wrapped(route)) for name, route in routes.items()}
 
 
 # For one refusal, by revision of the documents: the HTTP status and the body.
@@ -77,6 +106,7 @@ class Dialect:
         found = self.refusals.get((path, refused.reason)) or self.refusals["*", refused.reason]
         http_status, body = found[settings.revision]
         message = body["message"].replace("{attempts}", str(refused.attempts_left))
+        message = message.replace("{text}", refused.text)
         return json_reply({**body, "message": message}, http_status)
 
 
