@@ -79,6 +79,11 @@ class World:
         self._market = market
 
     @property
+    def has_market(self) -> bool:
+        """True if orders can be placed."""
+        return self._market is not None
+
+    @property
     def exchange(self) -> Exchange:
         """The exchange, opened when it is first asked for."""
         with self._lock:

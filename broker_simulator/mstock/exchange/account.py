@@ -33,6 +33,16 @@ class TradingAccount:
     blocked_total: Decimal = ZERO
     peak: Decimal = ZERO
 
+    @classmethod
+    def opened(cls, account: Account, market: Market) -> TradingAccount:
+        """Open an account with the holdings that the market knows."""
+        found = (
+            (market.master.get(exchange, token), quantity, price)
+            for exchange, token, quantity, price in account.holdings
+        )
+        holdings = [Holding(row, quantity, Decimal(price)) for row, quantity, price in found if row]
+        return cls(account, holdings=holdings)
+
     @property
     def client_code(self) -> str:
         """The client code."""

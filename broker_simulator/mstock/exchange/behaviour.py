@@ -5,6 +5,9 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Final
+
+LONGEST_DELAY: Final = 86_400
 
 
 @dataclass
@@ -25,8 +28,8 @@ class Behaviour:
 
     def delay_book(self, shortest: float, longest: float, seed: int = 0) -> None:
         """Draw each later order's delay of the book between these bounds; (0, 0) for none."""
-        if not 0 <= shortest <= longest:
-            raise ValueError("bounds are seconds, the shortest first")
+        if not 0 <= shortest <= longest <= LONGEST_DELAY:
+            raise ValueError(f"bounds are seconds up to {LONGEST_DELAY}, the shortest first")
         self._bounds, self._random = (shortest, longest), random.Random(seed)
 
     @property

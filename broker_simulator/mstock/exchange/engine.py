@@ -50,6 +50,8 @@ class Engine:
         self._ids = IdMaker()
         # Who waits for an instrument's price.
         self._watchers: dict[tuple[str, str], dict[str, Watcher]] = {}
+        # The price at which each resting order was matched last.
+        self._matched_at: dict[str, Decimal] = {}
         # Accepted orders that time alone brings to the exchange.
         self.waiting: set[str] = set()
         # The first day on which an after-market order may go to the exchange.
@@ -67,6 +69,10 @@ class Engine:
         """The instruments whose price some order waits for."""
         waiting = [next(iter(orders.values())) for orders in self._watchers.values() if orders]
         return [account.orders[order_id][-1].request.instrument for account, order_id in waiting]
+
+    def matched_at(self, order_id: str) -> Decimal | None:
+        """Return the last price at which a resting order was matched."""
+        return self._matched_at.get(order_id)
 
     def accept(
         self, account: TradingAccount, request: OrderRequest, now: datetime, parent: str = ""
@@ -114,6 +120,7 @@ class Engine:
         order = account.orders[order_id][-1]
         if order.status not in RESTING:
             return order
+        self._matched_at[order_id] = quote.ltp
         if self._behaviour.matching:
             order = self._matched(account, order, quote, now)
         if order.request.ioc and order.is_open:
@@ -220,6 +227,7 @@ class Engine:
             watchers[order.order_id] = (account, order.order_id)
         else:
             watchers.pop(order.order_id, None)
+            self._matched_at.pop(order.order_id, None)
         if order.is_open and order.status not in RESTING:
             self.waiting.add(order.order_id)
         else:

@@ -23,6 +23,7 @@ from .margin import HOLDINGS_SHORT, Margin, exchange_refusal, margin_of, margin_
 from .orders import (
     FINAL,
     OFFLINE,
+    RESTING,
     ZERO,
     Order,
     OrderChange,
@@ -56,14 +57,16 @@ class Exchange:
         self.market = market
         self.behaviour = behaviour or Behaviour()
         self._clock = clock
-        self._accounts = {code: TradingAccount(account) for code, account in accounts.items()}
+        self._accounts = {
+            code: TradingAccount.opened(account, market) for code, account in accounts.items()
+        }
         # Not re-entrant: a price that moves while this thread is at work waits for its turn.
         self._lock = threading.Lock()
         self._outbox_lock = threading.Lock()
         self._outbox: deque[tuple[str, Order]] = deque()
         self._callbacks: list[OrderCallback] = []
         self._prices: deque[tuple[Instrument, Quote]] = deque()
-        # The last price at which each watched instrument was matched.
+        # The last price at which each watched instrument was looked at.
         self._seen: dict[tuple[str, str], Decimal] = {}
         self._engine = Engine(self.behaviour, self._outbox.append)
         self._day: date = clock.now().date()
@@ -144,6 +147,8 @@ class Exchange:
         """Trade an open order at its price, or at the last price; in part if asked to."""
         with self._settled() as now:
             account, order = self._open_order(client_code, order_id)
+            if order.status not in RESTING:
+                raise Refused(Reason.ORDER_GONE)
             ltp = self.market.ltp(order.request.instrument)
             price = order.request.price if order.request.order_type.has_limit else ltp
             return self._engine.fill(
@@ -171,10 +176,15 @@ class Exchange:
         with self._settled() as now:
             return self._accounts[client_code].todays(now)
 
-    def open_orders(self) -> list[tuple[str, Order]]:
-        """Return every client's open orders, held back or not."""
+    def all_orders(self) -> list[tuple[str, Order]]:
+        """Return every client's orders with their codes, newest first, held back or not."""
         with self._settled():
-            return [(code, o) for code, a in self._accounts.items() for o in a.open_orders()]
+            found = [
+                (code, states[-1])
+                for code, account in self._accounts.items()
+                for states in account.orders.values()
+            ]
+        return sorted(found, key=lambda entry: entry[1].placed_at, reverse=True)
 
     def history(self, client_code: str, order_id: str) -> list[Order]:
         """Return every state of an order, oldest first; [] if unknown or still held back."""
@@ -208,11 +218,6 @@ class Exchange:
         """Return copies of the holdings."""
         with self._settled():
             return [holding.copy() for holding in self._accounts[client_code].holdings]
-
-    def add_holding(self, client_code: str, holding: Holding) -> None:
-        """Give a client delivered shares."""
-        with self._settled():
-            self._accounts[client_code].holdings.append(holding)
 
     def fund_row(self, client_code: str) -> FundRow:
         """Return the fund summary that follows from orders and positions (12.1)."""
@@ -313,7 +318,8 @@ class Exchange:
                 self._seen[key] = ltp
                 quote = self.market.quote(instrument)
                 for account, order_id in self._engine.watchers(instrument):
-                    self._engine.match(account, order_id, quote, now)
+                    if self._engine.matched_at(order_id) != ltp:
+                        self._engine.match(account, order_id, quote, now)
 
     def _tell(self) -> None:
         while self._outbox and self._outbox_lock.acquire(blocking=False):
