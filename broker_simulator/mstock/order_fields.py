@@ -16,14 +16,20 @@ Word = TypeVar("Word")
 
 SIDES: Final = {side.value: side for side in Side}
 VALIDITIES: Final = {"DAY": False, "IOC": True}
-# Both documents' spellings of both stop types (4.1).
-ORDER_TYPES: Final = {
+# Each type's words for the stop types, with the older documents' spelling (4.1).
+_COMMON_TYPES: Final = {
     "MARKET": OrderType.MARKET,
     "LIMIT": OrderType.LIMIT,
-    "SL": OrderType.STOP_LIMIT,
-    "SL-M": OrderType.STOP_MARKET,
     "STOP_LOSS": OrderType.STOP_LIMIT,
     "STOP_LOSS_MARKET": OrderType.STOP_MARKET,
+}
+ORDER_TYPES_A: Final = {
+    **_COMMON_TYPES,
+    "SL": OrderType.STOP_LIMIT,
+    "SL-M": OrderType.STOP_MARKET,
+}
+ORDER_TYPES_B: Final = {
+    **_COMMON_TYPES,
     "STOPLOSS_LIMIT": OrderType.STOP_LIMIT,
     "STOPLOSS_MARKET": OrderType.STOP_MARKET,
 }

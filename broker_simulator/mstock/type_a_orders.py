@@ -8,7 +8,7 @@ from typing import Any, Final
 from . import checks, literals, order_fields, order_rows
 from . import type_a_rows as rows
 from .exchange.orders import OrderChange, OrderRequest, Product, Variety
-from .order_fields import ORDER_TYPES, SIDES, VALIDITIES, by_symbol, rupees, whole, word
+from .order_fields import ORDER_TYPES_A, SIDES, VALIDITIES, by_symbol, rupees, whole, word
 from .refusals import Reason
 from .settings import Settings
 from .wire import Call, Refusals, Reply, Route, in_both, json_reply
@@ -71,7 +71,7 @@ def place(call: Call, session: Session, world: World, settings: Settings) -> Rep
     fields = checks.form_fields(call, PLACED, settings)
     checks.filled(fields, *REQUIRED)
     variety = word(call.params, "variety", VARIETIES)
-    order_type = word(fields, "order_type", ORDER_TYPES)
+    order_type = word(fields, "order_type", ORDER_TYPES_A)
     request = OrderRequest(
         instrument=by_symbol(world, fields["exchange"], fields["tradingsymbol"]),
         side=word(fields, "transaction_type", SIDES),
@@ -95,7 +95,7 @@ def modify(call: Call, session: Session, world: World, settings: Settings) -> Re
     fields = checks.form_fields(call, (*MODIFIED, *MODIFIED_TOO), settings)
     checks.filled(fields, "order_type", "quantity")
     change = OrderChange(
-        order_type=word(fields, "order_type", ORDER_TYPES),
+        order_type=word(fields, "order_type", ORDER_TYPES_A),
         quantity=whole(fields, "quantity"),
         price=rupees(fields, "price"),
         trigger_price=rupees(fields, "trigger_price"),
@@ -187,7 +187,7 @@ def order_margin(call: Call, session: Session, world: World, settings: Settings)
     request = OrderRequest(
         instrument=by_symbol(world, fields["exchange"], fields["tradingsymbol"]),
         side=word(fields, "transaction_type", SIDES),
-        order_type=word({"order_type": "MARKET", **fields}, "order_type", ORDER_TYPES),
+        order_type=word({"order_type": "MARKET", **fields}, "order_type", ORDER_TYPES_A),
         product=word(fields, "product", PRODUCTS),
         quantity=whole(fields, "quantity"),
         price=rupees(fields, "price"),

@@ -9,7 +9,7 @@ from . import checks, literals, order_fields, order_rows
 from . import type_b_rows as rows
 from .exchange.interfaces import Instrument, find
 from .exchange.orders import OrderChange, OrderRequest, OrderType, Product, Status, Variety
-from .order_fields import ORDER_TYPES, SIDES, VALIDITIES, by_token, rupees, whole, word
+from .order_fields import ORDER_TYPES_B, SIDES, VALIDITIES, by_token, rupees, whole, word
 from .refusals import Reason, Refused
 from .settings import Settings
 from .wire import Call, Refusals, Reply, Route, in_both, json_reply
@@ -90,7 +90,7 @@ def place(call: Call, session: Session, world: World, settings: Settings) -> Rep
     request = OrderRequest(
         instrument=by_token(world, fields["exchange"], fields["symboltoken"]),
         side=word(fields, "transactiontype", SIDES),
-        order_type=word(fields, "ordertype", ORDER_TYPES),
+        order_type=word(fields, "ordertype", ORDER_TYPES_B),
         product=word(fields, "producttype", PRODUCTS, Reason.PRODUCT),
         quantity=whole(fields, "quantity"),
         price=rupees(fields, "price"),
@@ -116,7 +116,7 @@ def modify(call: Call, session: Session, world: World, settings: Settings) -> Re
         raise Refused(Reason.ORDER_FIELD, text=BLANK_TRIGGER)
     disclosed = fields.get("disclosedquantity")
     change = OrderChange(
-        order_type=word(fields, "ordertype", ORDER_TYPES),
+        order_type=word(fields, "ordertype", ORDER_TYPES_B),
         quantity=whole(fields, "quantity"),
         price=rupees(fields, "price"),
         trigger_price=rupees(fields, "triggerprice"),
