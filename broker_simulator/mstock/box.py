@@ -6,7 +6,7 @@ import threading
 from types import TracebackType
 from typing import Final, Self
 
-from . import type_a, type_b
+from . import orders_a, orders_b, type_a, type_b
 from .accounts import Account, demo_accounts
 from .clock import Clock
 from .control import create_control
@@ -21,7 +21,10 @@ from .settings import Settings
 from .world import Session, World
 
 # A dialect taken off this list (and its import) is gone, and the other one does not notice.
-DIALECTS: Final = (type_a.DIALECT, type_b.DIALECT)
+DIALECTS: Final = (
+    type_a.DIALECT.joined(orders_a.ROUTES, refusals=orders_a.REFUSALS),
+    type_b.DIALECT.joined(orders_b.ROUTES, refusals=orders_b.REFUSALS),
+)
 
 
 class Simulator:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -137,21 +137,30 @@ def _parse_json(body: bytes) -> dict[str, object]:
 def _known(
     given: Mapping[str, object], names: Iterable[str], settings: Settings, numbers: bool = False
 ) -> dict[str, str]:
-    wanted = {name if settings.strict else name.lower(): name for name in names}
     fields: dict[str, str] = {}
-    for sent, value in given.items():
-        # mStock's binding looks case-insensitive (1.1) and known clients rely on it (6.1).
-        name = wanted.get(sent if settings.strict else sent.lower())
-        if name is None:
-            if settings.strict:
-                raise _strict("body", "A field is not one of this route's.")
-        elif isinstance(value, str):
+    for name, value in _renamed(given, names, settings):
+        if isinstance(value, str):
             fields[name] = value
         elif numbers and isinstance(value, int | float) and not isinstance(value, bool):
             fields[name] = str(value)
         elif value is not None:
             raise _invalid(f"$.{name}", "The JSON value could not be converted to a string.")
     return fields
+
+
+def _renamed(
+    given: Mapping[str, object], names: Iterable[str], settings: Settings
+) -> Iterator[tuple[str, object]]:
+    """Yield the fields under the names that the route has for them."""
+    wanted = {name if settings.strict else name.lower(): name for name in names}
+    for sent, value in given.items():
+        # mStock's binding looks case-insensitive (1.1) and known clients rely on it (6.1).
+        name = wanted.get(sent if settings.strict else sent.lower())
+        if name is None:
+            if settings.strict:
+                raise _strict("body", "A field is not one of this route's.")
+        else:
+            yield name, value
 
 
 def _invalid(where: str, message: str) -> Malformed:

@@ -43,14 +43,14 @@ class Gateway:
         faults: FaultBoard,
         journal: Journal,
     ) -> None:
-        # Paths without open parts come first: `orders/cancelall` is no `orders/{variety}`.
+        # Whole names come first: `orders/cancelall` is not `orders/{variety}`.
         self._routes = sorted(
             (
-                (_pattern(f"{ROOT}{dialect.prefix}/{route.path or name}"), dialect, name, route)
+                (_pattern(f"{ROOT}{dialect.prefix}/{route.path or path}"), dialect, path, route)
                 for dialect in dialects
-                for name, route in dialect.routes.items()
+                for path, route in dialect.routes.items()
             ),
-            key=lambda found: found[0].groups,
+            key=lambda route: route[0].groups,
         )
         self._world = world
         self._settings = settings
@@ -64,21 +64,19 @@ class Gateway:
     def answer(self, call: Call) -> Answer:
         """Return the answer to a call, recorded in the journal."""
         found = [
-            (match, *rest)
-            for pattern, *rest in self._routes
-            if (match := pattern.fullmatch(call.path))
+            (m, *rest) for pattern, *rest in self._routes if (m := pattern.fullmatch(call.path))
         ]
         if not found:
             route = "elsewhere" if call.path.lower() == ELSEWHERE else "unknown"
             return self._record(call, Answer(Reply(404, b"", None), route), "no such route")
-        fitting = [entry for entry in found if call.method in entry[-1].methods]
+        fitting = [route for route in found if call.method in route[-1].methods]
         match, dialect, path, target = (fitting or found)[0]
+        call = replace(call, args=match.groupdict())
         name = f"{dialect.letter}/{path}"
         if not fitting:
-            allowed = dict.fromkeys(method for entry in found for method in entry[-1].methods)
-            reply = Reply(405, b"", None, (("Allow", ", ".join(allowed)),))
+            allowed = ", ".join(dict.fromkeys(route[-1].method for route in found))
+            reply = Reply(405, b"", None, (("Allow", allowed),))
             return self._record(call, Answer(reply, name), "wrong method")
-        call = replace(call, params=match.groupdict())
 
         fault = self._faults.take(name, call)
         if fault is None:
@@ -137,6 +135,7 @@ class Gateway:
 
 
 def _pattern(path: str) -> re.Pattern[str]:
-    """Compile a route's path; mStock's routing looks case-insensitive (1.1)."""
-    open_parts = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(path))
-    return re.compile(open_parts, re.IGNORECASE)
+    """Return what recognises a route's path; mStock's routing looks case-insensitive (1.1)."""
+    parts = re.split(r"\{(\w+)\}", path)
+    text = "".join(f"(?P<{p}>[^/]+)" if i % 2 else re.escape(p) for i, p in enumerate(parts))
+    return re.compile(text, re.IGNORECASE)

@@ -447,6 +447,7 @@ class TestListeners:
         market = LockingMarket()
         exchange = Exchange(market, clock, {a.client_code: a for a in demo_accounts()})
         exchange.behaviour.largest_fill = 1
+        market.set_price(INFY, 1240)
         told: list[str] = []
         exchange.on_order(lambda code, order: told.append(order.order_id))
 

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from broker_simulator.mstock import IST, Account
-from broker_simulator.mstock import type_a_rows as a_rows
-from broker_simulator.mstock import type_b_rows as b_rows
+from broker_simulator.mstock import order_rows_a as a_rows
+from broker_simulator.mstock import order_rows_b as b_rows
 from broker_simulator.mstock.accounts import demo_accounts
 from broker_simulator.mstock.clock import Clock
 from broker_simulator.mstock.exchange import Exchange, OrderChange, OrderRequest

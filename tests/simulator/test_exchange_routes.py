@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from broker_simulator.mstock import IST, Simulator
-from broker_simulator.mstock import type_a_rows as a_rows
-from broker_simulator.mstock import type_b_rows as b_rows
+from broker_simulator.mstock import order_rows_a as a_rows
+from broker_simulator.mstock import order_rows_b as b_rows
 from broker_simulator.mstock.settings import Settings
 from tests.support.stub_market import ACC_FUT, INFY, NIFTY_CE, StubMarket
 from tests.support.trading_clients import ClientA, ClientB

@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from . import checks, literals, order_fields, order_rows
-from . import type_b_rows as rows
+from . import order_rows_b as rows
 from .exchange.interfaces import Instrument, find
 from .exchange.orders import OrderChange, OrderRequest, OrderType, Product, Status, Variety
 from .order_fields import ORDER_TYPES_B, SIDES, VALIDITIES, by_token, rupees, whole, word
 from .refusals import Reason, Refused
 from .settings import Settings
-from .wire import Call, Refusals, Reply, Route, in_both, json_reply
-from .world import Session, World
+from .type_b import authenticated, success
+from .wire import Call, Refusals, Reply, Route, in_both, in_list, json_reply
+from .world import World
 
 VARIETIES: Final = {
     "NORMAL": Variety.REGULAR,
@@ -83,8 +84,9 @@ _gone_like_a: dict[str, Any] = {
 }
 
 
-def place(call: Call, session: Session, world: World, settings: Settings) -> Reply:
+def place(call: Call, world: World, settings: Settings) -> Reply:
     """POST orders/regular (7.6): all varieties; a risk refusal is told at once if set so."""
+    session = authenticated(call, world, settings, body=True)
     fields = checks.json_fields(call, PLACED, settings, numbers=not settings.strict)
     checks.filled(fields, *REQUIRED)
     request = OrderRequest(
@@ -105,11 +107,12 @@ def place(call: Call, session: Session, world: World, settings: Settings) -> Rep
         raise Refused(Reason.FUNDS, text=order.text)
     data = {"script": fields["tradingsymbol"], "orderid": order.order_id, "uniqueorderid": ""}
     # Seen live inside a list of one (15 row 3).
-    return json_reply([_body("true", "", data)])
+    return in_list(_success(data))
 
 
-def modify(call: Call, session: Session, world: World, settings: Settings) -> Reply:
+def modify(call: Call, world: World, settings: Settings) -> Reply:
     """PUT orders/regular/{order_id} (7.7): the id comes back with a leading space."""
+    session = authenticated(call, world, settings, body=True)
     fields = checks.json_fields(call, MODIFIED, settings, numbers=not settings.strict)
     checks.filled(fields, *MODIFY_REQUIRED)
     if not fields.get("triggerprice"):
@@ -124,47 +127,52 @@ def modify(call: Call, session: Session, world: World, settings: Settings) -> Re
         ioc=word(fields, "duration", VALIDITIES),
     )
     client = session.account.client_code
-    order = world.exchange.modify(client, call.params["order_id"], change)
+    order = world.exchange.modify(client, call.args["order_id"], change)
     return _success({"orderid": f" {order.order_id}", "uniqueorderid": ""})
 
 
-def cancel(call: Call, session: Session, world: World, settings: Settings) -> Reply:
+def cancel(call: Call, world: World, settings: Settings) -> Reply:
     """DELETE orders/regular/{order_id} (7.8), with a JSON body."""
+    session = authenticated(call, world, settings, body=True)
     fields = checks.json_fields(call, ("variety", "orderid"), settings)
     checks.filled(fields, "variety", "orderid")
-    order = world.exchange.cancel(session.account.client_code, call.params["order_id"])
+    order = world.exchange.cancel(session.account.client_code, call.args["order_id"])
     return _success({"orderid": order.order_id, "uniqueorderid": ""})
 
 
-def cancel_all(call: Call, session: Session, world: World, settings: Settings) -> Reply:
+def cancel_all(call: Call, world: World, settings: Settings) -> Reply:
     """POST orders/cancelall (7.9): answers in Type A's shape."""
-    checks.no_body(call, settings, checks.JSON_BODY)
+    session = authenticated(call, world, settings)
     order = world.exchange.cancel_all(session.account.client_code)
     return json_reply({"status": "success", "data": {"order_id": order.order_id}})
 
 
-def order_book(call: Call, session: Session, world: World, settings: Settings) -> Reply:
+def order_book(call: Call, world: World, settings: Settings) -> Reply:
     """GET orders (7.10)."""
+    session = authenticated(call, world, settings)
     orders = reversed(world.exchange.order_book(session.account.client_code))
     return _success([rows.book_row(order, settings) for order in orders] or None)
 
 
-def details(call: Call, session: Session, world: World, settings: Settings) -> Reply:
+def details(call: Call, world: World, settings: Settings) -> Reply:
     """POST or GET order/details (7.11): a row for each state, the latest first."""
+    session = authenticated(call, world, settings, body=True)
     fields = checks.json_fields(call, ("order_no", "segment"), settings)
     checks.filled(fields, "order_no")
     states = reversed(world.exchange.history(session.account.client_code, fields["order_no"]))
     return _success([rows.details_row(state, settings) for state in states] or None)
 
 
-def trade_book(call: Call, session: Session, world: World, settings: Settings) -> Reply:
+def trade_book(call: Call, world: World, settings: Settings) -> Reply:
     """GET tradebook (7.12)."""
+    session = authenticated(call, world, settings)
     client = session.account.client_code
     return _success(order_rows.trade_book(world.exchange.trades(client), client))
 
 
-def trade_history(call: Call, session: Session, world: World, settings: Settings) -> Reply:
+def trade_history(call: Call, world: World, settings: Settings) -> Reply:
     """POST or GET trades (7.13): `[]` when there is none."""
+    session = authenticated(call, world, settings, body=True)
     fields = checks.json_fields(call, ("fromdate", "todate"), settings)
     checks.filled(fields, "fromdate", "todate")
     days = (order_fields.day(fields, "fromdate"), order_fields.day(fields, "todate"))
@@ -172,15 +180,17 @@ def trade_history(call: Call, session: Session, world: World, settings: Settings
     return _success([rows.history_row(trade) for trade in trades])
 
 
-def positions(call: Call, session: Session, world: World, settings: Settings) -> Reply:
+def positions(call: Call, world: World, settings: Settings) -> Reply:
     """GET portfolio/positions (7.14)."""
+    session = authenticated(call, world, settings)
     now = world.clock.now()
     found = world.exchange.positions(session.account.client_code)
     return _success([rows.position_row(position, now) for position in found] or None)
 
 
-def convert_position(call: Call, session: Session, world: World, settings: Settings) -> Reply:
+def convert_position(call: Call, world: World, settings: Settings) -> Reply:
     """POST portfolio/convertposition (7.15): `data` is null."""
+    session = authenticated(call, world, settings, body=True)
     fields = checks.json_fields(call, CONVERTED, settings, numbers=True)
     checks.filled(fields, *CONVERT_REQUIRED)
     # Positions name the cash exchange for derivatives too, so a client may send it back.
@@ -195,20 +205,22 @@ def convert_position(call: Call, session: Session, world: World, settings: Setti
     return _success(None)
 
 
-def order_margin(call: Call, session: Session, world: World, settings: Settings) -> Reply:
+def order_margin(call: Call, world: World, settings: Settings) -> Reply:
     """POST margins/orders (7.16): `errorcode` is null; one charges item for each order."""
+    authenticated(call, world, settings, body=True)
     orders = checks.json_list(call, "orders", MARGIN_OF, settings)
     margins = [world.exchange.margin(_margin_request(fields, world)) for fields in orders]
-    return json_reply(_body("true", None, rows.margin_data(margins)))
+    return _success(rows.margin_data(margins), errorcode=None)
 
 
-def holdings(call: Call, session: Session, world: World, settings: Settings) -> Reply:
+def holdings(call: Call, world: World, settings: Settings) -> Reply:
     """GET portfolio/holdings (7.17): `errorcode` is null."""
+    session = authenticated(call, world, settings)
     held = [
         rows.holding_row(holding, world.market.quote(holding.instrument))
         for holding in world.exchange.holdings(session.account.client_code)
     ]
-    return json_reply(_body("true", None, held or None))
+    return _success(held or None, errorcode=None)
 
 
 def _margin_request(fields: Mapping[str, str], world: World) -> OrderRequest:
@@ -238,24 +250,19 @@ def _known(instrument: Instrument | None) -> Instrument:
     return instrument
 
 
-def _body(status: str, errorcode: str | None, data: object) -> dict[str, Any]:
-    return {"status": status, "message": "SUCCESS", "errorcode": errorcode, "data": data}
+def _success(data: object, errorcode: str | None = "") -> Reply:
+    return success("true", "SUCCESS", errorcode, data)
 
 
-def _success(data: object) -> Reply:
-    return json_reply(_body("true", "", data))
-
-
-# Their handlers take the session too: the dialect puts its authentication in front.
 ROUTES: Final[Mapping[str, Route]] = {
-    "orders/place": Route("POST", place, "orders/regular"),
-    "orders/modify": Route("PUT", modify, "orders/regular/{order_id}"),
-    "orders/cancel": Route("DELETE", cancel, "orders/regular/{order_id}"),
-    "orders/cancelall": Route("POST", cancel_all),
+    "orders/place": Route("POST", place, "orders", "orders/regular"),
+    "orders/modify": Route("PUT", modify, "orders", "orders/regular/{order_id}"),
+    "orders/cancel": Route("DELETE", cancel, "orders", "orders/regular/{order_id}"),
+    "orders/cancelall": Route("POST", cancel_all, "orders"),
     "orders": Route("GET", order_book),
-    "order/details": Route("POST", details, "", ("GET",)),
+    "order/details": Route("POST, GET", details),
     "tradebook": Route("GET", trade_book),
-    "trades": Route("POST", trade_history, "", ("GET",)),
+    "trades": Route("POST, GET", trade_history),
     "portfolio/positions": Route("GET", positions),
     "portfolio/convertposition": Route("POST", convert_position),
     "margins/orders": Route("POST", order_margin),

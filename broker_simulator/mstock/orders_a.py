@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from . import checks, literals, order_fields, order_rows
-from . import type_a_rows as rows
+from . import order_rows_a as rows
 from .exchange.orders import OrderChange, OrderRequest, Product, Variety
 from .order_fields import ORDER_TYPES_A, SIDES, VALIDITIES, by_symbol, rupees, whole, word
 from .refusals import Reason
 from .settings import Settings
-from .wire import Call, Refusals, Reply, Route, in_both, json_reply
-from .world import Session, World
+from .type_a import authenticated, success
+from .wire import Call, Refusals, Reply, Route, in_both, in_list
+from .world import World
 
 VARIETIES: Final = {variety.value: variety for variety in Variety}
 # Older documents' names beside the present ones (4.1).
@@ -66,11 +67,12 @@ REFUSALS: Final[Refusals] = {
 }
 
 
-def place(call: Call, session: Session, world: World, settings: Settings) -> Reply:
+def place(call: Call, world: World, settings: Settings) -> Reply:
     """POST orders/{variety} (6.6): an id for whatever is accepted; risk refusals show later."""
+    session = authenticated(call, world, settings, body=True)
     fields = checks.form_fields(call, PLACED, settings)
     checks.filled(fields, *REQUIRED)
-    variety = word(call.params, "variety", VARIETIES)
+    variety = word(call.args, "variety", VARIETIES)
     order_type = word(fields, "order_type", ORDER_TYPES_A)
     request = OrderRequest(
         instrument=by_symbol(world, fields["exchange"], fields["tradingsymbol"]),
@@ -87,11 +89,12 @@ def place(call: Call, session: Session, world: World, settings: Settings) -> Rep
     )
     order = world.exchange.place(session.account.client_code, request)
     # Seen live inside a list of one (15 row 3).
-    return json_reply([{"status": "success", "data": {"order_id": order.order_id}}])
+    return in_list(success({"order_id": order.order_id}))
 
 
-def modify(call: Call, session: Session, world: World, settings: Settings) -> Reply:
+def modify(call: Call, world: World, settings: Settings) -> Reply:
     """PUT orders/{variety}/{order_id} (6.7)."""
+    session = authenticated(call, world, settings, body=True)
     fields = checks.form_fields(call, (*MODIFIED, *MODIFIED_TOO), settings)
     checks.filled(fields, "order_type", "quantity")
     change = OrderChange(
@@ -103,73 +106,80 @@ def modify(call: Call, session: Session, world: World, settings: Settings) -> Re
         ioc=word(fields, "validity", VALIDITIES) if fields.get("validity") else None,
     )
     client = session.account.client_code
-    order = world.exchange.modify(client, call.params["order_id"], change)
-    return _success({"order_id": order.order_id})
+    order = world.exchange.modify(client, call.args["order_id"], change)
+    return success({"order_id": order.order_id})
 
 
-def cancel(call: Call, session: Session, world: World, settings: Settings) -> Reply:
+def cancel(call: Call, world: World, settings: Settings) -> Reply:
     """DELETE orders/{variety}/{order_id} (6.8)."""
-    checks.no_body(call, settings, checks.FORM_BODY)
-    order = world.exchange.cancel(session.account.client_code, call.params["order_id"])
-    return _success({"order_id": order.order_id})
+    session = authenticated(call, world, settings)
+    order = world.exchange.cancel(session.account.client_code, call.args["order_id"])
+    return success({"order_id": order.order_id})
 
 
-def cancel_all(call: Call, session: Session, world: World, settings: Settings) -> Reply:
+def cancel_all(call: Call, world: World, settings: Settings) -> Reply:
     """POST orders/cancelall (6.9): one id, the last."""
-    checks.no_body(call, settings, checks.FORM_BODY)
-    return _success({"order_id": world.exchange.cancel_all(session.account.client_code).order_id})
+    session = authenticated(call, world, settings)
+    return success({"order_id": world.exchange.cancel_all(session.account.client_code).order_id})
 
 
-def order_book(call: Call, session: Session, world: World, settings: Settings) -> Reply:
+def order_book(call: Call, world: World, settings: Settings) -> Reply:
     """GET orders (6.10)."""
+    session = authenticated(call, world, settings)
     client = session.account.client_code
     orders = reversed(world.exchange.order_book(client))
-    return _success([rows.book_row(order, client, settings) for order in orders] or None)
+    return success([rows.book_row(order, client, settings) for order in orders] or None)
 
 
-def details(call: Call, session: Session, world: World, settings: Settings) -> Reply:
+def details(call: Call, world: World, settings: Settings) -> Reply:
     """POST order/details (6.11): a row for each state, the latest first."""
+    session = authenticated(call, world, settings, body=True)
     fields = checks.form_fields(call, ("order_no", "segment"), settings)
     checks.filled(fields, "order_no")
     states = reversed(world.exchange.history(session.account.client_code, fields["order_no"]))
-    return _success([rows.details_row(state, settings) for state in states] or None)
+    return success([rows.details_row(state, settings) for state in states] or None)
 
 
-def trade_history(call: Call, session: Session, world: World, settings: Settings) -> Reply:
+def trade_history(call: Call, world: World, settings: Settings) -> Reply:
     """POST trades (6.12): `[]` when there is none."""
+    session = authenticated(call, world, settings, body=True)
     fields = checks.form_fields(call, ("fromdate", "todate"), settings)
     checks.filled(fields, "fromdate", "todate")
     days = (order_fields.day(fields, "fromdate"), order_fields.day(fields, "todate"))
     trades = world.exchange.trades(session.account.client_code, *days)
-    return _success([rows.history_row(trade) for trade in trades])
+    return success([rows.history_row(trade) for trade in trades])
 
 
-def trade_book(call: Call, session: Session, world: World, settings: Settings) -> Reply:
+def trade_book(call: Call, world: World, settings: Settings) -> Reply:
     """GET tradebook (6.13)."""
+    session = authenticated(call, world, settings)
     client = session.account.client_code
-    return _success(order_rows.trade_book(world.exchange.trades(client), client))
+    return success(order_rows.trade_book(world.exchange.trades(client), client))
 
 
-def positions(call: Call, session: Session, world: World, settings: Settings) -> Reply:
+def positions(call: Call, world: World, settings: Settings) -> Reply:
     """GET portfolio/positions (6.14): all in `net`, `day` is null."""
+    session = authenticated(call, world, settings)
     net = [
         rows.position_row(position, world.market.quote(position.instrument))
         for position in world.exchange.positions(session.account.client_code)
     ]
-    return _success({"net": net, "day": None} if net else None)
+    return success({"net": net, "day": None} if net else None)
 
 
-def holdings(call: Call, session: Session, world: World, settings: Settings) -> Reply:
+def holdings(call: Call, world: World, settings: Settings) -> Reply:
     """GET portfolio/holdings (6.16)."""
+    session = authenticated(call, world, settings)
     held = [
         rows.holding_row(holding, world.market.quote(holding.instrument), settings)
         for holding in world.exchange.holdings(session.account.client_code)
     ]
-    return _success(held or None)
+    return success(held or None)
 
 
-def convert_position(call: Call, session: Session, world: World, settings: Settings) -> Reply:
+def convert_position(call: Call, world: World, settings: Settings) -> Reply:
     """POST portfolio/convertposition (6.15)."""
+    session = authenticated(call, world, settings, body=True)
     fields = checks.form_fields(call, CONVERTED, settings)
     checks.filled(fields, *CONVERTED)
     instrument = by_symbol(world, fields["exchange"], fields["tradingsymbol"])
@@ -177,11 +187,12 @@ def convert_position(call: Call, session: Session, world: World, settings: Setti
     side, quantity = word(fields, "transaction_type", SIDES), whole(fields, "quantity")
     client = session.account.client_code
     order_rows.convert(world.exchange, client, instrument, side, quantity, products)
-    return _success(None)
+    return success(None)
 
 
-def order_margin(call: Call, session: Session, world: World, settings: Settings) -> Reply:
+def order_margin(call: Call, world: World, settings: Settings) -> Reply:
     """POST margins/orders (6.17): JSON, a single order."""
+    authenticated(call, world, settings, body=True)
     fields = checks.json_fields(call, MARGIN_OF, settings, numbers=True)
     checks.filled(fields, "exchange", "tradingsymbol", "transaction_type", "product", "quantity")
     request = OrderRequest(
@@ -194,19 +205,14 @@ def order_margin(call: Call, session: Session, world: World, settings: Settings)
         trigger_price=rupees(fields, "trigger_price"),
     )
     margin = world.exchange.margin(request)
-    return _success(rows.margin_data(request.instrument, fields["tradingsymbol"], margin))
+    return success(rows.margin_data(request.instrument, fields["tradingsymbol"], margin))
 
 
-def _success(data: object) -> Reply:
-    return json_reply({"status": "success", "data": data})
-
-
-# Their handlers take the session too: the dialect puts its authentication in front.
 ROUTES: Final[Mapping[str, Route]] = {
-    "orders/place": Route("POST", place, "orders/{variety}"),
-    "orders/modify": Route("PUT", modify, "orders/{variety}/{order_id}"),
-    "orders/cancel": Route("DELETE", cancel, "orders/{variety}/{order_id}"),
-    "orders/cancelall": Route("POST", cancel_all),
+    "orders/place": Route("POST", place, "orders", "orders/{variety}"),
+    "orders/modify": Route("PUT", modify, "orders", "orders/{variety}/{order_id}"),
+    "orders/cancel": Route("DELETE", cancel, "orders", "orders/{variety}/{order_id}"),
+    "orders/cancelall": Route("POST", cancel_all, "orders"),
     "orders": Route("GET", order_book),
     "order/details": Route("POST", details),
     "trades": Route("POST", trade_history),
