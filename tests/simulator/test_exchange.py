@@ -379,7 +379,7 @@ class TestTheDay:
     def test_an_order_does_not_outlive_a_night_that_nobody_watched(self, exchange, clock, market):
         order = exchange.place(ME, request())
         clock.set(WEDNESDAY + timedelta(days=1), frozen=True)
-        market.prices[INFY] = Decimal(1230)
+        market.set_price(INFY, 1230)
         last = exchange.history(ME, order.order_id)[-1]
         assert (last.status, last.updated_at) == (
             "Cancelled", WEDNESDAY.replace(hour=15, minute=30),

@@ -36,10 +36,11 @@ actions = st.one_of(
         st.sampled_from([Product.INTRADAY, Product.DELIVERY, Product.MTF]),
         quantities, offsets, offsets, st.booleans(),
     ),
+    st.tuples(st.just("take"), instruments, st.sampled_from(Side), quantities),
     st.tuples(st.just("modify"), st.integers(0, 30), quantities, offsets),
     st.tuples(st.just("cancel"), st.integers(0, 30)),
     st.tuples(st.just("fill"), st.integers(0, 30), quantities),
-    st.tuples(st.just("convert"), instruments, st.sampled_from(Side), quantities),
+    st.tuples(st.just("convert"), instruments, st.sampled_from(Side), st.integers(1, 5)),
     st.tuples(st.just("price"), instruments, offsets),
     st.tuples(st.just("match")),
     st.tuples(st.just("cancel_all")),
@@ -73,6 +74,13 @@ class Trader:
                 instrument, side, order_type, product, quantity,
                 price=ltp + price, trigger_price=ltp + trigger, ioc=ioc,
             ),
+        )  # fmt: skip
+
+    def _take(self, instrument, side, quantity) -> None:
+        """An intraday market order, so that there is often something to close or convert."""
+        self._place(
+            instrument, side, OrderType.MARKET, Product.INTRADAY, quantity, Decimal(0), Decimal(0),
+            False,
         )  # fmt: skip
 
     def _modify(self, n: int, quantity: int, price: Decimal) -> None:

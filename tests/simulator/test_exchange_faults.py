@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 import pytest
 import requests
 
 from broker_simulator.mstock import IST, Simulator
-from tests.support.stub_market import StubMarket
+from broker_simulator.mstock.exchange import OrderRequest
+from broker_simulator.mstock.exchange.orders import OrderType, Product, Side
+from tests.support.stub_market import INFY, StubMarket
 from tests.support.trading_clients import ClientA, ClientB, TradingClient
 
 MOMENT = datetime(2025, 1, 1, 10, 0, tzinfo=IST)
@@ -133,20 +135,19 @@ def test_the_book_shows_an_accepted_order_late(sim, client):
 
 
 def test_the_delay_is_drawn_at_random_from_a_seed(sim, client):
+    order = OrderRequest(INFY, Side.BUY, OrderType.LIMIT, Product.INTRADAY, 1, Decimal(1240))
+
     def delays(seed: int) -> list[float]:
         sim.exchange.behaviour.delay_book(0, 30, seed)
-        for _ in range(20):
-            client.place()
-        latest = itertools.islice(sim.exchange.all_orders(), 20)
-        return sorted((o.visible_at - o.placed_at).total_seconds() for _, o in latest)
+        placed = [sim.exchange.place(sim.demo.client_code, order) for _ in range(20)]
+        return [(order.visible_at - order.placed_at).total_seconds() for order in placed]
 
     first = delays(seed=1)
-    sim.clock.advance(timedelta(seconds=60))
     assert delays(seed=1) == first
-    sim.clock.advance(timedelta(seconds=60))
     assert delays(seed=2) != first
-    assert 0 <= first[0] < 15 < first[-1] <= 30
+    assert 0 <= min(first) < 15 < max(first) <= 30
+    sim.clock.advance(timedelta(seconds=30))
+    assert len(client.book()) == 60
     sim.exchange.behaviour.delay_book(0, 0)
-    before = len(client.book())
     client.place()
-    assert len(client.book()) == before + 1
+    assert len(client.book()) == 61

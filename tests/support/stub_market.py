@@ -57,6 +57,10 @@ BAND = Decimal("0.2")
 class StubMaster:
     rows: tuple[StubInstrument, ...] = tuple(PRICES)
 
+    @property
+    def listed(self) -> tuple[StubInstrument, ...]:
+        return self.rows
+
     def get(self, exchange: str, token: str) -> StubInstrument | None:
         return self._first(exchange, "token", token)
 
@@ -91,6 +95,12 @@ class StubMarket:
         self.prices[instrument] = Decimal(price)
         for callback in tuple(self.callbacks):
             callback(instrument, self.quote(instrument))
+
+    def advance(self) -> None:
+        """Time moves no price here."""
+
+    def followed(self) -> list[StubInstrument]:
+        return []
 
     def is_open(self, now: datetime) -> bool:
         return now.weekday() <= FRIDAY and OPENS <= now.time() < CLOSES

@@ -280,8 +280,8 @@ class Exchange:
         try:
             with self._lock:
                 now = self._clock.now()
-                self._match_prices(now)
                 self._pass_time(now)
+                self._match_prices(now)
                 self._look_at_prices(now)
                 yield now
         finally:
@@ -297,7 +297,9 @@ class Exchange:
             self._prices.append(moved)
         while self._prices and self._lock.acquire(blocking=False):
             try:
-                self._match_prices(self._clock.now())
+                now = self._clock.now()
+                self._pass_time(now)
+                self._match_prices(now)
             finally:
                 self._lock.release()
         if moved:
