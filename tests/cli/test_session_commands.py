@@ -231,7 +231,7 @@ class TestFunds:
         person.is_logged_in()
         done = person.runs("funds")
         assert done.exit_code == 1
-        assert "The mStock plugin failed (KeyError in test_session_commands.py" in done.stderr
+        assert "The broker plugin failed (KeyError in test_session_commands.py" in done.stderr
 
 
 class TestLogout:

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property, partial, update_wrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
@@ -24,7 +24,7 @@ from broker._kit.sessions.login_lock import manual_login
 from broker._kit.sessions.store import Store
 from broker._kit.sessions.store_factory import open_store
 from broker._kit.sessions.stored_session import StoredSession, load_session, mark_revoked
-from broker._kit.sessions.token_guard import token_guard
+from broker._kit.sessions.token_guard import TokenGuard
 from broker._kit.settings import Account, ServiceSettings, environment, file_environment
 
 if TYPE_CHECKING:
@@ -54,6 +54,9 @@ def _make_auto_login(context: Context) -> AutoLogin:
         calendar=load_calendar(settings.home),
         tell=teller(broker, settings, context.clock),
     )
+
+
+T = TypeVar("T")
 
 
 @dataclass(eq=False)
@@ -188,10 +191,10 @@ class Context:
         """The stored session of an account, of the settings' own unless given."""
         return load_session(self.store, account or self.config.account, self.clock.now())
 
-    def live_session(self) -> StoredSession:
-        """The stored session; raises `LogInAgain` when there is none or it is over.
+    def ask(self, call: Callable[[BrokerSettings, Secret], T]) -> T:
+        """What a call with the stored session gives; a token that it proves dead is marked so.
 
-        From here on a token that the broker refuses is marked in the store.
+        Raises `LogInAgain` when there is no session or it is over, and what the call raises.
         """
         session, title = self.session(), self.broker.title
         log_in = f"Log in: {self.command_line('login')}"
@@ -204,8 +207,8 @@ class Context:
         def mark(account: Account, token: Secret) -> None:
             mark_revoked(self.store, account, token)
 
-        token_guard(self.broker).on_revoked = mark
-        return session
+        guard = TokenGuard(self.broker, self.clock, mark)
+        return guard.run(self.config, session.token, lambda: call(self.config, session.token))
 
     @contextmanager
     def login_lock(self, *, needs_store: bool = True) -> Iterator[None]:

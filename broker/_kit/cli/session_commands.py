@@ -18,8 +18,7 @@ from broker._kit.web.formatting import rupees
 def funds(context: Context) -> None:
     """Show what is available to trade and all figures of the account, as of this moment."""
     context.refuse_inside_openalgo("funds")
-    token = context.live_session().token
-    found, now = context.broker.fund_report(context.config, token), context.clock.now()
+    found, now = context.ask(context.broker.fund_report), context.clock.now()
     body = {
         "as_of": iso(now),
         "available": f"{found.available:f}",

@@ -8,6 +8,7 @@ from broker._kit.errors import BrokerError, LogInAgain
 from broker._kit.faults import guarded
 from broker._kit.secret import Secret
 from broker._kit.sessions.token_guard import token_guard
+from broker.mstock.broker import MSTOCK
 from broker.mstock.client.connection import client_for
 from broker.mstock.mapping import funds
 from broker.mstock.mapping.funds import FundSummary
@@ -57,6 +58,4 @@ def check_auth_token(auth_token: str) -> tuple[bool, str]:
 def _fetch(config: Config, auth_token: str) -> Any:
     # The host may hold None here; what is no text is no token, and the client says so.
     token = Secret(auth_token if isinstance(auth_token, str) else "")
-    from broker.mstock.broker import MSTOCK  # which itself imports this module
-
     return token_guard(MSTOCK).run(config, token, lambda: client_for(config).fund_summary(token))

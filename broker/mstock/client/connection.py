@@ -53,6 +53,3 @@ def _client(config: Config, clock: Clock, lane: Lane | None) -> Client:
     if config.api_type == "A":
         return TypeA(transport, config.api_key, config.checksum)
     return TypeB(transport, config.api_key)
-
-
-fresh_client = login_client
