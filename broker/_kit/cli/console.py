@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 from enum import IntEnum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -183,10 +184,12 @@ def _log_to(ctx: click.Context, handler: logging.Handler) -> None:
     """Log there until the command ends: what `broker` logs, which shows no secret."""
     logger = logging.getLogger("broker")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    before = logger.level
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     ctx.call_on_close(handler.close)
     ctx.call_on_close(lambda: logger.removeHandler(handler))
+    ctx.call_on_close(partial(logger.setLevel, before))
 
 
 _LOGGING_OPTIONS: list[click.Parameter] = [
