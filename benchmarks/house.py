@@ -12,7 +12,7 @@ those of now, both from this counter. What is counted:
 - File names and public names (functions and classes of a module) that stand in more than one file
   of the same folder below `broker/`.
 - Walks: see `house_walks.py` for what is done and `house_counter.py` for what is a call. Each runs
-  in a fresh process; of a walk with threads that race, the run with the fewest calls counts.
+  in a fresh process; threads that a request begins are held until it has ended.
 
 Where a figure from before is not the one that docs/architecture.md set out from:
 
@@ -48,7 +48,6 @@ from benchmarks.house_walks import BROKERS, ROOT, WALKS
 Figures = dict[str, int]
 
 BEFORE = Path(__file__).with_name("house_before.json")
-_RUNS = {"host_logout": 5}
 _WALK_NAMES = {
     "otp_login": "OTP login, password to stored token",
     "otp_login_memory": "OTP login, store in memory",
@@ -58,7 +57,7 @@ _WALK_NAMES = {
     "host_logout": "Logout in OpenAlgo, until mStock has confirmed",
     "installation": "Installation",
 }
-# A broker's own code, relative to `broker/`; the second line is that of the tree before.
+# A broker's own code, relative to `broker/`; the second line is of the tree before.
 _OWN = re.compile(
     r"(?!_kit/)\w+/(api|client|mapping|database|streaming|broker|errors|settings|__main__|__init__)"
     r"|mstock/config\b"
@@ -116,9 +115,7 @@ def walk_figures() -> Figures:
     return {
         f"{_WALK_NAMES[walk]}, {what}": figure
         for walk in WALKS
-        for what, figure in min(
-            (run_walk(walk) for _ in range(_RUNS.get(walk, 1))), key=lambda each: each["calls"]
-        ).items()
+        for what, figure in run_walk(walk).items()
     }
 
 
