@@ -29,31 +29,34 @@ LOGIN_PAGE, LOGOUT_ROUTE = "/mstock/callback", "logout"
 _NAMES = {
     "simulator at 09:15": "tests.support.stage:morning_box",
     "settings for it": "tests.conftest:settings_for",
-    "settings": "broker.mstock.config:Config",
-    "service settings": "broker.mstock.upkeep:Upkeep",
-    "auto-login": "broker.mstock.session.autologin:AutoLogin",
-    "memory store": "broker.mstock.session.store:MemoryStore",
-    "open store": "broker.mstock.session.opening:open_store",
-    "standalone app": "broker.mstock.web.standalone:create_app",
+    "settings": "broker.mstock.settings:Config",
+    "service settings": "broker._kit.settings:ServiceSettings",
+    "auto-login": "broker._kit.sessions.auto_login:AutoLogin",
+    "memory store": "broker._kit.sessions.store:MemoryStore",
+    "open store": "broker._kit.sessions.store_factory:open_store",
+    "standalone app": "broker._kit.web.standalone_app:create_app",
     "get_margin_data": "broker.mstock.api.funds:get_margin_data",
     "daily login": "tests.support.auto:staged",
     "browser": "tests.web.helpers:Browser",
     "host": "tests.host.openalgo:OpenAlgo",
     "host's clock": "tests.host.openalgo:PatientClock",
-    "join the host": "broker.mstock.web.host_app:register",
+    "join the host": "broker._kit.openalgo.register:register",
     "checkout": "tests.install.tree:make_openalgo",
     "release": "tests.install.tree:make_plugin",
-    "command line": "broker.mstock.cli.main:main",
+    "installer": "broker._kit.openalgo.installer.plan",
+    "command line": "broker.mstock.__main__:cli",
+    "broker": "broker.mstock.broker:MSTOCK",
 }
 # The store where it is one file; a database is counted by its transactions.
-_STORE_FILE = "vault"
+_STORE_FILE = "sessions.db"
 # Files that OpenAlgo's own plugin and ours both have, by which comparisons are counted.
 _IN_BOTH_PLUGINS = ("api/auth_api.py", "api/funds.py")
 
 
 def _the(name: str) -> Any:
     module, _, attribute = _NAMES[name].partition(":")
-    return getattr(importlib.import_module(module), attribute)
+    found = importlib.import_module(module)
+    return getattr(found, attribute) if attribute else found
 
 
 def _standalone(env: dict[str, str], is_kept: bool) -> Any:
@@ -63,13 +66,15 @@ def _standalone(env: dict[str, str], is_kept: bool) -> Any:
         return _the("settings").from_env(env)
 
     services = _the("service settings").from_env(env)
-    store = _the("open store")(services) if is_kept else _the("memory store")()
-    auto = _the("auto-login")(store, lambda account: config())
-    return _the("standalone app")(config, store=store, auto=auto)
+    broker = _the("broker")
+    store = _the("open store")(broker, services) if is_kept else _the("memory store")(broker)
+    auto = _the("auto-login")(broker, store, lambda account: config())
+    return _the("standalone app")(broker, config, store=store, auto=auto)
 
 
 def _store(home: Path) -> Any:
-    return _the("open store")(_the("service settings").from_env({"MSTOCK_HOME": str(home)}))
+    services = _the("service settings").from_env({"BROKER_HOME": str(home)})
+    return _the("open store")(_the("broker"), services)
 
 
 def _joined_host(folder: Path, box: Any, stack: ExitStack) -> Any:
@@ -83,7 +88,7 @@ def _joined_host(folder: Path, box: Any, stack: ExitStack) -> Any:
     host.install(patch)
     stack.callback(host.engine.dispose)
     app = host.app()
-    _the("join the host")(app, clock)
+    _the("join the host")(_the("broker"), app, clock)
     stack.callback(lambda: app.extensions["mstock"].stop())
     browser = _the("browser")(app)
     with browser.client.session_transaction() as inside:
@@ -116,7 +121,7 @@ class Counters:
 def otp_login(count: Counters, is_kept: bool = True) -> dict[str, int]:
     """Password POST to stored token; the code page that the browser gets between is not counted."""
     with _the("simulator at 09:15")() as box:
-        env = _the("settings for it")(box, MSTOCK_HOME=str(count.home / "kept"))
+        env = _the("settings for it")(box, BROKER_HOME=str(count.home / "kept"))
         browser = _the("browser")(_standalone(env, is_kept))
         form = browser.get().form("login")
         entry = {**form, "method": "otp", "password": box.demo.password, "totp": ""}
@@ -194,7 +199,12 @@ def installation(count: Counters) -> dict[str, int]:
 
     openalgo = _the("checkout")(count.home / "openalgo")
     release = _the("release")(count.home / "release")
-    line = ["install", str(openalgo), "--from", str(release), "--preview", "--yes"]
+    package = _the("installer").read_package(_the("broker"), release)
+    _the("installer").read_package = lambda _broker: package
+    env = openalgo / ".env"
+    text = env.read_text().replace("YOUR_BROKER_API_KEY", "MA12345")
+    env.write_text(text.replace("YOUR_BROKER_API_SECRET", "a-key=="))
+    line = ["install", str(openalgo), "--preview", "--yes"]
     main = _the("command line")
     with count.counting():
         done = CliRunner().invoke(main, line)
