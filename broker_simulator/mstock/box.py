@@ -14,20 +14,24 @@ from .faults import FaultBoard
 from .gateway import ELSEWHERE, Gateway
 from .journal import Journal
 from .phone import Phone
+from .rules import INSTRUMENTS
 from .server import LOOPBACK, Server
 from .settings import Settings
 from .world import Session, World
 
 # A dialect taken off this list (and its import) is gone, and the other one does not notice.
 DIALECTS: Final = (type_a.DIALECT, type_b.DIALECT)
+# How often those who follow prices are told.
+PRICE_SECONDS: Final = 0.5
 
 
 class Simulator:
     """mStock in a box. Use it as a context manager, or with start() and stop().
 
     `profile`: "strict" or "tolerant"; `revision`: "older" or "newer" (see Settings); `port`: 0
-    for a free one; `accounts`: the customers, the demo's own three unless they are given. Several
-    may run at once: they share nothing.
+    for a free one; `accounts`: the customers, the demo's own three unless they are given;
+    `instruments`: how many the market has (50 or more); `seed`: whose prices they have. Several may
+    run at once: they share nothing.
     """
 
     def __init__(
@@ -37,18 +41,21 @@ class Simulator:
         port: int = 0,
         gzip: bool = True,
         accounts: list[Account] | None = None,
+        instruments: int = INSTRUMENTS,
+        seed: int = 1,
     ) -> None:
         self.settings = Settings(profile, revision, gzip)
         self.clock = Clock()
         self.phone = Phone()
         accounts = accounts or demo_accounts()
-        self.world = World(self.clock, self.phone, accounts)
+        self.world = World(self.clock, self.phone, accounts, instruments, seed)
         self.demo: Account = accounts[0]
         self.faults = FaultBoard(f"{d.letter}/{path}" for d in DIALECTS for path in d.routes)
         self.journal = Journal()
         self._wanted_port = port
         self._server: Server | None = None
         self._thread: threading.Thread | None = None
+        self._stopped = threading.Event()
 
     @property
     def accounts(self) -> dict[str, Account]:
@@ -87,6 +94,8 @@ class Simulator:
                 target=server.serve_forever, args=(0.02,), name="simulator", daemon=True
             )
             self._thread.start()
+            self._stopped.clear()
+            threading.Thread(target=self._move_prices, name="market", daemon=True).start()
         return self
 
     def stop(self) -> None:
@@ -94,11 +103,16 @@ class Simulator:
         server, self._server = self._server, None
         if server is None or self._thread is None:
             return
+        self._stopped.set()
         server.shutdown()
         self.faults.clear()
         server.hang_up()
         server.server_close()
         self._thread.join()
+
+    def _move_prices(self) -> None:
+        while not self._stopped.wait(PRICE_SECONDS):
+            self.world.advance()
 
     def __enter__(self) -> Self:
         return self.start()

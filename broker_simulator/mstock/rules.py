@@ -9,6 +9,7 @@ PASSWORD_ATTEMPTS: Final = 10
 OTP_LIFE: Final = timedelta(minutes=5)
 OTP_TRIES: Final = 3
 TOTP_DRIFT_STEPS: Final = 1
+INSTRUMENTS: Final = 5000
 
 # Shown on the control page as they stand here. What mStock really does in these cases is unknown.
 OWN_RULES: Final = (

@@ -13,9 +13,10 @@ import pyotp
 
 from .accounts import Account
 from .clock import Clock, next_midnight
+from .market import Market, build_master
 from .phone import Message, Phone
 from .refusals import Reason, Refused
-from .rules import OTP_LIFE, OTP_TRIES, PASSWORD_ATTEMPTS, TOTP_DRIFT_STEPS
+from .rules import INSTRUMENTS, OTP_LIFE, OTP_TRIES, PASSWORD_ATTEMPTS, TOTP_DRIFT_STEPS
 from .tokens import Mint
 
 
@@ -51,7 +52,14 @@ class Session:
 class World:
     """All state of the broker. Every method raises Refused when mStock would say no."""
 
-    def __init__(self, clock: Clock, phone: Phone, accounts: Iterable[Account]) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        phone: Phone,
+        accounts: Iterable[Account],
+        instruments: int = INSTRUMENTS,
+        seed: int = 1,
+    ) -> None:
         self.clock = clock
         self.phone = phone
         self.accounts = {account.client_code: account for account in accounts}
@@ -59,6 +67,23 @@ class World:
         self._mint = Mint()
         self._pending: dict[str, Pending] = {}
         self._sessions: dict[str, Session] = {}
+        self._instruments = instruments
+        self._seed = seed
+        self._market: Market | None = None
+
+    @property
+    def market(self) -> Market:
+        """The market, opened when it is first asked for, with the instruments of that day."""
+        with self._lock:
+            if self._market is None:
+                master = build_master(self._instruments, self._seed, self.clock.now().date())
+                self._market = Market(master, self.clock, self._seed)
+            return self._market
+
+    def advance(self) -> None:
+        """Tell those who follow prices what has changed, if anyone has asked for the market."""
+        if self._market is not None:
+            self._market.advance()
 
     def login(self, api: str, login_id: str, password: str, totp: str = "") -> Pending:
         """Step 1: check the password and open a login; without TOTP an OTP goes to the phone.
