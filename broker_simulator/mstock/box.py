@@ -6,7 +6,7 @@ import threading
 from types import TracebackType
 from typing import Final, Self
 
-from . import type_a, type_b
+from . import data_a, data_b, type_a, type_b
 from .accounts import Account, demo_accounts
 from .clock import Clock
 from .control import create_control
@@ -20,7 +20,10 @@ from .settings import Settings
 from .world import Session, World
 
 # A dialect taken off this list (and its import) is gone, and the other one does not notice.
-DIALECTS: Final = (type_a.DIALECT, type_b.DIALECT)
+DIALECTS: Final = (
+    type_a.DIALECT.joined(data_a.ROUTES),
+    type_b.DIALECT.joined(data_b.ROUTES),
+)
 # How often those who follow prices are told.
 PRICE_SECONDS: Final = 0.5
 
@@ -30,8 +33,9 @@ class Simulator:
 
     `profile`: "strict" or "tolerant"; `revision`: "older" or "newer" (see Settings); `port`: 0
     for a free one; `accounts`: the customers, the demo's own three unless they are given;
-    `instruments`: how many the market has (50 or more); `seed`: whose prices they have. Several may
-    run at once: they share nothing.
+    `instruments`: how many the market has (50 or more); `seed`: whose prices they have;
+    `rate_limits`: whether mStock's limits on calls hold (see Settings). Several may run at once:
+    they share nothing.
     """
 
     def __init__(
@@ -43,8 +47,9 @@ class Simulator:
         accounts: list[Account] | None = None,
         instruments: int = INSTRUMENTS,
         seed: int = 1,
+        rate_limits: bool | None = None,
     ) -> None:
-        self.settings = Settings(profile, revision, gzip)
+        self.settings = Settings(profile, revision, gzip, rate_limits)
         self.clock = Clock()
         self.phone = Phone()
         accounts = accounts or demo_accounts()

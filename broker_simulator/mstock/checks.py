@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -23,18 +23,19 @@ def version(call: Call) -> None:
         raise Refused(Reason.VERSION)
 
 
-def nowhere_else(call: Call, settings: Settings, *headers: str) -> None:
+def nowhere_else(call: Call, settings: Settings, *headers: str, query: bool = False) -> None:
     """Keys and tokens travel in one place each (1.2); the strict profile minds any other.
 
-    `headers` are those that do not belong on this call; a query and a cookie belong on none.
+    `headers` are those that do not belong on this call; a cookie belongs on none, and a query
+    only where `query` says so.
     """
     if not settings.strict:
         return
     for name in (*headers, "Cookie"):
         if name in call.headers:
             raise _strict(name, "This header does not belong on this call.")
-    if call.query:
-        raise _strict("query", "No call has a query.")
+    if call.query and not query:
+        raise _strict("query", "This call has no query.")
 
 
 def no_body(call: Call, settings: Settings, usual_type: str) -> None:
@@ -53,6 +54,21 @@ def json_fields(call: Call, names: Iterable[str], settings: Settings) -> dict[st
     """Read a JSON object of strings; only `names` are known. Missing and null fields stay out."""
     _content_type(call, (JSON_BODY,))
     return _known(_parse_json(call.body), names, settings)
+
+
+def json_object(call: Call, names: Iterable[str], settings: Settings) -> dict[str, object]:
+    """Read a JSON object of any values; only `names` are known, and all of them are required."""
+    _content_type(call, (JSON_BODY,))
+    fields = dict(_renamed(_parse_json(call.body), names, settings))
+    _require([name for name in names if fields.get(name) is None])
+    return fields
+
+
+def not_valid(name: str, value: object) -> Malformed:
+    """Return the framework's no to a value that it cannot read (3.5)."""
+    return Malformed(
+        400, {name: [f"The value '{value}' is not valid."]}, f"not valid: {name}", strict_only=False
+    )
 
 
 def form_fields(call: Call, names: Iterable[str], settings: Settings) -> dict[str, str]:
@@ -115,19 +131,28 @@ def _parse_json(body: bytes) -> dict[str, object]:
 
 
 def _known(given: Mapping[str, object], names: Iterable[str], settings: Settings) -> dict[str, str]:
-    wanted = {name if settings.strict else name.lower(): name for name in names}
     fields: dict[str, str] = {}
+    for name, value in _renamed(given, names, settings):
+        if isinstance(value, str):
+            fields[name] = value
+        elif value is not None:
+            raise _invalid(f"$.{name}", "The JSON value could not be converted to a string.")
+    return fields
+
+
+def _renamed(
+    given: Mapping[str, object], names: Iterable[str], settings: Settings
+) -> Iterator[tuple[str, object]]:
+    """Yield the fields under the names that the route has for them."""
+    wanted = {name if settings.strict else name.lower(): name for name in names}
     for sent, value in given.items():
         # mStock's binding looks case-insensitive (1.1) and known clients rely on it (6.1).
         name = wanted.get(sent if settings.strict else sent.lower())
         if name is None:
             if settings.strict:
                 raise _strict("body", "A field is not one of this route's.")
-        elif isinstance(value, str):
-            fields[name] = value
-        elif value is not None:
-            raise _invalid(f"$.{name}", "The JSON value could not be converted to a string.")
-    return fields
+        else:
+            yield name, value
 
 
 def _invalid(where: str, message: str) -> Malformed:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import json
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 from . import pages
 from .refusals import Reason, Refused
 from .settings import Settings
-from .wire import HTML_TYPE, Call, Dialect, Reply
+from .wire import HTML_TYPE, JSON_TYPE, Call, Dialect, Reply, json_reply
 
 Options = dict[str, float | int | str]
 
@@ -73,6 +74,47 @@ def _bomb(setting: Setting) -> Reply:
     return Reply(200, body, headers=(("Content-Encoding", "gzip"),))
 
 
+def _reshaped(change: Callable[[dict[str, Any]], None]) -> Callable[[Reply], Reply]:
+    """Return what changes the JSON of a successful answer and leaves any other as it is."""
+
+    def changed(reply: Reply) -> Reply:
+        if reply.content_type != JSON_TYPE or not reply.body:
+            return reply
+        body = json.loads(reply.body)
+        if isinstance(body, list) or body.get("data") is None:
+            return reply
+        change(body)
+        return replace(reply, body=json_reply(body).body)
+
+    return changed
+
+
+def _each_candle(change: Callable[[list[Any]], list[Any]]) -> Callable[[dict[str, Any]], None]:
+    def changed(body: dict[str, Any]) -> None:
+        if "candles" in body["data"]:
+            body["data"]["candles"] = [change(candle) for candle in body["data"]["candles"]]
+
+    return changed
+
+
+def _no_candles(body: dict[str, Any]) -> None:
+    if "candles" in body["data"]:
+        body["data"]["candles"] = []
+
+
+def _half(value: Any) -> Any:
+    """Return the first half of a list; of an object, the first half of its lists or entries."""
+    if isinstance(value, list):
+        return value[: len(value) // 2]
+    if isinstance(value, dict) and any(isinstance(part, list) for part in value.values()):
+        return {k: _half(part) if isinstance(part, list) else part for k, part in value.items()}
+    return dict(list(value.items())[: len(value) // 2]) if isinstance(value, dict) else value
+
+
+def _set(key: str, value: Callable[[Any], Any]) -> Callable[[Reply], Reply]:
+    return _reshaped(lambda body: body.update({key: value(body[key])}))
+
+
 def _redirect(setting: Setting) -> Reply:
     return Reply(302, b"", None, (("Location", str(setting.options["location"])),))
 
@@ -109,6 +151,19 @@ KINDS: Final[dict[str, Kind]] = {
              defaults={"location": "http://localhost/elsewhere"}),
         Kind("wrong_content_type", "the real answer, called text/html", when="after",
              change=lambda reply: replace(reply, content_type=HTML_TYPE)),
+        Kind("no_candles", "candles: an empty list", when="after", change=_reshaped(_no_candles)),
+        Kind("null_oi", "candles with a seventh value, null", when="after",
+             change=_reshaped(_each_candle(lambda candle: [*candle, None]))),
+        Kind("plain_candle_times", "candles stamped like the official mock's", when="after",
+             change=_reshaped(_each_candle(lambda c: [c[0][:16].replace("T", " "), *c[1:]]))),
+        Kind("partial_data", "the first half of the data only", when="after",
+             change=_set("data", _half)),
+        Kind("listed_data", "data as a list of one", when="after",
+             change=_set("data", lambda data: [data])),
+        Kind("success_as_data", '"success" where the data should be', when="after",
+             change=_set("data", lambda data: "success")),
+        Kind("success_as_status", 'status "success", whatever the type', when="after",
+             change=_set("status", lambda status: "success")),
         Kind("timeout", "no answer, connection held", delivery="hold",
              defaults={"seconds": 60.0}),
         Kind("slow", "the real answer, late", delivery="delay", when="after",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from werkzeug.datastructures import Accept
 from werkzeug.http import parse_accept_header
@@ -12,6 +12,7 @@ from werkzeug.http import parse_accept_header
 from .delivery import WITHOUT_STATUS
 from .faults import Fault, FaultBoard, Setting
 from .journal import Entry, Journal
+from .limits import RateLimiter
 from .refusals import Malformed, Reason, Refused
 from .settings import Settings
 from .wire import Call, Dialect, Reply, Route, malformed_reply
@@ -42,11 +43,12 @@ class Gateway:
         faults: FaultBoard,
         journal: Journal,
     ) -> None:
-        self._routes = {
-            f"{ROOT}{dialect.prefix}/{path}": (dialect, path, route)
+        self._routes = [
+            (_pattern(f"{ROOT}{dialect.prefix}/{path}"), dialect, path, route)
             for dialect in dialects
             for path, route in dialect.routes.items()
-        }
+        ]
+        self._limiter = RateLimiter()
         self._world = world
         self._settings = settings
         self._faults = faults
@@ -58,14 +60,15 @@ class Gateway:
 
     def answer(self, call: Call) -> Answer:
         """Return the answer to a call, recorded in the journal."""
-        # mStock's routing looks case-insensitive (1.1).
-        found = self._routes.get(call.path.lower())
-        if found is None:
+        for pattern, dialect, path, target in self._routes:  # noqa: B007
+            if match := pattern.fullmatch(call.path):
+                call = replace(call, args=match.groupdict())
+                break
+        else:
             route = "elsewhere" if call.path.lower() == ELSEWHERE else "unknown"
             return self._record(call, Answer(Reply(404, b"", None), route), "no such route")
-        dialect, path, target = found
         name = f"{dialect.letter}/{path}"
-        if call.method != target.method:
+        if call.method not in target.methods:
             reply = Reply(405, b"", None, (("Allow", target.method),))
             return self._record(call, Answer(reply, name), "wrong method")
 
@@ -82,13 +85,17 @@ class Gateway:
         if fault.kind.reply:
             reply = fault.kind.reply(setting)
         if fault.kind.change:
-            reply = fault.kind.change(reply)
+            reply = fault.kind.change(reply.whole())
         verdict = f"{verdict}; fault {fault.kind.name}".removeprefix("; ")
         spoiled_by = fault if fault.kind.delivery else None
+        reply = reply.whole() if spoiled_by else reply
         return self._record(call, Answer(reply, name, spoiled_by), verdict)
 
     def _work(self, call: Call, dialect: Dialect, path: str, target: Route) -> tuple[Reply, str]:
         try:
+            if self._settings.limited and target.rate_class:
+                limits = self._settings.limits[target.rate_class]
+                self._limiter.count(_client(call), target.rate_class, limits)
             return target.handler(call, self._world, self._settings), "ok"
         except Refused as refused:
             verdict = f"refused: {refused.reason.value}"
@@ -98,13 +105,9 @@ class Gateway:
 
     def _compressed(self, call: Call, reply: Reply) -> Reply:
         accepted = parse_accept_header(call.headers.get("Accept-Encoding"), Accept)
-        if not (self._settings.gzip and reply.body and accepted.quality("gzip")):
-            return reply
-        return reply.with_body(
-            gzip.compress(reply.body, mtime=0),
-            ("Content-Encoding", "gzip"),
-            ("Vary", "Accept-Encoding"),
-        )
+        has_body = bool(reply.body or reply.chunks)
+        wanted = self._settings.gzip and has_body and accepted.quality("gzip")
+        return reply.gzipped() if wanted else reply
 
     def _record(self, call: Call, answer: Answer, verdict: str) -> Answer:
         spoiled_by = answer.spoiled_by
@@ -123,3 +126,15 @@ class Gateway:
             )
         )
         return answer
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    """Return what recognises a route's path; mStock's routing looks case-insensitive (1.1)."""
+    parts = re.split(r"\{(\w+)\}", path)
+    text = "".join(f"(?P<{p}>[^/]+)" if i % 2 else re.escape(p) for i, p in enumerate(parts))
+    return re.compile(text, re.IGNORECASE)
+
+
+def _client(call: Call) -> str:
+    """Return what tells one customer's calls from another's."""
+    return call.headers.get("X-PrivateKey") or call.headers.get("Authorization", "")

@@ -11,5 +11,6 @@ TOKEN_DEAD: Final = "Invalid request. Please try again."
 VERSION_WRONG: Final = "Please provide valid api version."
 IP_REFUSED: Final = "Primary and Secondary IP Address are not matching"
 GENERAL: Final = "something went wrong"
+NOT_FOUND: Final = "security id not found"
 # Not mStock's: no source has a body for HTTP 429 (1.4).
 TOO_MANY: Final = "Too many requests. Please try again."

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
+
+from .limits import DOCUMENTED, Limits
 
 PROFILES: Final = ("strict", "tolerant")
 REVISIONS: Final = ("older", "newer")
@@ -16,18 +18,30 @@ class Settings:
     `profile`: "strict" refuses whatever the documents do not ask for; "tolerant" takes what known
     foreign clients really send (1.2, 13). `revision`: whose HTTP statuses and error texts are
     spoken, the older documents' (500 and 400) or the newer ones' (200 with a code, 403). `gzip`:
-    whether replies are compressed for a client that accepts it (1.1).
+    whether replies are compressed for a client that accepts it (1.1). `rate_limits`: whether the
+    `limits` of 1.4 are kept; by default in the strict profile only. `hour_grid`: "09:15" starts
+    hourly candles with the session, "09:45" stamps them as the official mock does (6.18).
+    `daily_stamp`: the time of day of a daily candle, "00:00" or "09:15".
     """
 
     profile: str = "strict"
     revision: str = "older"
     gzip: bool = True
+    rate_limits: bool | None = None
+    limits: Limits = field(default_factory=lambda: DOCUMENTED)
+    hour_grid: str = "09:15"
+    daily_stamp: str = "00:00"
 
     def __post_init__(self) -> None:
         if self.profile not in PROFILES:
             raise ValueError(f"profile must be one of {', '.join(PROFILES)}")
         if self.revision not in REVISIONS:
             raise ValueError(f"revision must be one of {', '.join(REVISIONS)}")
+
+    @property
+    def limited(self) -> bool:
+        """True when the limits on calls are kept."""
+        return self.strict if self.rate_limits is None else self.rate_limits
 
     @property
     def strict(self) -> bool:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import secrets
-from collections.abc import Callable, Mapping
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial, reduce
+from operator import or_
 from typing import Any
 
 from werkzeug.datastructures import Headers
@@ -21,7 +25,10 @@ HTML_TYPE = "text/html"
 
 @dataclass(frozen=True)
 class Call:
-    """One request, exactly as sent; `previous_route` came before it on the same connection."""
+    """One request, exactly as sent; `previous_route` came before it on the same connection.
+
+    `args` are the parts of the path that its route names in braces.
+    """
 
     method: str
     path: str
@@ -30,20 +37,42 @@ class Call:
     body: bytes = field(repr=False)
     remote_port: int
     previous_route: str | None = None
+    args: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer. `body` is sent as it is; lengths and dates are added where it is sent."""
+    """One answer. `body` is sent as it is; lengths and dates are added where it is sent.
+
+    A long one is made while it is sent: then `chunks` returns its pieces, and `body` is empty.
+    """
 
     http_status: int
     body: bytes = field(repr=False)
     content_type: str | None = JSON_TYPE
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    chunks: Callable[[], Iterator[bytes]] | None = field(default=None, repr=False)
 
     def with_body(self, body: bytes, *headers: tuple[str, str]) -> Reply:
         """Return the same reply with another body and more headers."""
         return replace(self, body=body, headers=self.headers + headers)
+
+    def whole(self) -> Reply:
+        """Return the same reply with all of its body in one piece."""
+        if self.chunks is None:
+            return self
+        return replace(self, body=b"".join(self.chunks()), chunks=None)
+
+    def gzipped(self) -> Reply:
+        """Return the same reply compressed, in pieces where it came in pieces."""
+        reply = self.with_body(
+            gzip.compress(self.body, mtime=0) if self.body else b"",
+            ("Content-Encoding", "gzip"),
+            ("Vary", "Accept-Encoding"),
+        )
+        if self.chunks is None:
+            return reply
+        return replace(reply, chunks=partial(_gzip_pieces, self.chunks))
 
 
 Handler = Callable[[Call, World, Settings], Reply]
@@ -51,10 +80,19 @@ Handler = Callable[[Call, World, Settings], Reply]
 
 @dataclass(frozen=True)
 class Route:
-    """One endpoint: the only method it takes, and what it does."""
+    """One endpoint: the method it takes (or several, with commas), and what it does.
+
+    `rate_class` names its limit in limits.py; None where there is none.
+    """
 
     method: str
     handler: Handler
+    rate_class: str | None = None
+
+    @property
+    def methods(self) -> list[str]:
+        """The methods it takes."""
+        return self.method.split(", ")
 
 
 # For one refusal, by revision of the documents: the HTTP status and the body.
@@ -72,6 +110,10 @@ class Dialect:
     routes: Mapping[str, Route]
     refusals: Refusals
 
+    def joined(self, *more: Mapping[str, Route]) -> Dialect:
+        """Return the dialect with more routes."""
+        return replace(self, routes=reduce(or_, map(dict, more), dict(self.routes)))
+
     def refuse(self, path: str, refused: Refused, settings: Settings) -> Reply:
         """Return the literal body with which this type refuses on this route."""
         found = self.refusals.get((path, refused.reason)) or self.refusals["*", refused.reason]
@@ -83,6 +125,13 @@ class Dialect:
 def in_both(http_status: int, body: Mapping[str, Any]) -> RefusalByRevision:
     """A refusal that the older and the newer documents word alike."""
     return {"older": (http_status, body), "newer": (http_status, body)}
+
+
+def _gzip_pieces(chunks: Callable[[], Iterator[bytes]]) -> Iterator[bytes]:
+    packer = zlib.compressobj(level=1, wbits=zlib.MAX_WBITS | 16)
+    for chunk in chunks():
+        yield packer.compress(chunk)
+    yield packer.flush()
 
 
 def json_reply(body: object, http_status: int = 200) -> Reply:

@@ -14,6 +14,7 @@ import pytest
 import requests
 
 from broker_simulator.mstock import Simulator
+from broker_simulator.mstock.box import DIALECTS
 from broker_simulator.mstock.faults import KINDS
 
 FUNDS = "b/user/fundsummary"
@@ -339,7 +340,7 @@ def test_every_fault_ends_on_every_route_and_the_next_call_is_well(sim: Simulato
         for route in sim.faults.routes[:-1]:
             sim.faults.set(route, kind.name, times=1, **options)
             letter, _, path = route.partition("/")
-            method = "GET" if path in ("logout", "user/fundsummary") else "POST"
+            (method,) = (d.routes[path].methods[0] for d in DIALECTS if d.letter == letter)
             connection = http.client.HTTPConnection("127.0.0.1", sim.port, timeout=5)
             try:
                 connection.request(method, f"/openapi/type{letter}/{path}")

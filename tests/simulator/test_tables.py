@@ -102,20 +102,40 @@ def test_every_refusal_has_a_body_on_every_route_that_can_meet_it(dialect, revis
             assert "{" not in body["message"]
 
 
-def test_both_dialects_have_the_five_user_routes():
-    assert Simulator().faults.routes == (
-        "a/connect/login",
-        "a/session/token",
-        "a/session/verifytotp",
-        "a/user/fundsummary",
-        "a/logout",
-        "b/connect/login",
-        "b/session/token",
-        "b/session/verifytotp",
-        "b/user/fundsummary",
-        "b/logout",
-        "*",
-    )
+USER_ROUTES = {
+    "connect/login",
+    "session/token",
+    "session/verifytotp",
+    "user/fundsummary",
+    "logout",
+}
+# Sections 6.0 and 7.0.
+DATA_ROUTES = {
+    "getoptionchainmaster/{exchange_id}",
+    "GetOptionChain/{exchange_id}/{expiry}/{token}",
+    "losergainer",
+    "Health/GetHealthStatistics",
+}
+DATA_ROUTES_A = {
+    "instruments/historical/{exchange}/{token}/{interval}",
+    "instruments/historical/{token}/{interval}",
+    "instruments/intraday/{exchange_id}/{token}/{interval}",
+    "instruments/quote/ohlc",
+    "instruments/quote/ltp",
+    "instruments/scriptmaster",
+}
+DATA_ROUTES_B = {
+    "instruments/historical",
+    "instruments/intraday",
+    "instruments/quote",
+    "instruments/OpenAPIScripMaster",
+}
+
+
+def test_both_dialects_have_the_routes_of_the_documents():
+    wanted = {f"a/{path}" for path in USER_ROUTES | DATA_ROUTES | DATA_ROUTES_A}
+    wanted |= {f"b/{path}" for path in USER_ROUTES | DATA_ROUTES | DATA_ROUTES_B}
+    assert wanted | {"*"} <= set(Simulator().faults.routes)
 
 
 def imports_of(path: Path) -> set[str]:
@@ -131,17 +151,20 @@ def imports_of(path: Path) -> set[str]:
 
 
 def test_who_imports_whom():
-    imports = {path.stem: imports_of(path) for path in ROOM.glob("*.py")}
+    imports = {path.stem: imports_of(path) for path in ROOM.rglob("*.py")}
     assert not any(name.split(".")[0] == "broker" for found in imports.values() for name in found)
     assert {room for room, found in imports.items() if "flask" in found} == {"control"}
-    assert {room for room, found in imports.items() if "type_a" in found} == {"box"}
-    assert {room for room, found in imports.items() if "type_b" in found} == {"box"}
+    assert {room for room, found in imports.items() if "type_a" in found} == {"box", "data_a"}
+    assert {room for room, found in imports.items() if "type_b" in found} == {"box", "data_b"}
+    market = {path.stem for path in (ROOM / "market").glob("*.py")}
+    for room in market - {"__init__"}:
+        assert not imports[room] & {"world", "wire", "settings", "http", "werkzeug", "flask"}, room
     for room in ("world", "accounts", "funds", "tokens", "clock", "phone", "rules", "refusals"):
         assert not imports[room] & {"werkzeug", "wire", "http", "werkzeug.datastructures"}, room
 
 
 def test_only_the_clock_reads_the_time():
-    for path in ROOM.glob("*.py"):
+    for path in ROOM.rglob("*.py"):
         text = path.read_text()
         if path.stem != "clock":
             assert "datetime.now(" not in text
@@ -154,7 +177,7 @@ def test_only_the_clock_reads_the_time():
 @pytest.mark.parametrize("letter", ["a", "b"])
 def test_one_dialect_works_without_the_other(monkeypatch, box, type_a, type_b, letter):
     kept = tuple(dialect for dialect in DIALECTS if dialect.letter == letter)
-    monkeypatch.setattr(sys.modules["simulator.box"], "DIALECTS", kept)
+    monkeypatch.setattr(sys.modules["broker_simulator.mstock.box"], "DIALECTS", kept)
     sim = box()
     a, b = type_a(sim), type_b(sim)
     assert a.login().status_code == (200 if letter == "a" else 404)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import count, islice
@@ -83,6 +83,7 @@ CHAINS: Final = {
     "USDINR": Chain("CDS", 1, 10000, "0.25", 10, weeklies=2, tick_size="0.0025"),
 }
 BSE_FIRST: Final = ("SENSEX", "BANKEX", "BSE IT")
+Tokens = Mapping[str, Iterator[int]]
 FIRST_TOKENS: Final = {"NFO": 35001, "BFO": 870001, "CDS": 1001, "BCD": 1001}
 MONTHLIES: Final = 3
 
@@ -150,9 +151,7 @@ def share_tick(price: float) -> Decimal:
     return Decimal("0.01" if price < 250 else "0.05")
 
 
-def _chain(
-    tokens: dict[str, Iterator[int]], seed: int, name: str, today: date
-) -> Iterator[Instrument]:
+def _chain(tokens: Tokens, seed: int, name: str, today: date) -> Iterator[Instrument]:
     chain = CHAINS[name]
     monthly = monthly_expiries(chain.exchange, today, MONTHLIES)
     weekly = weekly_expiries(chain.exchange, today, chain.weeklies, chain.weekly_day)
@@ -165,7 +164,7 @@ def _chain(
                 yield _contract(tokens, name, expiry, kind, strike, weekly=expiry in weekly)
 
 
-def _expired(tokens: dict[str, Iterator[int]], seed: int, today: date) -> Iterator[Instrument]:
+def _expired(tokens: Tokens, seed: int, today: date) -> Iterator[Instrument]:
     """Contracts of last week and last month that are still in the file."""
     last_month = monthly_expiries("NFO", today - timedelta(days=40), 1)[0]
     yield _contract(tokens, "RELIANCE", last_month, "FUT")
@@ -183,7 +182,7 @@ def around_the_money(seed: int, name: str, today: date, step: Decimal, reach: in
 
 
 def _contract(
-    tokens: dict[str, Iterator[int]],
+    tokens: Tokens,
     name: str,
     expiry: date,
     kind: str,

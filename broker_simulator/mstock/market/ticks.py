@@ -182,7 +182,8 @@ class TickSource:
                     lists, (prices[0], max(prices), min(prices), prices[-1]), strict=True
                 ):
                     found[minute] = value
-        return Bars(*(array("q", prices) for prices in lists), raw.volume)
+        opens, highs, lows, closes = (array("q", prices) for prices in lists)
+        return Bars(opens, highs, lows, closes, raw.volume)
 
     def _shift(self, instrument: Instrument, at: datetime) -> int:
         times, totals = self._moves.get(instrument, ((), ()))
