@@ -6,6 +6,7 @@ import hmac
 import secrets
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Final
 
 from flask import Flask, Response, abort, redirect, render_template, request, url_for
@@ -15,12 +16,14 @@ from werkzeug.wrappers import Response as BaseResponse
 from .accounts import Account
 from .clock import IST
 from .faults import KINDS, WHEN
+from .market import Instrument, Quote
 from .rules import OWN_RULES
 
 if TYPE_CHECKING:
     from .box import Simulator
 
 SHOWN_ENTRIES: Final = 60
+SHOWN_INSTRUMENTS: Final = 12
 PHONE_REFRESH_SECONDS: Final = 3
 
 HEADERS: Final[Mapping[str, str]] = {
@@ -120,6 +123,7 @@ def create_control(sim: Simulator) -> Flask:
             steps=STEPS,
             entries=sim.journal[-SHOWN_ENTRIES:][::-1],
             rules=OWN_RULES,
+            prices=_prices(sim),
         )
 
     @app.get("/phone")
@@ -175,6 +179,19 @@ def create_control(sim: Simulator) -> Flask:
             sim.clock.set(when.replace(tzinfo=when.tzinfo or IST))
         return _back("clock")
 
+    @app.post("/control/price")
+    def price() -> BaseResponse:
+        market = sim.world.market
+        exchange, _, symbol = request.form.get("instrument", "").partition(":")
+        instrument = market.master.find(exchange, symbol)
+        if instrument is None:
+            abort(400, "No such instrument. Write it as NSE:INFY or NFO:NIFTY26NOVFUT.")
+        try:
+            market.set_price(instrument, Decimal(request.form.get("price", "")))
+        except (ValueError, InvalidOperation) as error:
+            abort(400, str(error) if isinstance(error, ValueError) else "Not a price.")
+        return _back("market")
+
     @app.post("/control/journal")
     def journal() -> BaseResponse:
         sim.journal.clear()
@@ -189,6 +206,16 @@ def next_morning(now: datetime) -> datetime:
     while morning <= now or morning.weekday() > FRIDAY:
         morning += timedelta(days=1)
     return morning
+
+
+def _prices(sim: Simulator) -> list[tuple[Instrument, Quote]]:
+    """The instruments that somebody looked at last; to look here does not open the market."""
+    if not sim.world.has_market:
+        return []
+    market = sim.world.market
+    shown = market.followed()[:SHOWN_INSTRUMENTS] or market.master.listed[:SHOWN_INSTRUMENTS]
+    # Looked at last-to-first, or they would change places at every look.
+    return [(instrument, market.quote(instrument)) for instrument in reversed(shown)][::-1]
 
 
 def _in_range(when: datetime) -> None:

@@ -107,14 +107,12 @@ def _interval(word: str, table: dict[str, int]) -> int:
 
 def _tokens(asked: object) -> list[tuple[str, str]]:
     """Return (exchange, token) of an object of lists of strings."""
-    lists = asked.items() if isinstance(asked, dict) else [("", [None])]
-    pairs = [
-        (exchange, token)
-        for exchange, tokens in lists
-        for token in (tokens if isinstance(tokens, list) else [None])
-    ]
-    if not all(isinstance(token, str) for _, token in pairs):
-        raise checks.not_valid("exchangeTokens", asked)
+    lists = asked if isinstance(asked, dict) else {"": None}
+    pairs: list[tuple[str, str]] = []
+    for exchange, tokens in lists.items():
+        if not (isinstance(tokens, list) and all(isinstance(token, str) for token in tokens)):
+            raise checks.not_valid("exchangeTokens", asked)
+        pairs += [(exchange, token) for token in tokens]
     return pairs
 
 

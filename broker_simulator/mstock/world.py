@@ -80,6 +80,11 @@ class World:
                 self._market = Market(master, self.clock, self._seed)
             return self._market
 
+    @property
+    def has_market(self) -> bool:
+        """True when somebody has asked for the market."""
+        return self._market is not None
+
     def advance(self) -> None:
         """Tell those who follow prices what has changed, if anyone has asked for the market."""
         if self._market is not None:

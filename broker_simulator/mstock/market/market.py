@@ -138,6 +138,11 @@ class Market:
         for callback, (instrument, quote) in itertools.product(callbacks, changed):
             callback(instrument, quote)
 
+    def followed(self) -> list[Instrument]:
+        """Return the instruments whose price was asked for, the latest first."""
+        with self._lock:
+            return list(self._followed)[::-1]
+
     def candles(
         self,
         instrument: Instrument,

@@ -67,8 +67,8 @@ def unit(key: int, number: int) -> float:
 @lru_cache(maxsize=65536)
 def key_of(seed: int, *words: str) -> int:
     """Return the number by which a name draws its random figures."""
-    text = "|".join(words).encode()
-    return seed << 64 | crc32(text) << 32 | crc32(text[::-1])
+    text = "|".join((str(seed), *words)).encode()
+    return crc32(text) << 32 | crc32(text[::-1])
 
 
 @lru_cache(maxsize=65536)

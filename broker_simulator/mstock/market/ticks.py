@@ -29,6 +29,7 @@ from .trading_calendar import Session, latest_session, regular_session
 MINUTE: Final = timedelta(minutes=1)
 SECOND: Final = timedelta(seconds=1)
 KEPT_DAYS: Final = 1024
+MOST_TICKS: Final = 2**31 - 1  # what a packet of the stream can say
 
 
 class TickSource:
@@ -213,8 +214,8 @@ def in_rupees(ticks: int, instrument: Instrument) -> Decimal:
 
 
 def in_ticks(price: Decimal, instrument: Instrument) -> int:
-    """Return a price in rupees as whole ticks; ValueError when it lies between two or below one."""
+    """Return a price in rupees as whole ticks; ValueError when there is no such price."""
     ticks, rest = divmod(price, instrument.tick_size)
-    if rest or ticks < 1:
+    if rest or not 1 <= ticks <= MOST_TICKS:
         raise ValueError(f"{instrument.symbol} moves in ticks of {instrument.tick_size}")
     return int(ticks)
