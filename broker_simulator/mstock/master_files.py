@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date
-from decimal import Decimal
 from functools import lru_cache
 from itertools import islice
 from typing import Final
@@ -38,7 +37,7 @@ def type_a_csv(master: InstrumentMaster, bare: bool) -> Iterator[bytes]:
 
     def row(i: Instrument) -> str:
         expiry = i.expiry.isoformat() if i.expiry else ""
-        tick = "" if i.series in WITHOUT_TICK else _plain(i.tick_size)
+        tick = "" if i.series in WITHOUT_TICK else plain(i.tick_size)
         symbol = bare_symbol(i) if bare and i.kind == "EQ" else i.symbol
         if i.kind == "EQ":
             name, kind = COMPANIES.get(i.name) or f"{i.name} LIMITED", i.series
@@ -73,7 +72,7 @@ def type_b_json(master: InstrumentMaster) -> Iterator[bytes]:
             f'{{"token":"{i.token}","symbol":"{i.name}","name":"{i.symbol}",'
             f'"expiry":"{_day(i.expiry)}","strike":"{strike}","lotsize":"{i.lot_size}",'
             f'"instrumenttype":"{kind}","exch_seg":"{currency or i.exchange}",'
-            f'"tick_size":"{_plain(i.tick_size)}"}},'
+            f'"tick_size":"{plain(i.tick_size)}"}},'
         )
 
     # NSE's indices are missing from this file, BSE's are in it.
@@ -93,12 +92,7 @@ def _pieces(rows: Iterable[Instrument], row: Callable[[Instrument], str]) -> Ite
 
 
 def _strike(instrument: Instrument) -> str:
-    return "" if instrument.strike is None else _plain(instrument.strike)
-
-
-@lru_cache(maxsize=65536)
-def _plain(number: Decimal) -> str:
-    return plain(number)
+    return "" if instrument.strike is None else plain(instrument.strike)
 
 
 @lru_cache(maxsize=1024)

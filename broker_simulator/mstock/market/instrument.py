@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 DERIVATIVES: Final = ("FUT", "CE", "PE")
@@ -58,10 +59,17 @@ def contract_symbol(
     name: str, expiry: date, strike: Decimal | None, kind: str, weekly: bool = False
 ) -> str:
     """Return the trading symbol of a contract (8.3): `NIFTY26N2425000CE`, `NIFTY26NOVFUT`."""
-    month = f"{MONTHS[expiry.month - 1]}{expiry.day:02d}" if weekly else f"{expiry:%b}".upper()
-    return f"{name}{expiry:%y}{month}{'' if strike is None else plain(strike)}{kind}"
+    return f"{name}{_expiry_part(expiry, weekly)}{'' if strike is None else plain(strike)}{kind}"
 
 
+@lru_cache(maxsize=1024)
+def _expiry_part(expiry: date, weekly: bool) -> str:
+    if weekly:
+        return f"{expiry:%y}{MONTHS[expiry.month - 1]}{expiry:%d}"
+    return f"{expiry:%y%b}".upper()
+
+
+@lru_cache(maxsize=65536)
 def plain(number: Decimal) -> str:
     """Return a number without exponent and without zeros at its end: `7.5`, `25000`."""
     text = f"{number:f}"

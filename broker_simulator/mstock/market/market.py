@@ -22,6 +22,8 @@ from .ticks import MINUTE, SECOND, TickSource, in_rupees, in_ticks
 from .trading_calendar import Session
 
 LEVELS: Final = 5
+# All orders together are so many times what the five levels show.
+UNSEEN: Final = 9
 # A contract is traded for so long before it expires.
 LISTED_FOR: Final = timedelta(days=100)
 # How many instruments advance() looks at: those whose price was asked for last.
@@ -44,9 +46,10 @@ class Quote:
     """What is known of an instrument at a moment: rupees and units.
 
     Open, high, low, average price and volume are those of the session that runs, or ran last;
-    `close` is the close of the session before. `oi` is None for shares and indices, both bands
-    for indices. Fewer than five bids stand where the price is within five ticks of zero; an index
-    has no depth.
+    `close` is the close of the session before. `buy_quantity` and `sell_quantity` are all that is
+    wanted and offered, of which the depth shows the best. `oi` is None for shares and indices, both
+    bands for indices. Fewer than five bids stand where the price is within five ticks of zero; an
+    index has no depth.
     """
 
     ltp: Decimal
@@ -59,7 +62,10 @@ class Quote:
     upper_band: Decimal | None
     lower_band: Decimal | None
     last_traded_at: datetime
+    last_quantity: int
     average_price: Decimal
+    buy_quantity: int
+    sell_quantity: int
     bids: tuple[Level, ...]
     asks: tuple[Level, ...]
 
@@ -177,6 +183,12 @@ class Market:
                         return found
         return found
 
+    def year_range(self, instrument: Instrument) -> tuple[Decimal, Decimal]:
+        """Return the highest and the lowest price of the last 52 weeks."""
+        now = self._clock.now()
+        days = self.candles(instrument, DAY, now - timedelta(weeks=52), now)
+        return max(day.high for day in days), min(day.low for day in days)
+
     def oi(self, instrument: Instrument, at: datetime) -> int | None:
         """Return the open interest at a time in units; None for what has none."""
         if not instrument.is_derivative:
@@ -205,7 +217,7 @@ class Market:
         hours = self._ticks.last_session(instrument, now)
         ((_, first, high, low, _, volume),) = self._rows(instrument, hours, DAY, now)
         before = trading_calendar.session_before(hours)
-        close = in_rupees(self._ticks.bars(instrument, before).close[-1], instrument)
+        close = in_rupees(self._ticks.close(instrument, before), instrument)
         upper, lower = self._bands(instrument, close, before)
         bids, asks = self._depth(instrument, price)
         return Quote(
@@ -219,7 +231,10 @@ class Market:
             upper_band=upper,
             lower_band=lower,
             last_traded_at=min(now.replace(microsecond=0), hours.end - SECOND),
+            last_quantity=asks[0].quantity if asks else 0,
             average_price=in_rupees((first + high + low + price) // 4, instrument),
+            buy_quantity=sum(level.quantity for level in bids) * UNSEEN,
+            sell_quantity=sum(level.quantity for level in asks) * UNSEEN,
             bids=bids,
             asks=asks,
         )
@@ -232,7 +247,7 @@ class Market:
         reach = close * SHARE_BAND
         if instrument.is_derivative:
             spot = self._ticks.underlying(instrument)
-            reach = in_rupees(self._ticks.bars(spot, before).close[-1], spot) * CONTRACT_BAND
+            reach = in_rupees(self._ticks.close(spot, before), spot) * CONTRACT_BAND
         steps = reach // instrument.tick_size
         tick = instrument.tick_size
         return close + steps * tick, max(tick, close - steps * tick)

@@ -6,11 +6,11 @@ inside a minute through that minute's low and high. Futures and options are pric
 
 from __future__ import annotations
 
-import math
 import random
 from array import array
 from datetime import date, datetime, timedelta
 from functools import lru_cache
+from math import erfc, log, sqrt
 from typing import Final, NamedTuple
 from zlib import crc32
 
@@ -19,6 +19,7 @@ from .trading_calendar import Session, previous_trading_day
 MASK: Final = (1 << 64) - 1
 YEAR: Final = timedelta(days=365).total_seconds()
 CARRY: Final = 0.065
+SQRT1_2: Final = sqrt(0.5)
 # Volatility by which options are priced: index options, and those on everything else.
 VOLATILITY: Final = {"INDEX": 0.14, "EQ": 0.28}
 
@@ -152,9 +153,9 @@ def inside_minute(bars: Bars, minute: int, second: int) -> int:
     return other + round((end - other) * (second - SECOND_EXTREME) / (LAST_SECOND - SECOND_EXTREME))
 
 
-def future_price(spot: float, days_left: int) -> float:
+def future_price(spot: float, years: float) -> float:
     """Return a future's price in rupees: spot and the cost of carrying it to the expiry."""
-    return spot * (1 + CARRY * days_left / 365)
+    return spot * (1 + CARRY * years)
 
 
 def option_price(kind: str, spot: float, strike: float, years: float, volatility: float) -> float:
@@ -165,15 +166,24 @@ def option_price(kind: str, spot: float, strike: float, years: float, volatility
     sign = 1 if kind == "CE" else -1
     if years <= 0:
         return max(0.0, sign * (spot - strike))
-    deviation = volatility * math.sqrt(years)
-    d1 = math.log(spot / strike) / deviation + deviation / 2
-    return sign * (spot * _normal(sign * d1) - strike * _normal(sign * (d1 - deviation)))
-
-
-def _normal(x: float) -> float:
-    return 0.5 * math.erfc(-x / math.sqrt(2))
+    deviation = volatility * sqrt(years)
+    d1 = log(spot / strike) / deviation + deviation / 2
+    # Both halves are the normal distribution's, and sqrt(1/2) turns it into erfc's argument.
+    return (
+        sign
+        * (spot * erfc(-sign * d1 * SQRT1_2) - strike * erfc(-sign * (d1 - deviation) * SQRT1_2))
+        / 2
+    )
 
 
 def years_until(expiry: datetime, moment: datetime) -> float:
     """Return the time left to an expiry in years, 0 when it has passed."""
     return max(0.0, (expiry - moment).total_seconds()) / YEAR
+
+
+@lru_cache(maxsize=256)
+def years_in_session(expiry: datetime, hours: Session) -> tuple[list[float], list[float]]:
+    """Return the time left at the first second of each of a session's minutes, and at the last."""
+    first = years_until(expiry, hours.start)
+    begins = [max(0.0, first - i * 60 / YEAR) for i in range(hours.minutes)]
+    return begins, [max(0.0, years - LAST_SECOND / YEAR) for years in begins]

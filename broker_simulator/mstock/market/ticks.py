@@ -13,7 +13,9 @@ from typing import Final
 from .instrument import Instrument
 from .instruments import InstrumentMaster
 from .price_model import (
+    FIRST_EXTREME,
     LAST_SECOND,
+    SECOND_EXTREME,
     VOLATILITY,
     Bars,
     future_price,
@@ -22,13 +24,17 @@ from .price_model import (
     option_price,
     spot_bars,
     unit,
+    years_in_session,
     years_until,
 )
 from .trading_calendar import Session, latest_session, regular_session
 
 MINUTE: Final = timedelta(minutes=1)
 SECOND: Final = timedelta(seconds=1)
-KEPT_DAYS: Final = 1024
+# So many (instrument, day) are kept, of 15 kB each.
+KEPT_DAYS: Final = 4096
+# Open, high, low and close in ticks, and volume.
+Partial = tuple[int, int, int, int, int]
 MOST_TICKS: Final = 2**31 - 1  # what a packet of the stream can say
 
 
@@ -48,6 +54,10 @@ class TickSource:
         hours = self.last_session(instrument, now)
         raw = self._raw(instrument, hours, min(now, hours.end - SECOND))
         return max(1, raw + self._shift(instrument, now))
+
+    def close(self, instrument: Instrument, hours: Session) -> int:
+        """Return the last price of a session."""
+        return self.price(instrument, hours.end - SECOND)
 
     def last_session(self, instrument: Instrument, now: datetime) -> Session:
         """Return the session that runs or ran last; for an expired contract, that of its expiry."""
@@ -75,15 +85,30 @@ class TickSource:
             lambda: self._moved(instrument, hours, self._raw_bars(instrument, hours)),
         )
 
-    def partial(
-        self, instrument: Instrument, hours: Session, now: datetime
-    ) -> tuple[int, int, int, int, int]:
+    def partial(self, instrument: Instrument, hours: Session, now: datetime) -> Partial:
         """Return open, high, low, close and volume of the minute that runs at `now`."""
-        minute, seconds = divmod(now - hours.start, MINUTE)
-        begin = hours.start + minute * MINUTE
-        prices = [self.price(instrument, begin + s * SECOND) for s in range(seconds // SECOND + 1)]
-        volume = self.bars(instrument, hours).volume[minute] * len(prices) // 60
-        return prices[0], max(prices), min(prices), prices[-1], volume
+        minute, passed = divmod(now - hours.start, MINUTE)
+        begin, second = hours.start + minute * MINUTE, passed // SECOND
+        volume = self.bars(instrument, hours).volume[minute] * (second + 1) // 60
+        if self._moved_between(instrument, begin, now):
+            prices = [self.price(instrument, begin + s * SECOND) for s in range(second + 1)]
+            return prices[0], max(prices), min(prices), prices[-1], volume
+        first, last = self.price(instrument, begin), self.price(instrument, now)
+        if instrument.is_derivative:
+            # As in a whole bar: the underlying's ends, at the minute's ends.
+            spot = self.underlying(instrument)
+            value, tick = self._pricing(instrument, spot), float(spot.tick_size)
+            _, high, low, _, _ = self.partial(spot, hours, now)
+            top, bottom = (low, high) if instrument.kind == "PE" else (high, low)
+            shift = self._shift(instrument, now)
+            ends = [
+                max(1, value(top * tick, _years_left(instrument, begin)) + shift),
+                max(1, value(bottom * tick, _years_left(instrument, now)) + shift),
+            ]
+        else:
+            turns = (FIRST_EXTREME, SECOND_EXTREME)
+            ends = [self.price(instrument, begin + s * SECOND) for s in turns if s <= second]
+        return first, max(first, last, *ends), min(first, last, *ends), last, volume
 
     def underlying(self, instrument: Instrument) -> Instrument:
         """Return what a contract's price follows; a currency's rate is listed nowhere."""
@@ -96,7 +121,7 @@ class TickSource:
         if instrument.is_derivative:
             spot = self.underlying(instrument)
             rupees = self.price(spot, at) * float(spot.tick_size)
-            return self._pricing(instrument, spot)(rupees, at)
+            return self._pricing(instrument, spot)(rupees, _years_left(instrument, at))
         minute, rest = divmod(at - hours.start, MINUTE)
         return inside_minute(self._spot(instrument, hours), minute, rest.seconds)
 
@@ -106,14 +131,15 @@ class TickSource:
         spot = self.underlying(instrument)
         tick, bars = float(spot.tick_size), self.bars(spot, hours)
         value = self._pricing(instrument, spot)
-        times = [hours.start + i * MINUTE for i in range(hours.minutes)]
-        ends = [t + LAST_SECOND * SECOND for t in times]
-        opens = [value(p * tick, t) for p, t in zip(bars.open, times, strict=True)]
-        closes = [value(p * tick, t) for p, t in zip(bars.close, ends, strict=True)]
+        begins, ends = _time_left(instrument, hours)
         # A price only falls with time, so the minute's ends bound whatever is inside it.
         tops, bottoms = (bars.high, bars.low)[:: -1 if instrument.kind == "PE" else 1]
-        highs = [value(p * tick, t) for p, t in zip(tops, times, strict=True)]
-        lows = [value(p * tick, t) for p, t in zip(bottoms, ends, strict=True)]
+        opens, highs, lows, closes = (
+            [value(ticks * tick, left) for ticks, left in zip(prices, times, strict=True)]
+            for prices, times in (
+                (bars.open, begins), (tops, begins), (bottoms, ends), (bars.close, ends),
+            )
+        )  # fmt: skip
         return Bars(
             array("q", opens), array("q", map(max, opens, highs, closes)),
             array("q", map(min, opens, lows, closes)), array("q", closes),
@@ -143,22 +169,15 @@ class TickSource:
             (int(busy * unit(key + 1, i)) * instrument.lot_size for i in range(hours.minutes)),
         )
 
-    def _pricing(
-        self, instrument: Instrument, spot: Instrument
-    ) -> Callable[[float, datetime], int]:
-        """Return what turns the underlying's rupees at a time into the contract's ticks."""
+    def _pricing(self, instrument: Instrument, spot: Instrument) -> Callable[[float, float], int]:
+        """Return what turns the underlying's rupees and the years left into a contract's ticks."""
         tick = float(instrument.tick_size)
-        day = instrument.expiry or date.max
         if instrument.strike is None:
-            return lambda rupees, at: max(
-                1, round(future_price(rupees, max(0, (day - at.date()).days)) / tick)
-            )
+            return lambda rupees, years: max(1, round(future_price(rupees, years) / tick))
         kind, strike = instrument.kind, float(instrument.strike)
-        end = regular_session(day).end
         volatility = VOLATILITY[spot.kind]
-        return lambda rupees, at: max(
-            1,
-            round(option_price(kind, rupees, strike, years_until(end, at), volatility) / tick),
+        return lambda rupees, years: max(
+            1, round(option_price(kind, rupees, strike, years, volatility) / tick)
         )
 
     def _moved(self, instrument: Instrument, hours: Session, raw: Bars) -> Bars:
@@ -186,10 +205,22 @@ class TickSource:
         opens, highs, lows, closes = (array("q", prices) for prices in lists)
         return Bars(opens, highs, lows, closes, raw.volume)
 
+    def _moved_between(self, instrument: Instrument, begin: datetime, end: datetime) -> bool:
+        times, _ = self._moves.get(instrument, ((), ()))
+        return bisect_right(times, begin) < bisect_right(times, end)
+
     def _shift(self, instrument: Instrument, at: datetime) -> int:
         times, totals = self._moves.get(instrument, ((), ()))
         place = bisect_right(times, at)
         return totals[place - 1] if place else 0
+
+
+def _years_left(instrument: Instrument, at: datetime) -> float:
+    return years_until(regular_session(instrument.expiry or date.max).end, at)
+
+
+def _time_left(instrument: Instrument, hours: Session) -> tuple[list[float], list[float]]:
+    return years_in_session(regular_session(instrument.expiry or date.max).end, hours)
 
 
 def _kept(

@@ -63,6 +63,7 @@ def session(day: date) -> Session | None:
     return _between(day, hours)
 
 
+@cache
 def regular_session(day: date) -> Session:
     """Return a day's regular hours, whether it is a trading day or not."""
     return _between(day, REGULAR)
