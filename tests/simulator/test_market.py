@@ -248,6 +248,37 @@ class TestMovedByHand:
             clock.advance(timedelta(seconds=7))
         check_agreement(market, INFY, clock.now())
 
+    @pytest.mark.parametrize("instrument", [INFY, WEEKLY], ids=lambda i: i.symbol)
+    def test_within_a_second_of_a_clock_that_ticks(self, instrument):
+        market, clock = market_at(MONDAY)
+        seen = [market.ltp(instrument)]
+        for tenth in range(2, 9):
+            clock.set(MONDAY.replace(microsecond=tenth * 100_000), frozen=True)
+            market.set_price(instrument, seen[0] + (tenth % 3) * 40 * instrument.tick_size)
+            seen.append(market.ltp(instrument))
+            check_agreement(market, instrument, clock.now())
+        clock.set(MONDAY.replace(microsecond=999_999), frozen=True)
+        assert market.ltp(instrument) == seen[-1]
+        clock.advance(timedelta(minutes=1))
+        begin = MONDAY.replace(second=0)
+        (candle,) = market.candles(instrument, 1, begin, begin)
+        assert candle.low <= min(seen)
+        assert max(seen) <= candle.high
+
+    @pytest.mark.parametrize("moment", [MONDAY.replace(hour=20), MONDAY - timedelta(days=1)])
+    def test_out_of_hours_it_is_the_last_price_of_the_session(self, moment):
+        market, clock = market_at(moment)
+        call = market.ltp(WEEKLY)
+        for _ in range(2):
+            market.set_price(NIFTY, market.ltp(NIFTY) + 100)
+            check_agreement(market, NIFTY, moment)
+        assert market.ltp(WEEKLY) > call + 50
+        check_agreement(market, WEEKLY, moment)
+        check_agreement(market, INFY, moment)
+        last = market.ltp(NIFTY)
+        clock.set(MONDAY + timedelta(days=2, hours=-2, seconds=27), frozen=True)
+        assert market.quote(NIFTY).open == pytest.approx(last, rel=Decimal("0.04"))
+
     @pytest.mark.parametrize("price", ["0", "-5", "1400.03", "NaN", "1e12"])
     def test_no_price_that_cannot_be(self, price):
         market, _ = market_at(MONDAY)

@@ -14,7 +14,6 @@ from .instrument import Instrument
 from .instruments import InstrumentMaster
 from .price_model import (
     FIRST_EXTREME,
-    LAST_SECOND,
     SECOND_EXTREME,
     VOLATILITY,
     Bars,
@@ -31,6 +30,7 @@ from .trading_calendar import Session, latest_session, regular_session
 
 MINUTE: Final = timedelta(minutes=1)
 SECOND: Final = timedelta(seconds=1)
+INSTANT: Final = timedelta(microseconds=1)
 # So many (instrument, day) are kept, of 15 kB each.
 KEPT_DAYS: Final = 4096
 # Open, high, low and close in ticks, and volume.
@@ -52,12 +52,12 @@ class TickSource:
     def price(self, instrument: Instrument, now: datetime) -> int:
         """Return the last traded price at a time, in ticks."""
         hours = self.last_session(instrument, now)
-        raw = self._raw(instrument, hours, min(now, hours.end - SECOND))
-        return max(1, raw + self._shift(instrument, now))
+        at = min(now, hours.end - INSTANT)
+        return max(1, self._raw(instrument, hours, at) + self._shift(instrument, at))
 
     def close(self, instrument: Instrument, hours: Session) -> int:
         """Return the last price of a session."""
-        return self.price(instrument, hours.end - SECOND)
+        return self.price(instrument, hours.end - INSTANT)
 
     def last_session(self, instrument: Instrument, now: datetime) -> Session:
         """Return the session that runs or ran last; for an expired contract, that of its expiry."""
@@ -67,13 +67,17 @@ class TickSource:
         return latest_session(now)
 
     def move(self, instrument: Instrument, ticks: int, now: datetime) -> None:
-        """Make the price `ticks` from now on, and let it walk on from there."""
+        """Make the price `ticks` from now on, and let it walk on from there.
+
+        After a session it becomes that session's last price, so that candles go on agreeing.
+        """
         change = ticks - self.price(instrument, now)
+        at = min(now, self.last_session(instrument, now).end - INSTANT)
         times, totals = self._moves.setdefault(instrument, ([], []))
         # A clock that was set back takes the later moves back with it.
-        keep = bisect_right(times, now)
+        keep = bisect_right(times, at)
         del times[keep:], totals[keep:]
-        times.append(now)
+        times.append(at)
         totals.append((totals[-1] if totals else 0) + change)
         self._kept.clear()
 
@@ -90,9 +94,8 @@ class TickSource:
         minute, passed = divmod(now - hours.start, MINUTE)
         begin, second = hours.start + minute * MINUTE, passed // SECOND
         volume = self.bars(instrument, hours).volume[minute] * (second + 1) // 60
-        if self._moved_between(instrument, begin, now):
-            prices = [self.price(instrument, begin + s * SECOND) for s in range(second + 1)]
-            return prices[0], max(prices), min(prices), prices[-1], volume
+        if self._moves_between(instrument, begin, now):
+            return *self._ends_between(instrument, begin, now), volume
         first, last = self.price(instrument, begin), self.price(instrument, now)
         if instrument.is_derivative:
             # As in a whole bar: the underlying's ends, at the minute's ends.
@@ -195,19 +198,28 @@ class TickSource:
             if hours.start <= at < hours.end:
                 minute = (at - hours.start) // MINUTE
                 begin = hours.start + minute * MINUTE
-                prices = [
-                    self.price(instrument, begin + s * SECOND) for s in range(LAST_SECOND + 1)
-                ]
-                for found, value in zip(
-                    lists, (prices[0], max(prices), min(prices), prices[-1]), strict=True
-                ):
-                    found[minute] = value
+                ends = self._ends_between(instrument, begin, begin + MINUTE - INSTANT)
+                for prices, price in zip(lists, ends, strict=True):
+                    prices[minute] = price
         opens, highs, lows, closes = (array("q", prices) for prices in lists)
         return Bars(opens, highs, lows, closes, raw.volume)
 
-    def _moved_between(self, instrument: Instrument, begin: datetime, end: datetime) -> bool:
-        times, _ = self._moves.get(instrument, ((), ()))
-        return bisect_right(times, begin) < bisect_right(times, end)
+    def _ends_between(
+        self, instrument: Instrument, begin: datetime, end: datetime
+    ) -> tuple[int, int, int, int]:
+        """Return open, high, low and close from every price there was, move by move."""
+        moments = [begin + s * SECOND for s in range((end - begin) // SECOND + 1)]
+        for moved in self._moves_between(instrument, begin, end):
+            moments += [moved - INSTANT, moved]
+        first, last = self.price(instrument, begin), self.price(instrument, end)
+        prices = [first, last, *(self.price(instrument, at) for at in moments)]
+        return first, max(prices), min(prices), last
+
+    def _moves_between(
+        self, instrument: Instrument, begin: datetime, end: datetime
+    ) -> list[datetime]:
+        times, _ = self._moves.get(instrument, ([], []))
+        return times[bisect_right(times, begin) : bisect_right(times, end)]
 
     def _shift(self, instrument: Instrument, at: datetime) -> int:
         times, totals = self._moves.get(instrument, ((), ()))
@@ -216,7 +228,9 @@ class TickSource:
 
 
 def _years_left(instrument: Instrument, at: datetime) -> float:
-    return years_until(regular_session(instrument.expiry or date.max).end, at)
+    # By whole seconds, as all prices are.
+    end = regular_session(instrument.expiry or date.max).end
+    return years_until(end, at.replace(microsecond=0))
 
 
 def _time_left(instrument: Instrument, hours: Session) -> tuple[list[float], list[float]]:
