@@ -49,7 +49,7 @@ OWN_RULES: Final = (
     f"The market has the {INSTRUMENTS} instruments of the day on which it was first asked for, "
     "unless told otherwise; they do not change with the days that follow. Prices come from a seed: "
     "the same for the same instrument and time. Contracts follow their underlying. A price that "
-    "was moved by hand walks on from there.",
+    "was moved by hand walks on from there; out of hours it becomes the last session's last price.",
     "NSE's contracts expire on Tuesdays and BSE's on Thursdays (before September 2025 the other "
     "way round), on a holiday the trading day before. All segments trade from 09:15 to 15:30.",
     "Holidays of 2027 are what is expected; years before 2025 have only those of a fixed date.",
