@@ -1,4 +1,4 @@
-"""`python -m broker_simulator.demo`: prints where to look and what to enter, and runs until Ctrl-C."""
+"""The demo's command: prints where to look and what to enter, and runs until Ctrl-C."""
 
 from __future__ import annotations
 
