@@ -30,10 +30,8 @@ LIVE = "https://api.mstock.trade"
 
 
 def blocks(heading: str, language: str) -> list[str]:
-    """The code blocks of one language between a heading and the next one of its rank or above."""
-    rank = len(heading.split()[0])
-    section = f"\n{API}".split(f"\n{heading}\n")[1]
-    section = re.split(rf"\n#{{1,{rank}}} ", section)[0]
+    """The code blocks of one language between a heading and the next one."""
+    section = re.split(r"\n## ", API.split(f"\n{heading}\n")[1])[0]
     return re.findall(rf"```{language}\n(.*?)```", section, re.DOTALL)
 
 
@@ -121,7 +119,7 @@ def test_the_doors_are_called_as_the_readme_says(
     for name in settings:
         monkeypatch.delenv(name)  # the example reads them from the file, as the host does
     monkeypatch.chdir(tmp_path)
-    example, *_ = blocks("# The API", "python")
+    example, *_ = blocks("## The functions", "python")
     otp_part, rest = example.split("# with an authenticator app")
     names = Names(simulator, api_type)
     exec(otp_part + rest.partition("\n\n")[2], {}, names)  # type: ignore[arg-type]
