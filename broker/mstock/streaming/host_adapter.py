@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from broker._kit.clock import SYSTEM_CLOCK
 from broker._kit.errors import BrokerError, CorrectInput, LogInAgain
 from broker._kit.faults import fault_location
-from broker._kit.openalgo.host import instrument_token
 from broker._kit.secret import Secret
 from broker._kit.sessions.trading_calendar import load_calendar
+from broker.mstock.database.instruments import instruments
 from broker.mstock.settings import Config
 from broker.mstock.streaming.connection import FeedLogin
 from broker.mstock.streaming.feed import Feed, FeedListener
@@ -39,13 +39,21 @@ class _Record:
     modes: set[int] = field(default_factory=set)
 
 
-class HostAdapter:
-    """Mixed in before the host's base class, whose publishing and token look-ups it uses."""
+class HostAdapter(Protocol):
+    """What is used of the host's base class."""
+
+    def publish_market_data(self, topic: str, data: dict[str, Any]) -> None: ...
+    def get_auth_token_for_user(self, user_id: str, bypass_cache: bool = False) -> str | None: ...
+
+
+class HostStream:
+    """One adapter's subscriptions; adapters of one user share a feed."""
 
     _feeds: ClassVar[dict[tuple[str, str], SharedFeed]] = {}
     _feeds_lock: ClassVar[threading.Lock] = threading.Lock()
 
-    def __init__(self, *args: Any, **named: Any) -> None:
+    def __init__(self, adapter: HostAdapter) -> None:
+        self._adapter = adapter
         self._lock = threading.RLock()
         self._records: dict[tuple[str, str], _Record] = {}
         self._by_instrument: dict[Instrument, tuple[_Record, ...]] = {}
@@ -53,16 +61,11 @@ class HostAdapter:
         self._subscriber = Subscriber(self._on_tick)
         self._user = ""
         self._api_type = "B"
-        super().__init__(*args, **named)
 
     @property
     def connected(self) -> bool:
         """True while logged in at mStock on an open connection."""
         return self._feed is not None and self._feed.feed.is_connected
-
-    @connected.setter
-    def connected(self, _value: bool) -> None:
-        """The host's base class sets it at the start; the feed alone knows."""
 
     def initialize(
         self, broker_name: str, user_id: str, auth_data: dict[str, Any] | None = None
@@ -106,7 +109,7 @@ class HostAdapter:
             with self._lock:
                 record = self._records.get((symbol, exchange))
                 if record is not None:
-                    is_pooled = getattr(self, "_uses_shared_zmq", False)
+                    is_pooled = getattr(self._adapter, "_uses_shared_zmq", False)
                     rest = {each for each in record.modes if (each > mode or not is_pooled)}
                     self._ask(record, rest - {mode})
         except Exception as error:
@@ -118,14 +121,12 @@ class HostAdapter:
         with self._lock:
             feed, self._feed = self._feed, None
             self._records, self._by_instrument = {}, {}
-        if feed is not None:
-            with self._feeds_lock:
-                if feed.leave(self._subscriber):
-                    for key in [key for key, each in self._feeds.items() if each is feed]:
-                        del self._feeds[key]
-        clean_up = getattr(self, "cleanup_zmq", None)
-        if clean_up is not None:
-            clean_up()
+        if feed is None:
+            return
+        with self._feeds_lock:
+            if feed.leave(self._subscriber):
+                for key in [key for key, each in self._feeds.items() if each is feed]:
+                    del self._feeds[key]
 
     def _new_record(self, symbol: str, exchange: str) -> _Record:
         segment = _SEGMENTS.get(exchange)
@@ -134,13 +135,13 @@ class HostAdapter:
                 f"mStock has no live prices for {exchange}.",
                 f"Exchanges with live prices: {', '.join(_SEGMENTS)}.",
             )
-        token = instrument_token(symbol, exchange)
-        if not token or not token.isdigit():
+        found = instruments().find(symbol, exchange)
+        if found is None or not found.token.isdigit():
             raise CorrectInput(
                 f"{symbol} on {exchange} is not in mStock's list of instruments.",
                 "Check the symbol, or download the master contract again.",
             )
-        return _Record(symbol, exchange, Instrument(segment if self._is_type_b else 0, token))
+        return _Record(symbol, exchange, Instrument(segment if self._is_type_b else 0, found.token))
 
     @property
     def _is_type_b(self) -> bool:
@@ -181,7 +182,7 @@ class HostAdapter:
                 if data is not None:
                     data |= {"symbol": record.symbol, "exchange": record.exchange, "mode": mode}
                     topic = f"{record.exchange}_{record.symbol}_{_TOPICS[mode]}"
-                    self.publish_market_data(topic, data)  # type: ignore[attr-defined]
+                    self._adapter.publish_market_data(topic, data)
 
     def _shared_feed(self, config: Config) -> SharedFeed:
         key = (self._user, config.ws_url)
@@ -203,7 +204,7 @@ class HostAdapter:
     def _login(self) -> FeedLogin:
         """The newest session, read past the host's caches. Raises `LogInAgain` without one."""
         config = Config.from_env(None)
-        token = self.get_auth_token_for_user(self._user, bypass_cache=True)  # type: ignore[attr-defined]
+        token = self._adapter.get_auth_token_for_user(self._user, bypass_cache=True)
         if not token:
             raise LogInAgain("There is no mStock session.", "Log in to mStock in OpenAlgo.")
         return FeedLogin(

@@ -1,7 +1,8 @@
-"""The host's door to streaming, behind which nothing is built yet.
+"""The host's door to streaming: `MstockWebSocketAdapter`.
 
 OpenAlgo imports this module when it starts, without a guard, for every broker. So nothing of ours
-is imported here, and the class is made when it is asked for; without a base class if need be.
+is imported here, the class is made when it is asked for, without a base class if need be, and what
+stands behind it is loaded at its first use.
 """
 
 from __future__ import annotations
@@ -28,39 +29,73 @@ def __getattr__(name: str) -> Any:
 
 
 def _adapter(base: type) -> type:
-    return type(_NAME, (_NotYet, base), {"__module__": __name__})
+    return type(_NAME, (_Door, base), {"__module__": __name__})
 
 
-class _NotYet:
-    """Says at `connect` and `subscribe` that streaming is not available yet.
+class _Door:
+    """The five methods of the host's contract (8.2), each handed to `host_adapter.HostStream`."""
 
-    `initialize` succeeds, because the host loses the words of one that does not.
-    """
+    _stream: Any = None
+
+    @property
+    def connected(self) -> bool:
+        """True while logged in at mStock on an open connection."""
+        return self._stream is not None and bool(self._stream.connected)
+
+    @connected.setter
+    def connected(self, _value: bool) -> None:
+        """The host's base class sets it at the start; the feed alone knows."""
 
     def initialize(
         self, broker_name: str, user_id: str, auth_data: dict[str, Any] | None = None
     ) -> dict[str, Any]:
-        return {"status": "success", "message": "Nothing to prepare."}
+        # Always a success: the host loses the words of one that is none.
+        self._ask("initialize", broker_name, user_id, auth_data)
+        return {"status": "success", "message": "mStock's live prices are ready to connect."}
 
     def connect(self) -> dict[str, Any]:
-        return _refusal()
+        return self._ask("connect")
 
     def subscribe(
         self, symbol: str, exchange: str, mode: int = 2, depth_level: int = 5
     ) -> dict[str, Any]:
-        return _refusal()
+        return self._ask("subscribe", symbol, exchange, mode, depth_level)
 
     def unsubscribe(self, symbol: str, exchange: str, mode: int = 2) -> dict[str, Any]:
-        return {"status": "success", "message": "Nothing was subscribed."}
+        return self._ask("unsubscribe", symbol, exchange, mode)
 
     def disconnect(self) -> None:
+        if self._stream is not None:
+            self._stream.disconnect()
         clean_up = getattr(self, "cleanup_zmq", None)
         if clean_up is not None:
             clean_up()
 
+    def _ask(self, method: str, *given: Any) -> dict[str, Any]:
+        if self._stream is None:
+            if problem := _problem():
+                return {"status": "error", "code": "NOT_AVAILABLE", "message": problem}
+            from broker.mstock.streaming.host_adapter import HostStream
 
-def _refusal() -> dict[str, Any]:
-    return {"status": "error", "code": "NOT_AVAILABLE", "message": _reason()}
+            self._stream = HostStream(self)  # type: ignore[arg-type]  # the base class has it
+        answer: dict[str, Any] = getattr(self._stream, method)(*given)
+        return answer
+
+
+def _problem() -> str:
+    """Why there is no stream, "" when nothing stands in its way."""
+    try:
+        from broker.mstock import kit_problem
+
+        if problem := kit_problem():
+            return problem
+        import broker.mstock.streaming.host_adapter  # noqa: F401
+    except Exception:
+        return (
+            "The mStock plugin in OpenAlgo is incomplete. Stop OpenAlgo and run `install` of the "
+            "mStock release again."
+        )
+    return ""
 
 
 def _base_class() -> type:
@@ -71,18 +106,3 @@ def _base_class() -> type:
     except Exception:
         # A half-copied plugin or a changed host must not stop OpenAlgo's start.
         return object
-
-
-def _reason() -> str:
-    try:
-        from broker.mstock import kit_problem
-
-        if problem := kit_problem():
-            return problem
-        from broker.mstock.not_implemented import STREAMING
-    except Exception:
-        return (
-            "The mStock plugin in OpenAlgo is incomplete. Stop OpenAlgo and run `install` of the "
-            "mStock release again."
-        )
-    return STREAMING
