@@ -151,7 +151,7 @@ def build(found: list[Candle], interval: Interval) -> list[Candle]:
     if interval.group is None:
         return found
     built = []
-    for start, members in groupby(found, lambda candle: interval.group(candle.start)):  # type: ignore[misc, arg-type]
+    for start, members in groupby(found, lambda candle: interval.group(candle.start)):  # type: ignore[misc]
         group = list(members)
         built.append(
             Candle(
