@@ -113,25 +113,6 @@ def call_lines(rounds: int, calls: int) -> list[Line]:
     ]
 
 
-def import_line(rounds: int) -> Line:
-    """A fresh interpreter's import of the login door against its import of requests."""
-    # Byte code is kept, as in any installation.
-    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-
-    def fresh(module: str) -> Callable[[], float]:
-        code = (
-            "import time; t = time.perf_counter(); "
-            f"import {module}; print((time.perf_counter() - t) * 1e6)"
-        )
-        command = [sys.executable, "-c", code]
-        return lambda: float(subprocess.check_output(command, text=True, env=env))
-
-    ours, theirs = fresh("broker.mstock.api.auth_api"), fresh("requests")
-    ours(), theirs()  # writes the byte code
-    mine, others = _rounds(ours, {"import requests": theirs}, rounds)
-    return _line("import …api.auth_api", "import requests", mine, others["import requests"], 1.15)
-
-
 @click.command()
 @click.option("--rounds", default=60, help="How often each thing is measured.")
 @click.option("--calls", default=200, help="Calls per measurement.")
@@ -139,7 +120,7 @@ def main(rounds: int, calls: int) -> None:
     """Print the table; exit 0 whatever the figures are."""
     cores = os.cpu_count() or 1
     pinned = cores > 1 and pin(_CLIENT_CORE)
-    lines = [*call_lines(rounds, calls), import_line(rounds)]
+    lines = call_lines(rounds, calls)
     table = Table(title="Ratios, smaller is better")
     for heading in ("what", "against", "µs", "µs of the other", "ratio", "target", "reached"):
         table.add_column(heading, justify="left" if heading in ("what", "against") else "right")
@@ -159,7 +140,7 @@ def main(rounds: int, calls: int) -> None:
     console.print(
         f"Python {platform.python_version()}, {cores} cores, client and server "
         f"{'on a core each' if pinned else 'not pinned'}; median of {rounds} interleaved rounds "
-        f"of {calls} calls (imports: {rounds} fresh interpreters)."
+        f"of {calls} calls."
     )
 
 

@@ -23,14 +23,13 @@ from rich.console import Console
 from broker._kit.clock import IST, SYSTEM_CLOCK
 from broker._kit.secret import Secret, masked
 from broker._kit.sessions.auto_login import AutoLogin
-from broker._kit.sessions.auto_login_state import Ledger
-from broker._kit.sessions.daily_login import Result
 from broker._kit.sessions.encryption import key_for
+from broker._kit.sessions.record import AutoLoginState, Result
 from broker._kit.sessions.sql_store import SqlStore
-from broker._kit.sessions.store import Item
 from broker._kit.sessions.stored_session import load_session
 from broker._kit.sessions.totp_login import longest_login
 from broker._kit.settings import Account, Timeouts
+from broker.mstock.broker import MSTOCK
 from broker.mstock.settings import Config
 from broker_simulator.mstock import Simulator, many_accounts
 from proofs import Rows, figures, require
@@ -63,7 +62,7 @@ def run(console: Console, short: bool, seed: int | None = None) -> Rows:
     console.print(f"{count} accounts, seed {seed}")
     columns: dict[str, Rows] = {}
     with tempfile.TemporaryDirectory() as folder:
-        url = f"sqlite:///{os.path.join(folder, 'mstock.db')}"
+        url = f"sqlite:///{os.path.join(folder, 'sessions.db')}"
         columns["SQLite"] = _proof(console, url, os.path.join(folder, "a"), count, seed)
         try:
             with postgresql() as url:
@@ -142,17 +141,18 @@ def _judged(
 def _stage(url: str, home: str, count: int) -> Iterator[_Stage]:
     """Everybody has switched auto-login on, and it is the next morning."""
     customers = many_accounts(count)
-    opened = SqlStore(Secret(url), home, key_for(home, "database", False))
+    opened = SqlStore(MSTOCK, home, key_for(home, False), Secret(url))
     with Simulator(accounts=customers) as box, closing(opened) as store:
         box.clock.set(_MORNING)
         clock = ShiftedClock(_MORNING - SYSTEM_CLOCK.now())
-        auto = AutoLogin(store, configs(store), clock)
+        auto = AutoLogin(MSTOCK, store, configs(store), clock)
         accounts = []
         for customer in customers:
             key = Secret(customer.api_key_b)
             config = Config(customer.client_code, key, rest_url=box.rest_url)
             secrets = Secret(customer.password), Secret(customer.totp_secret)
-            store.set(config.account, Item.API_KEY, key)
+            with store.update(config.account) as record:
+                record.api_key = key
             auto.enable(config, *secrets, accepted=True)
             accounts.append(config.account)
         box.clock.set(_MORNING)
@@ -199,13 +199,16 @@ def _logins(stage: _Stage) -> Counter[str]:
 
 def _begun(stage: _Stage) -> list[Account]:
     """The accounts of which a login is noted as begun and not as ended."""
-    ledger = Ledger(stage.store, stage.clock)
-    return [account for account in stage.accounts if ledger.state(account).begun_at is not None]
+    return [account for account in stage.accounts if _state(stage, account).pending is not None]
 
 
 def _is_unknown(stage: _Stage, account: Account) -> bool:
-    last = Ledger(stage.store, stage.clock).state(account).last
-    return last is not None and last.result == Result.UNKNOWN
+    history = _state(stage, account).history
+    return bool(history) and history[-1].result == Result.UNKNOWN
+
+
+def _state(stage: _Stage, account: Account) -> AutoLoginState:
+    return stage.store.load(account).auto_login or AutoLoginState()
 
 
 def _is_in(stage: _Stage, account: Account) -> bool:

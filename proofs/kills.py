@@ -1,4 +1,4 @@
-"""Kills a program again and again while it writes in the vault, and looks what is left."""
+"""Kills a program again and again while it writes in the store, and looks what is left."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ from rich.console import Console
 
 from broker._kit.clock import SYSTEM_CLOCK
 from broker._kit.errors import StoreError
+from broker._kit.secret import Secret
 from broker._kit.sessions.encryption import key_for
-from broker._kit.sessions.file_store import FileStore
+from broker._kit.sessions.sql_store import SqlStore
+from broker.mstock.broker import MSTOCK
 from proofs import Broken, Rows, figures, require
 from proofs.writer import SLOTS, number, slot
 
 KILLS, SHORT = 200, 8
 _EVERY = 4  # so many kills later a new folder is begun, so that the first writes are hit as well
-_LONGEST = 0.040  # seconds from the start of writing to the kill
-_FIRST = 0.004
+_LONGEST = 0.400  # seconds from the start of writing to the kill
+_FIRST = 0.080
 
 
 def run(console: Console, short: bool, seed: int | None = None) -> Rows:
@@ -39,18 +41,18 @@ def run(console: Console, short: bool, seed: int | None = None) -> Rows:
             delay = chance.uniform(0, _FIRST if is_new else _LONGEST)
             first = max((n for n in known.values() if n is not None), default=-1) + 1
             reported = _killed_writer(home, first, delay)
-            cut += any(name.endswith(".new") for name in _names(home))
+            cut += any(name.endswith("-journal") for name in _names(home))
             survived += _check(f"kill {kill + 1}", known, _found(home), first, reported)
             done += reported
     # What must be nothing is nothing here: anything else has raised.
     return figures(
         [
             ("kills (SIGKILL) of a program that was writing", kills),
-            ("of them, with a file half written at that moment", cut),
+            ("of them, with a transaction half written at that moment", cut),
             ("writes that were reported as done", done),
             ("of them lost", 0),
             ("writes cut off before their report, and there as a whole", survived),
-            ("vaults that could not be opened or written afterwards", 0),
+            ("stores that could not be opened or written afterwards", 0),
         ]
     )
 
@@ -78,16 +80,22 @@ def _killed_writer(home: str, first: int, delay: float) -> int:
 
 
 def _found(home: str) -> dict[int, int | None]:
-    """Which text lies in each slot; the vault is opened, and written, as by the next program."""
-    store = FileStore(home, key_for(home, "vault", False))
+    """Which text lies in each slot; the store is opened, and written, as by the next program."""
+    store = SqlStore(MSTOCK, home, key_for(home, False))
     try:
-        found = {n: number(store.get(*slot(n))) for n in range(SLOTS)}
+        found = {n: number(_text(store, n)) for n in range(SLOTS)}
         if any(n is not None for n in found.values()):
-            store.lease(slot(0)[0], "next", SYSTEM_CLOCK.now(), 1)
-            store.release(slot(0)[0], "next")
+            store.acquire_lease(slot(0)[0], "next", SYSTEM_CLOCK.now(), 1)
+            store.release_lease(slot(0)[0], "next")
     except (StoreError, ValueError) as error:
-        raise Broken(f"the vault cannot be used after a kill: {error}") from error
+        raise Broken(f"the store cannot be used after a kill: {error}") from error
     return found
+
+
+def _text(store: SqlStore, n: int) -> Secret | None:
+    account, field = slot(n)
+    text: Secret | None = getattr(store.load(account), field)
+    return text
 
 
 def _check(

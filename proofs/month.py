@@ -1,8 +1,8 @@
 """A month of trading days in a minute: does auto-login have its user in before the market opens?
 
-The plugin and the simulator talk over real sockets, by a clock that is set; the vault is a file.
-Only time is not real: 22 trading days between 28 October and 27 November 2026, in which a Sunday
-has a special session, a Tuesday is a holiday, and daylight saving ends elsewhere.
+The plugin and the simulator talk over real sockets, by a clock that is set; the store is an SQLite
+file. Only time is not real: 22 trading days between 28 October and 27 November 2026, in which a
+Sunday has a special session, a Tuesday is a holiday, and daylight saving ends elsewhere.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from broker._kit.sessions.store_factory import open_store
 from broker._kit.sessions.stored_session import load_session
 from broker._kit.sessions.trading_calendar import load_calendar
 from broker._kit.settings import ServiceSettings
-from broker.mstock.client.connection import fresh_client
+from broker.mstock.broker import MSTOCK
+from broker.mstock.client.connection import login_client
 from broker.mstock.settings import Config
 from broker_simulator.mstock import Simulator
 from proofs import Rows, require
@@ -52,7 +53,7 @@ _RESTARTS = (time(8, 20), time(8, 36), time(8, 50), time(12, 0))
 
 
 class Day(NamedTuple):
-    """What one day brought: tries (audit lines), logins at mStock, refusals, notices.
+    """What one day brought: tries, logins at mStock, refusals, notices.
 
     `logged_in_at` is None when nobody is in at 09:15; `is_as_claimed` is the day's verdict.
     """
@@ -75,9 +76,9 @@ class Month:
         self._simulator = simulator
         self._account = simulator.demo
         self._account.totp_enabled = True
-        self._upkeep = ServiceSettings(home=home)
+        self._settings = ServiceSettings(home=home)
         self._calendar = load_calendar(home)
-        self._audit: list[str] = []
+        self._tries = 0
         self._notices: list[Notice] = []
         self._time = SimulatedTime(simulator, datetime.combine(FIRST, time(0, 5), IST))
         self._config = Config.from_env(
@@ -95,7 +96,7 @@ class Month:
         event = EVENTS.get(day, "")
         plan = self._plan(day)
         self._time.until(_at(day, time(0, 5)))
-        self._audit.clear()
+        self._tries = 0
         self._notices.clear()
         self._simulator.journal.clear()
         for moment in _moments(day):
@@ -103,7 +104,7 @@ class Month:
             for due in [each for each in plan if each[0] <= moment]:
                 plan.remove(due)
                 due[1]()
-            self._auto.tick()
+            self._tries += len(self._auto.tick())
             if moment == _at(day, time(9, 15)):
                 logged_in_at = self._logged_in_at()
         return self._verdict(day, event, logged_in_at)
@@ -128,12 +129,12 @@ class Month:
     def _started(self) -> AutoLogin:
         open_store.cache_clear()
         return AutoLogin(
-            open_store(self._upkeep),
+            MSTOCK,
+            open_store(MSTOCK, self._settings),
             lambda account: self._config if account == self._config.account else None,
             self._time,
             calendar=self._calendar,
             tell=self._notices.append,
-            audit=self._audit.append,
         )
 
     def _restart(self) -> None:
@@ -155,10 +156,12 @@ class Month:
 
     def _logged_in_at(self) -> datetime | None:
         """When the session began that the store holds and that mStock answers to; None without."""
-        kept = load_session(open_store(self._upkeep), self._config.account, self._time.now())
+        kept = load_session(
+            open_store(MSTOCK, self._settings), self._config.account, self._time.now()
+        )
         if kept is None or kept.is_over:
             return None
-        with fresh_client(self._config, self._time) as client:
+        with login_client(self._config, self._time) as client:
             client.fund_summary(kept.token)
         sessions = self._simulator.sessions
         return next(s.since for s in sessions if s.token == kept.token.reveal())
@@ -174,9 +177,7 @@ class Month:
             is_as_claimed = logged_in_at is not None and found[1:] == (0, 0)
         else:
             is_as_claimed = found == (0, 0, 0) and logged_in_at is None
-        return Day(
-            day, is_trading_day, event, len(self._audit), *found, logged_in_at, is_as_claimed
-        )
+        return Day(day, is_trading_day, event, self._tries, *found, logged_in_at, is_as_claimed)
 
 
 def run(console: Console, short: bool) -> Rows:

@@ -13,9 +13,10 @@ from datetime import datetime, timedelta
 from broker._kit.clock import SYSTEM_CLOCK
 from broker._kit.secret import Secret
 from broker._kit.sessions.auto_login import AutoLogin
-from broker._kit.sessions.store import Item, Store
+from broker._kit.sessions.store import Store
 from broker._kit.sessions.store_factory import open_store
 from broker._kit.settings import Account, ServiceSettings
+from broker.mstock.broker import MSTOCK
 from broker.mstock.settings import Config
 
 
@@ -43,7 +44,7 @@ def configs(store: Store) -> Callable[[Account], Config | None]:
     """An account's settings, with the API key that the store keeps for it."""
 
     def config_of(account: Account) -> Config | None:
-        key = store.get(account, Item.API_KEY)
+        key = store.load(account).api_key
         if key is None:
             return None
         return Config(account.client_code, key, account.api_type, rest_url=account.rest_url)
@@ -53,9 +54,9 @@ def configs(store: Store) -> Callable[[Account], Config | None]:
 
 def main(home: str, url: str) -> None:
     """Work until standard input ends."""
-    store = open_store(ServiceSettings(home, store_url=Secret(url)))
+    store = open_store(MSTOCK, ServiceSettings(home, store_url=Secret(url)))
     clock = ShiftedClock()
-    auto = AutoLogin(store, configs(store), clock)
+    auto = AutoLogin(MSTOCK, store, configs(store), clock)
     print("ready", flush=True)
     for line in sys.stdin:
         clock.ahead = timedelta(seconds=float(line))

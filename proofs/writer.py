@@ -1,4 +1,4 @@
-"""Writes in a vault until it is killed: `python -m proofs.writer HOME FIRST`.
+"""Writes in a store until it is killed: `python -m proofs.writer HOME FIRST`.
 
 Write number n puts n under the name that `slot(n)` says; it is printed when it is done.
 """
@@ -10,18 +10,18 @@ import sys
 from itertools import count
 
 from broker._kit.secret import Secret
-from broker._kit.sessions.store import Item
 from broker._kit.sessions.store_factory import open_store
 from broker._kit.settings import Account, ServiceSettings
+from broker.mstock.broker import MSTOCK
 
-_ITEMS = (Item.TOKEN, Item.PASSWORD, Item.TOTP_SECRET, Item.RENEWAL)
+_FIELDS = ("password", "totp_secret", "api_key")
 SLOTS = 12
 _LENGTH = 1199  # a token's
 
 
-def slot(n: int) -> tuple[Account, Item]:
-    """Where the n-th text lies: three accounts with four texts each."""
-    return Account("http://127.0.0.1:9", "B", f"MA{n % 3}"), _ITEMS[n % 4]
+def slot(n: int) -> tuple[Account, str]:
+    """Where the n-th text lies: four accounts with three texts each."""
+    return Account("http://127.0.0.1:9", "B", f"MA{n % 4}"), _FIELDS[n % 3]
 
 
 def text(n: int) -> Secret:
@@ -41,11 +41,13 @@ def number(kept: Secret | None) -> int | None:
 
 def main(home: str, first: int) -> None:
     """Write until killed; a write that fails ends the program with its error."""
-    store = open_store(ServiceSettings(home))
+    store = open_store(MSTOCK, ServiceSettings(home))
     os.write(1, b"ready\n")
     sys.stdin.readline()
     for n in count(first):
-        store.set(*slot(n), text(n))
+        account, field = slot(n)
+        with store.update(account) as record:
+            setattr(record, field, text(n))
         os.write(1, b"%d\n" % n)
 
 

@@ -84,6 +84,10 @@ class FundLine:
     amount: Decimal
     signed: bool = False
 
+    @property
+    def is_zero(self) -> bool:
+        return not self.amount
+
 
 @dataclass(frozen=True, slots=True)
 class FundGroup:
@@ -100,7 +104,7 @@ class FundReport:
 
     `columns` are the groups as they are stacked on a wide screen; `host_fields` OpenAlgo's five
     keys as strings with two decimals, `host_lines` the same with labels; `fields` the broker's own
-    fields, figures as decimal strings exactly as they came.
+    fields, figures as decimal strings exactly as they came; `note` stands above all figures.
     """
 
     available: Decimal
@@ -110,6 +114,7 @@ class FundReport:
     host_lines: tuple[FundLine, ...]
     host_fields: Mapping[str, str]
     fields: Mapping[str, str]
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,9 +123,11 @@ class Broker:
 
     `name` is its folder below `broker/`, OpenAlgo's name for it and the root of its addresses.
     Their settings are those of `read_settings`.
-    `check_session` is one read, which raises `SessionExpired` for a dead token.
+    `check_session` is one read, which raises `SessionExpired` for a dead token. It and
+    `fund_report` ask the broker at once: the token guard is the caller's.
     `session_end` is the moment at which a session that began then is dead for certain;
-    `usual_life` how long it may be expected to live at least.
+    `usual_life` how long it may be expected to live at least. `otp_channels` is how an OTP comes.
+    `unbuilt` names what the plugin cannot do yet, such as "orders".
     """
 
     name: str
@@ -139,6 +146,8 @@ class Broker:
     session_end: Callable[[datetime], datetime]
     usual_life: timedelta
     terms: tuple[str, ...]
+    otp_channels: str = "SMS and e-mail"
+    unbuilt: tuple[str, ...] = ()
 
     @property
     def callback_path(self) -> str:

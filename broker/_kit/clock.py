@@ -40,10 +40,6 @@ SYSTEM_CLOCK: Clock = SystemClock()
 
 
 def session_end(login: datetime) -> datetime:
-    """The midnight IST that follows a login: the moment at which mStock's token dies.
-
-    Source: mStock's login page, "valid till 12:00 AM of generated day"; `exp` in the token is not
-    used, the documented sample's is five minutes.
-    """
+    """The midnight IST that follows a login, at which Indian brokers' tokens of that day die."""
     day = login.astimezone(IST).replace(hour=0, minute=0, second=0, microsecond=0)
     return day + timedelta(days=1)

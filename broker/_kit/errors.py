@@ -11,7 +11,9 @@ class BrokerError(Exception):
 
     `code` is the broker's error code or type ("" when it gave none), `http_status` the HTTP status
     of its answer (None when there was no answer), `attempts_left` the number of password attempts
-    that it says remain (None when it says none). No field ever holds a secret or HTML.
+    that it says remain, `retry_after` the seconds that it asks to wait (None when it says none).
+    `is_silence` is True when no answer came in time: the broker may still be at work on the call.
+    No field ever holds a secret or HTML.
     """
 
     def __init__(
@@ -22,6 +24,8 @@ class BrokerError(Exception):
         code: str = "",
         http_status: int | None = None,
         attempts_left: int | None = None,
+        retry_after: int | None = None,
+        is_silence: bool = False,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -29,6 +33,8 @@ class BrokerError(Exception):
         self.code = code
         self.http_status = http_status
         self.attempts_left = attempts_left
+        self.retry_after = retry_after
+        self.is_silence = is_silence
 
     def __str__(self) -> str:
         text = f"{self.message} {self.next_step}".rstrip()
@@ -44,11 +50,11 @@ class LogInAgain(BrokerError):
 
 
 class CorrectInput(BrokerError):
-    """What was entered or asked for is wrong; correct it before the next try."""
+    """What was entered or asked for is wrong; correct it before trying again."""
 
 
 class WaitAndRetry(BrokerError):
-    """the broker could not serve the call now; the same call may succeed later."""
+    """The broker could not serve the call now; the same call may succeed later."""
 
 
 class ManualCheckRequired(BrokerError):
@@ -84,7 +90,7 @@ class SessionExpired(LogInAgain):
 
 
 class SessionRefused(ManualCheckRequired):
-    """the broker gave the code of a dead token with words that are not known to mean one."""
+    """The broker gave the code of a dead token with words that are not known to mean one."""
 
 
 class Unreachable(WaitAndRetry):
@@ -92,7 +98,7 @@ class Unreachable(WaitAndRetry):
 
 
 class LoginUnfinished(WaitAndRetry):
-    """the broker took the password, and the code for the second step could not be sent."""
+    """The broker took the password, and the code for the second step could not be sent."""
 
 
 class LoginInProgress(WaitAndRetry):
@@ -100,19 +106,7 @@ class LoginInProgress(WaitAndRetry):
 
 
 class RateLimited(WaitAndRetry):
-    """The broker asks for fewer calls (429); `retry_after` in seconds, None if not said."""
-
-    def __init__(
-        self,
-        message: str,
-        next_step: str = "",
-        *,
-        code: str = "",
-        http_status: int | None = None,
-        retry_after: int | None = None,
-    ) -> None:
-        super().__init__(message, next_step, code=code, http_status=http_status)
-        self.retry_after = retry_after
+    """Too many calls, as the broker says (429) or as its limits are; `retry_after` says when."""
 
 
 class RefusedByBroker(ManualCheckRequired):
@@ -128,19 +122,4 @@ class PluginFault(ManualCheckRequired):
 
 
 class OutcomeUnknown(ManualCheckRequired):
-    """A call that must not be repeated was sent, and whether the broker carried it out is unknown.
-
-    `is_silence` is True when the broker did not answer in time: it may still be at work on it.
-    """
-
-    def __init__(
-        self,
-        message: str,
-        next_step: str = "",
-        *,
-        code: str = "",
-        http_status: int | None = None,
-        is_silence: bool = False,
-    ) -> None:
-        super().__init__(message, next_step, code=code, http_status=http_status)
-        self.is_silence = is_silence
+    """A call that must not be repeated was sent; whether the broker carried it out is unknown."""

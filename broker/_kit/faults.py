@@ -32,8 +32,8 @@ def guarded(work: Callable[[], T]) -> T:
         # errors write down.
         raise refusal.with_traceback(None)
     # Raised out here, so that the fault itself does not hang on the error as its context.
-    log.error(f"The mStock plugin failed: {fault}")
-    raise PluginFault(f"The mStock plugin failed ({fault}).", "Please report this fault in it.")
+    log.error(f"The broker plugin failed: {fault}")
+    raise PluginFault(f"The broker plugin failed ({fault}).", "Please report this fault in it.")
 
 
 def fault_location(error: BaseException) -> str:

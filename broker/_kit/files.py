@@ -1,4 +1,4 @@
-"""Files that only their owner can read, whole or not there, and a lock that outlives no one."""
+"""How files are written, read and locked: whole or not at all, by one program at a time."""
 
 from __future__ import annotations
 
@@ -15,53 +15,61 @@ from broker._kit.errors import StoreError
 
 IS_WINDOWS = sys.platform == "win32"
 LOCK_WAIT = 10.0
-_PAUSE = 0.005
-_TAKEN = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)  # the systems differ
-_BINARY = getattr(os, "O_BINARY", 0)  # Windows would write line ends of its own
+StrPath = str | os.PathLike[str]
+
+_POLL_S = 0.005
+_LOCKED = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)  # the systems differ
+_BINARY = getattr(os, "O_BINARY", 0)  # Windows would translate line ends
 # Windows refuses to replace a file that a virus scanner is looking at.
-_TRIES = 20
+_REPLACE_ATTEMPTS = 20
 _OTHER_DISK = "or set BROKER_HOME to a folder on a disk that keeps file rights."
 
 if sys.platform == "win32":
     import msvcrt
 
-    def _try_lock(descriptor: int) -> None:
+    def _lock(descriptor: int) -> None:
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
 
 else:
     import fcntl
 
-    def _try_lock(descriptor: int) -> None:
+    def _lock(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+class LockBusy(StoreError):
+    """Another thread or program holds the lock."""
+
+
 @contextlib.contextmanager
-def told(path: str, doing: str) -> Iterator[None]:
-    """Turns what the disk refuses into words: `doing` is "read", "written" and the like."""
+def store_errors(path: StrPath, action: str) -> Iterator[None]:
+    """Raise an `OSError` as a `StoreError`; `action` is "read", "written" and the like."""
     try:
         yield
     except OSError as error:
         raise StoreError(
-            f"{path} cannot be {doing}: {error.strerror or 'the disk refuses'}.",
+            f"{os.fspath(path)} cannot be {action}: {error.strerror or 'the disk refuses'}.",
             "See that the folder exists, belongs to you and has room, then try again.",
         ) from None
 
 
-def make_folder(folder: str) -> None:
+def make_private_folder(path: StrPath) -> None:
     """Make the folder, for its owner only; raises `StoreError` when others may write in it."""
-    with told(folder, "written"):
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-        mode = os.stat(folder).st_mode
+    with store_errors(path, "written"):
+        if not os.path.isdir(path):
+            os.makedirs(path, mode=0o700, exist_ok=True)
+            give(path, os.path.dirname(os.path.abspath(path)))
+        mode = os.stat(path).st_mode
     if not IS_WINDOWS and mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise StoreError(
-            f"Other users of this computer may write in the folder {folder}; nothing was kept.",
-            f"Run chmod 700 {folder}, {_OTHER_DISK}",
+            f"Other users of this computer may write in the folder {path}; nothing was kept.",
+            f"Run chmod 700 {path}, {_OTHER_DISK}",
         )
 
 
-def read_private(path: str) -> bytes | None:
+def read_private(path: StrPath) -> bytes | None:
     """A file's bytes, None when there is none; raises `StoreError` when others may read it."""
-    with told(path, "read"):
+    with store_errors(path, "read"):
         try:
             descriptor = os.open(path, os.O_RDONLY | _BINARY)
         except FileNotFoundError:
@@ -77,45 +85,64 @@ def read_private(path: str) -> bytes | None:
     return data
 
 
-def write_whole(path: str, data: bytes, clock: Clock = SYSTEM_CLOCK) -> None:
-    """Put a file in the place of the last one in one step, and on the disk before this returns.
+def write_atomic(
+    path: StrPath, data: bytes, *, mode: int | None = 0o600, like: StrPath | None = None
+) -> None:
+    """Replace a file in one step, on the disk before this returns; a link is followed.
 
-    Only one at a time may do it: the caller holds the lock. Raises `StoreError`, and the last file
-    stays as it was.
+    `mode` None keeps that of the file that is replaced (0644 for a new one). An administrator's
+    file is given to the owner of `like`, else of the replaced file, else of the folder. One writer
+    at a time: the caller holds a `FileLock`. Raises `StoreError`; the old file stays as it was.
     """
-    new = unfinished(path)
-    with told(path, "written"):
+    target = os.path.realpath(path)
+    new = unfinished(target)
+    with store_errors(path, "written"):
+        old = os.stat(target) if os.path.exists(target) else None
+        if mode is None:
+            mode = stat.S_IMODE(old.st_mode) if old else 0o644
         _unlink(new)
-        descriptor = _create(new)
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o600)
         try:
             with open(descriptor, "wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(descriptor)
-            _replace(new, path, clock)
+            give(new, like or (target if old else os.path.dirname(target)))
+            os.chmod(new, mode)
+            _replace(new, target)
         except BaseException:
             with contextlib.suppress(OSError):
                 _unlink(new)
             raise
-        sync_folder(os.path.dirname(path))
+        sync_folder(os.path.dirname(target))
 
 
-def unfinished(path: str) -> str:
-    """Where the next version of a file lies until it is whole."""
-    return path + ".new"
+def unfinished(path: StrPath) -> str:
+    """Where the next version of a file lies until it is whole; only a killed program leaves one."""
+    return os.path.realpath(path) + ".new"
 
 
-def remove(path: str) -> bool:
-    """Take a file and its unfinished next version away; True when the file was there."""
-    with told(path, "removed"):
+def remove(path: StrPath) -> bool:
+    """Remove a file and its unfinished next version; True when the file was there."""
+    with store_errors(path, "removed"):
         _unlink(unfinished(path))
         was_there = _unlink(path)
         if was_there:
-            sync_folder(os.path.dirname(path))
+            sync_folder(os.path.dirname(os.path.abspath(path)))
     return was_there
 
 
-def sync_folder(folder: str) -> None:
+def give(path: StrPath, like: StrPath) -> None:
+    """As the administrator: give a file or folder to the owner of `like`.
+
+    A command that was run once with sudo must not lock the folder's owner out.
+    """
+    if sys.platform != "win32" and os.geteuid() == 0:
+        owner = os.stat(like)
+        os.chown(path, owner.st_uid, owner.st_gid)
+
+
+def sync_folder(folder: StrPath) -> None:
     """See to it that the names in a folder survive a power cut; Windows has no such call."""
     if IS_WINDOWS:
         return
@@ -126,22 +153,25 @@ def sync_folder(folder: str) -> None:
         os.close(descriptor)
 
 
-class FolderLock:
-    """One at a time in a folder, among all threads and processes; a process that dies lets go."""
+class FileLock:
+    """One holder at a time among all threads and processes; a process that dies lets go."""
 
-    def __init__(self, path: str, clock: Clock = SYSTEM_CLOCK) -> None:
-        self._path = path
+    def __init__(
+        self, path: StrPath, clock: Clock = SYSTEM_CLOCK, wait_s: float = LOCK_WAIT
+    ) -> None:
+        self._path = os.fspath(path)
         self._clock = clock
+        self._wait_s = wait_s
         self._among_threads = threading.Lock()
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Waits for its turn; raises `StoreError` when it does not come in time."""
-        ends = self._clock.monotonic() + LOCK_WAIT
-        if not self._among_threads.acquire(timeout=LOCK_WAIT):
-            raise self._too_long()
+        """Wait for the lock, at most `wait_s` seconds; raises `LockBusy`, `StoreError`."""
+        ends = self._clock.monotonic() + self._wait_s
+        if not self._among_threads.acquire(timeout=self._wait_s):
+            raise self._busy()
         try:
-            descriptor = self._wait(ends)
+            descriptor = self._acquire(ends)
             try:
                 yield
             finally:
@@ -150,79 +180,77 @@ class FolderLock:
             self._among_threads.release()
 
     def remove(self) -> None:
-        """Take the lock's file away, by who holds it; whoever waits for it will notice."""
+        """Remove the lock's file while holding it; whoever waits for it will notice."""
         if not IS_WINDOWS:  # there an open file stays
-            with told(self._path, "removed"):
+            with store_errors(self._path, "removed"):
                 _unlink(self._path)
 
-    def _wait(self, ends: float) -> int:
+    def _acquire(self, ends: float) -> int:
         while True:
-            with told(self._path, "locked"):
+            with store_errors(self._path, "locked"):
                 descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | _BINARY, 0o600)
                 try:
-                    _give_to_folders_owner(descriptor, self._path)
-                    if _locks(descriptor) and self._is_still(descriptor):
+                    give(self._path, os.path.dirname(os.path.abspath(self._path)))
+                    if _locks(descriptor) and self._is_current(descriptor):
                         return descriptor
+                except FileNotFoundError:  # removed by its holder between the two calls
+                    pass
                 except BaseException:
                     os.close(descriptor)
                     raise
                 os.close(descriptor)
             if self._clock.monotonic() >= ends:
-                raise self._too_long()
-            self._clock.sleep(_PAUSE)
+                raise self._busy()
+            self._clock.sleep(_POLL_S)
 
-    def _is_still(self, descriptor: int) -> bool:
+    def _is_current(self, descriptor: int) -> bool:
         """False when the file was removed while this one waited for it."""
         try:
             return IS_WINDOWS or os.path.samestat(os.fstat(descriptor), os.stat(self._path))
         except FileNotFoundError:
             return False
 
-    def _too_long(self) -> StoreError:
-        return StoreError(
-            f"Another program has been holding {self._path} for {LOCK_WAIT:.0f} seconds.",
+    def _busy(self) -> StoreError:
+        return LockBusy(
+            f"Another program has been holding {self._path} for {self._wait_s:.0f} seconds.",
             "End the other program that uses this folder, or try again.",
         )
 
 
 def _locks(descriptor: int) -> bool:
-    """Lock the file, if no other has: False."""
+    """Lock the file; False when another holds it."""
     try:
-        _try_lock(descriptor)
+        _lock(descriptor)
     except OSError as error:
-        if error.errno in _TAKEN:
+        if error.errno in _LOCKED:
             return False
         raise
     return True
 
 
-def _create(path: str) -> int:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o600)
-    _give_to_folders_owner(descriptor, path)
-    return descriptor
-
-
-def _give_to_folders_owner(descriptor: int, path: str) -> None:
-    """So that a command run once as the administrator does not lock the folder's owner out."""
-    if sys.platform != "win32" and os.geteuid() == 0:
-        owner = os.stat(os.path.dirname(path))
-        os.fchown(descriptor, owner.st_uid, owner.st_gid)
-
-
-def _replace(new: str, path: str, clock: Clock) -> None:
-    for tries_left in range(_TRIES - 1, -1, -1):
+def _replace(new: str, path: str) -> None:
+    for attempts_left in range(_REPLACE_ATTEMPTS - 1, -1, -1):
         try:
             os.replace(new, path)
             return
         except PermissionError:
-            if not IS_WINDOWS or not tries_left:
+            if not IS_WINDOWS or not attempts_left:
                 raise
-            clock.sleep(_PAUSE * 10)
+            SYSTEM_CLOCK.sleep(_POLL_S * 10)
 
 
-def _unlink(path: str) -> bool:
+def _unlink(path: StrPath) -> bool:
     try:
         os.unlink(path)
     except FileNotFoundError:
         return False
     return True
+
+
+# Until the last callers of the former names are gone.
+told, make_folder, FolderLock = store_errors, make_private_folder, FileLock
+
+
+def write_whole(path: str, data: bytes, _clock: Clock = SYSTEM_CLOCK) -> None:
+    """`write_atomic` by its former name."""
+    write_atomic(path, data)

@@ -207,7 +207,7 @@ def _store_url(value: str) -> Secret | None:
     if value and not re.fullmatch(r"(sqlite|postgresql)(\+\w+)?://\S+", value):
         raise SettingError(
             "BROKER_STORE must be the address of an SQLite or PostgreSQL database, such as "
-            "sqlite:////home/me/mstock.db.",
+            "sqlite:////home/me/sessions.db.",
             EDIT,
         )
     return Secret(value) if value else None

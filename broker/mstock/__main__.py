@@ -1,5 +1,19 @@
-"""`python -m broker.mstock`: hands over to the command line."""
+"""`python -m broker.mstock` and the installed command `mstock`."""
 
-from broker._kit.cli.main import main
+from __future__ import annotations
 
-main(prog_name="python -m broker.mstock")
+from broker._kit.cli.main import command_line
+from broker._kit.openalgo.installer.checks import host_checks
+from broker._kit.openalgo.installer.commands import commands
+from broker.mstock.broker import MSTOCK
+
+cli = command_line(MSTOCK, commands(MSTOCK), host_checks)
+
+
+def main() -> None:
+    """Run the command of `sys.argv`; never returns."""
+    cli()
+
+
+if __name__ == "__main__":
+    main()

@@ -8,16 +8,17 @@ from broker._kit.broker import Broker, FundReport
 from broker._kit.clock import session_end
 from broker._kit.secret import Secret
 from broker.mstock import VERSION
-from broker.mstock.api.funds import get_fund_summary
 from broker.mstock.client import login
-from broker.mstock.client.connection import client_for, fresh_client
+from broker.mstock.client.connection import client_for, login_client
+from broker.mstock.mapping import funds
 from broker.mstock.mapping.fund_report import fund_report
 from broker.mstock.settings import Config
 from broker.mstock.terms import TERMS
 
 
 def _fund_report(config: Config, token: Secret) -> FundReport:
-    return fund_report(get_fund_summary(token.reveal(), config=config), config.funds_view)
+    summary = funds.summary(client_for(config).fund_summary(token))
+    return fund_report(summary, config.funds_view)
 
 
 def _check_session(config: Config, token: Secret) -> None:
@@ -34,7 +35,7 @@ MSTOCK = Broker(
     send_otp=login.send_otp,
     verify_otp=login.verify_otp,
     log_in_with_totp=login.login_with_totp,
-    login_client=fresh_client,
+    login_client=login_client,
     check_session=_check_session,
     fund_report=_fund_report,
     log_out=login.logout,
@@ -42,4 +43,5 @@ MSTOCK = Broker(
     session_end=session_end,
     usual_life=timedelta(hours=12),
     terms=TERMS,
+    unbuilt=("orders", "market data", "streaming"),
 )

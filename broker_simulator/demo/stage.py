@@ -8,17 +8,15 @@ from types import TracebackType
 from typing import Self
 
 from broker._kit.clock import SYSTEM_CLOCK
-from broker._kit.secret import Secret
-from broker._kit.sessions import stored_session
 from broker._kit.sessions.auto_login import AutoLogin, start_ticking
-from broker._kit.sessions.login_lock import Line
+from broker._kit.sessions.login_lock import LoginLock
 from broker._kit.sessions.store import MemoryStore
-from broker._kit.sessions.token_guards import when_dead
-from broker._kit.settings import Account
+from broker._kit.sessions.token_guard import TokenGuard
 from broker._kit.web.login_flow import LoginFlow
 from broker._kit.web.login_limits import LoginLimits
 from broker._kit.web.server import LoopbackServer
 from broker._kit.web.standalone_app import create_app
+from broker.mstock.broker import MSTOCK
 from broker.mstock.settings import Config
 from broker_simulator.mstock import Simulator
 
@@ -79,21 +77,18 @@ class Demo:
             self.phone_url = f"{self.simulator.rest_url}/phone"
             config = self._config()
             clock = _SimulatedTime(self.simulator)
-            store = MemoryStore()
-            auto = AutoLogin(store, lambda account: config, clock)
+            store = MemoryStore(MSTOCK)
+            auto = AutoLogin(MSTOCK, store, lambda account: config, clock)
             app = create_app(
+                MSTOCK,
                 lambda: config,
                 clock,
                 phone_url=self.phone_url,
-                flow=LoginFlow(clock, limits=LoginLimits(), line=Line(store, clock)),
+                flow=LoginFlow(MSTOCK, clock, limits=LoginLimits(), lock=LoginLock(store, clock)),
                 store=store,
                 auto=auto,
+                guard=TokenGuard(MSTOCK, clock),
             )
-
-            def mark(account: Account, token: Secret) -> None:
-                stored_session.mark_revoked(store, account, token)
-
-            when_dead(mark)
             self._server.start(app)
             stack.callback(start_ticking(auto, _LOOK_EVERY))
             self._stack = stack.pop_all()

@@ -6,10 +6,12 @@ import threading
 from types import TracebackType
 from typing import Final, Self
 
-from . import type_a, type_b
+from . import orders_a, orders_b, type_a, type_b
 from .accounts import Account, demo_accounts
 from .clock import Clock
 from .control import create_control
+from .exchange import Exchange
+from .exchange.interfaces import Market
 from .faults import FaultBoard
 from .gateway import ELSEWHERE, Gateway
 from .journal import Journal
@@ -19,15 +21,19 @@ from .settings import Settings
 from .world import Session, World
 
 # A dialect taken off this list (and its import) is gone, and the other one does not notice.
-DIALECTS: Final = (type_a.DIALECT, type_b.DIALECT)
+DIALECTS: Final = (
+    type_a.DIALECT.joined(orders_a.ROUTES, refusals=orders_a.REFUSALS),
+    type_b.DIALECT.joined(orders_b.ROUTES, refusals=orders_b.REFUSALS),
+)
 
 
 class Simulator:
     """mStock in a box. Use it as a context manager, or with start() and stop().
 
     `profile`: "strict" or "tolerant"; `revision`: "older" or "newer" (see Settings); `port`: 0
-    for a free one; `accounts`: the customers, the demo's own three unless they are given. Several
-    may run at once: they share nothing.
+    for a free one; `accounts`: the customers, the demo's own three unless given; `tags` and
+    `refuse_at_once`: see Settings; `market`: whose prices orders meet. Several may run at once:
+    they share nothing.
     """
 
     def __init__(
@@ -37,12 +43,17 @@ class Simulator:
         port: int = 0,
         gzip: bool = True,
         accounts: list[Account] | None = None,
+        tags: str = "details",
+        refuse_at_once: bool = True,
+        market: Market | None = None,
     ) -> None:
-        self.settings = Settings(profile, revision, gzip)
+        self.settings = Settings(profile, revision, gzip, tags, refuse_at_once)
         self.clock = Clock()
         self.phone = Phone()
         accounts = accounts or demo_accounts()
         self.world = World(self.clock, self.phone, accounts)
+        if market is not None:
+            self.world.market = market
         self.demo: Account = accounts[0]
         self.faults = FaultBoard(f"{d.letter}/{path}" for d in DIALECTS for path in d.routes)
         self.journal = Journal()
@@ -59,6 +70,11 @@ class Simulator:
     def sessions(self) -> list[Session]:
         """All sessions of this start, dead ones too, newest first."""
         return self.world.sessions
+
+    @property
+    def exchange(self) -> Exchange:
+        """The exchange; RuntimeError if there is no market."""
+        return self.world.exchange
 
     @property
     def port(self) -> int:

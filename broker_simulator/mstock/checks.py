@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -38,7 +38,7 @@ def nowhere_else(call: Call, settings: Settings, *headers: str) -> None:
 
 
 def no_body(call: Call, settings: Settings, usual_type: str) -> None:
-    """A GET has no body, and no content type but its dialect's usual one.
+    """A call without fields has no body, and no content type but its dialect's usual one.
 
     The strict profile minds; the tolerant one takes `Content-Type: None` and the like (1.2).
     """
@@ -49,10 +49,30 @@ def no_body(call: Call, settings: Settings, usual_type: str) -> None:
         raise _strict("Content-Type", f"A GET carries no content type, or {usual_type}.", 415)
 
 
-def json_fields(call: Call, names: Iterable[str], settings: Settings) -> dict[str, str]:
-    """Read a JSON object of strings; only `names` are known. Missing and null fields stay out."""
+def json_fields(
+    call: Call, names: Iterable[str], settings: Settings, numbers: bool = False
+) -> dict[str, str]:
+    """Read a JSON object of strings; only `names` are known. Missing and null fields stay out.
+
+    `numbers`: numbers are taken too, as their text.
+    """
     _content_type(call, (JSON_BODY,))
-    return _known(_parse_json(call.body), names, settings)
+    return _known(_parse_json(call.body), names, settings, numbers)
+
+
+def json_list(
+    call: Call, name: str, names: Iterable[str], settings: Settings
+) -> list[dict[str, str]]:
+    """Read a JSON object that holds a list of objects with the fields `names`, texts or numbers."""
+    _content_type(call, (JSON_BODY,))
+    given = _parse_json(call.body)
+    listed = given.get(name)
+    if settings.strict and given.keys() - {name}:
+        raise _strict("body", "A field is not one of this route's.")
+    if not isinstance(listed, list) or not all(isinstance(item, dict) for item in listed):
+        listed = []
+        _require([name])
+    return [_known(item, names, settings, numbers=True) for item in listed]
 
 
 def form_fields(call: Call, names: Iterable[str], settings: Settings) -> dict[str, str]:
@@ -114,20 +134,33 @@ def _parse_json(body: bytes) -> dict[str, object]:
     return parsed
 
 
-def _known(given: Mapping[str, object], names: Iterable[str], settings: Settings) -> dict[str, str]:
-    wanted = {name if settings.strict else name.lower(): name for name in names}
+def _known(
+    given: Mapping[str, object], names: Iterable[str], settings: Settings, numbers: bool = False
+) -> dict[str, str]:
     fields: dict[str, str] = {}
+    for name, value in _renamed(given, names, settings):
+        if isinstance(value, str):
+            fields[name] = value
+        elif numbers and isinstance(value, int | float) and not isinstance(value, bool):
+            fields[name] = str(value)
+        elif value is not None:
+            raise _invalid(f"$.{name}", "The JSON value could not be converted to a string.")
+    return fields
+
+
+def _renamed(
+    given: Mapping[str, object], names: Iterable[str], settings: Settings
+) -> Iterator[tuple[str, object]]:
+    """Yield the fields under the names that the route has for them."""
+    wanted = {name if settings.strict else name.lower(): name for name in names}
     for sent, value in given.items():
         # mStock's binding looks case-insensitive (1.1) and known clients rely on it (6.1).
         name = wanted.get(sent if settings.strict else sent.lower())
         if name is None:
             if settings.strict:
                 raise _strict("body", "A field is not one of this route's.")
-        elif isinstance(value, str):
-            fields[name] = value
-        elif value is not None:
-            raise _invalid(f"$.{name}", "The JSON value could not be converted to a string.")
-    return fields
+        else:
+            yield name, value
 
 
 def _invalid(where: str, message: str) -> Malformed:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from werkzeug.datastructures import Accept
 from werkzeug.http import parse_accept_header
@@ -42,11 +43,15 @@ class Gateway:
         faults: FaultBoard,
         journal: Journal,
     ) -> None:
-        self._routes = {
-            f"{ROOT}{dialect.prefix}/{path}": (dialect, path, route)
-            for dialect in dialects
-            for path, route in dialect.routes.items()
-        }
+        # Whole names come first: `orders/cancelall` is not `orders/{variety}`.
+        self._routes = sorted(
+            (
+                (_pattern(f"{ROOT}{dialect.prefix}/{route.path or path}"), dialect, path, route)
+                for dialect in dialects
+                for path, route in dialect.routes.items()
+            ),
+            key=lambda route: route[0].groups,
+        )
         self._world = world
         self._settings = settings
         self._faults = faults
@@ -58,15 +63,19 @@ class Gateway:
 
     def answer(self, call: Call) -> Answer:
         """Return the answer to a call, recorded in the journal."""
-        # mStock's routing looks case-insensitive (1.1).
-        found = self._routes.get(call.path.lower())
-        if found is None:
+        found = [
+            (m, *rest) for pattern, *rest in self._routes if (m := pattern.fullmatch(call.path))
+        ]
+        if not found:
             route = "elsewhere" if call.path.lower() == ELSEWHERE else "unknown"
             return self._record(call, Answer(Reply(404, b"", None), route), "no such route")
-        dialect, path, target = found
+        fitting = [route for route in found if call.method in route[-1].methods]
+        match, dialect, path, target = (fitting or found)[0]
+        call = replace(call, args=match.groupdict())
         name = f"{dialect.letter}/{path}"
-        if call.method != target.method:
-            reply = Reply(405, b"", None, (("Allow", target.method),))
+        if not fitting:
+            allowed = ", ".join(dict.fromkeys(route[-1].method for route in found))
+            reply = Reply(405, b"", None, (("Allow", allowed),))
             return self._record(call, Answer(reply, name), "wrong method")
 
         fault = self._faults.take(name, call)
@@ -123,3 +132,10 @@ class Gateway:
             )
         )
         return answer
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    """Return what recognises a route's path; mStock's routing looks case-insensitive (1.1)."""
+    parts = re.split(r"\{(\w+)\}", path)
+    text = "".join(f"(?P<{p}>[^/]+)" if i % 2 else re.escape(p) for i, p in enumerate(parts))
+    return re.compile(text, re.IGNORECASE)

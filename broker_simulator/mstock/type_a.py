@@ -83,32 +83,32 @@ def login(call: Call, world: World, settings: Settings) -> Reply:
         "nm": account.name,
         "flag": 0,
     }
-    return _success(data)
+    return success(data)
 
 
 def session_token(call: Call, world: World, settings: Settings) -> Reply:
     """POST session/token (6.2): the OTP is the `request_token`, any `checksum` will do (2.1)."""
     fields = _second_step(call, world, settings, "request_token", "checksum")
     session = world.finish_with_otp(API, fields["api_key"], fields["request_token"])
-    return _success(_user(session))
+    return success(_user(session))
 
 
 def verify_totp(call: Call, world: World, settings: Settings) -> Reply:
     """POST session/verifytotp (6.3): the same data as session/token."""
     fields = _second_step(call, world, settings, "totp")
-    return _success(_user(world.finish_with_totp(API, fields["api_key"], fields["totp"])))
+    return success(_user(world.finish_with_totp(API, fields["api_key"], fields["totp"])))
 
 
 def fund_summary(call: Call, world: World, settings: Settings) -> Reply:
     """GET user/fundsummary (6.5): a list with one row of 24 strings or nulls."""
-    return _success([_authenticated(call, world, settings).account.funds])
+    return success([world.fund_row(authenticated(call, world, settings).account)])
 
 
 def logout(call: Call, world: World, settings: Settings) -> Reply:
     """GET logout (6.4): `data` is a bare string, and the token dies at once."""
-    session = _authenticated(call, world, settings)
+    session = authenticated(call, world, settings)
     world.logout(API, session.account.api_key(API), session.token)
-    return _success("Success")
+    return success("Success")
 
 
 def _second_step(call: Call, world: World, settings: Settings, *names: str) -> dict[str, str]:
@@ -120,10 +120,12 @@ def _second_step(call: Call, world: World, settings: Settings, *names: str) -> d
     return fields
 
 
-def _authenticated(call: Call, world: World, settings: Settings) -> Session:
+def authenticated(call: Call, world: World, settings: Settings, body: bool = False) -> Session:
+    """Return whose call it is; `body` says whether one may come with it."""
     checks.version(call)
     checks.nowhere_else(call, settings, "X-PrivateKey")
-    checks.no_body(call, settings, checks.FORM_BODY)
+    if not body:
+        checks.no_body(call, settings, checks.FORM_BODY)
     scheme, _, pair = call.headers.get("Authorization", "").partition(" ")
     # A key may hold anything, a token never a colon: the last colon divides them (1.6).
     key, _, token = pair.rpartition(":") if scheme == "token" else ("", "", "")
@@ -154,7 +156,8 @@ def _user(session: Session) -> Body:
     }
 
 
-def _success(data: object) -> Reply:
+def success(data: object) -> Reply:
+    """Return Type A's envelope around the data (6)."""
     return json_reply({"status": "success", "data": data})
 
 

@@ -97,7 +97,7 @@ def login(call: Call, world: World, settings: Settings) -> Reply:
     )
     tokens = {"jwtToken": pending.ticket, "refreshToken": "", "feedToken": "", "state": "live"}
     message = "SUCCESS" if pending.otp is None else _otp_sent(pending.account)
-    return _success("true", message, "", tokens)
+    return success("true", message, "", tokens)
 
 
 def session_token(call: Call, world: World, settings: Settings) -> Reply:
@@ -105,7 +105,7 @@ def session_token(call: Call, world: World, settings: Settings) -> Reply:
     fields = _second_step(call, world, settings, "otp")
     session = world.finish_with_otp(API, _key(call), fields["otp"], fields["refreshToken"])
     data = {**_tokens(session), "state": "live"}
-    return _success("true", _otp_sent(session.account), "", data)
+    return success("true", _otp_sent(session.account), "", data)
 
 
 def verify_totp(call: Call, world: World, settings: Settings) -> Reply:
@@ -118,20 +118,20 @@ def verify_totp(call: Call, world: World, settings: Settings) -> Reply:
         "exchanges": ["NSE", "NFO", "CDS"],
         **_tokens(session),
     }
-    return _success(True, "SUCCESS", "", data)
+    return success(True, "SUCCESS", "", data)
 
 
 def fund_summary(call: Call, world: World, settings: Settings) -> Reply:
     """GET user/fundsummary (7.4): bool `true` and one row of 24 strings or nulls (6.5)."""
-    session = _authenticated(call, world, settings)
-    return _success(True, "SUCCESS", "", [session.account.funds])
+    session = authenticated(call, world, settings)
+    return success(True, "SUCCESS", "", [world.fund_row(session.account)])
 
 
 def logout(call: Call, world: World, settings: Settings) -> Reply:
     """GET logout (7.5): `errorcode` is null here, and the token dies at once."""
-    session = _authenticated(call, world, settings)
+    session = authenticated(call, world, settings)
     world.logout(API, _key(call), session.token)
-    return _success(True, "Success", None, None)
+    return success(True, "Success", None, None)
 
 
 def _second_step(call: Call, world: World, settings: Settings, code: str) -> dict[str, str]:
@@ -144,10 +144,12 @@ def _second_step(call: Call, world: World, settings: Settings, code: str) -> dic
     return fields
 
 
-def _authenticated(call: Call, world: World, settings: Settings) -> Session:
+def authenticated(call: Call, world: World, settings: Settings, body: bool = False) -> Session:
+    """Return whose call it is; `body` says whether one may come with it."""
     checks.version(call)
     checks.nowhere_else(call, settings)
-    checks.no_body(call, settings, checks.JSON_BODY)
+    if not body:
+        checks.no_body(call, settings, checks.JSON_BODY)
     # The prose also prints `token key:jwt`; the Bearer form is the one that works (1.2).
     scheme, _, token = call.headers.get("Authorization", "").partition(" ")
     return world.session(API, _key(call), token if scheme == "Bearer" else "")
@@ -165,7 +167,8 @@ def _otp_sent(account: Account) -> str:
     return OTP_SENT_TEXT.format(mobile=account.masked_mobile, mail=account.masked_mail)
 
 
-def _success(status: bool | str, message: str, errorcode: str | None, data: object) -> Reply:
+def success(status: bool | str, message: str, errorcode: str | None, data: object) -> Reply:
+    """Return Type B's envelope around the data (7)."""
     return json_reply({"status": status, "message": message, "errorcode": errorcode, "data": data})
 
 

@@ -6,6 +6,8 @@ import json
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from werkzeug.datastructures import Headers
@@ -21,7 +23,10 @@ HTML_TYPE = "text/html"
 
 @dataclass(frozen=True)
 class Call:
-    """One request, exactly as sent; `previous_route` came before it on the same connection."""
+    """One request, exactly as sent; `previous_route` came before it on the same connection.
+
+    `args` are the parts of the path that its route names in braces.
+    """
 
     method: str
     path: str
@@ -30,6 +35,7 @@ class Call:
     body: bytes = field(repr=False)
     remote_port: int
     previous_route: str | None = None
+    args: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -51,10 +57,21 @@ Handler = Callable[[Call, World, Settings], Reply]
 
 @dataclass(frozen=True)
 class Route:
-    """One endpoint: the only method it takes, and what it does."""
+    """One endpoint: the method it takes (or several, with commas), and what it does.
+
+    `rate_class` names the class of mStock's limits on calls (1.4); None where there is none.
+    `path` is the path if it is not the route's name: routes may share one and differ in methods.
+    """
 
     method: str
     handler: Handler
+    rate_class: str | None = None
+    path: str = ""
+
+    @property
+    def methods(self) -> list[str]:
+        """The methods it takes."""
+        return self.method.split(", ")
 
 
 # For one refusal, by revision of the documents: the HTTP status and the body.
@@ -72,11 +89,17 @@ class Dialect:
     routes: Mapping[str, Route]
     refusals: Refusals
 
+    def joined(self, *more: Mapping[str, Route], refusals: Refusals | None = None) -> Dialect:
+        """Return the dialect with more routes and refusals."""
+        routes = reduce(or_, map(dict, more), dict(self.routes))
+        return replace(self, routes=routes, refusals={**self.refusals, **(refusals or {})})
+
     def refuse(self, path: str, refused: Refused, settings: Settings) -> Reply:
         """Return the literal body with which this type refuses on this route."""
         found = self.refusals.get((path, refused.reason)) or self.refusals["*", refused.reason]
         http_status, body = found[settings.revision]
         message = body["message"].replace("{attempts}", str(refused.attempts_left))
+        message = message.replace("{text}", refused.text)
         return json_reply({**body, "message": message}, http_status)
 
 
@@ -89,6 +112,11 @@ def json_reply(body: object, http_status: int = 200) -> Reply:
     """Return a JSON reply, compact and in UTF-8."""
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     return Reply(http_status, text.encode())
+
+
+def in_list(reply: Reply) -> Reply:
+    """Return a JSON reply inside a list of one, as the answers to placed orders come (15 row 3)."""
+    return replace(reply, body=b"[" + reply.body + b"]")
 
 
 def malformed_reply(malformed: Malformed) -> Reply:

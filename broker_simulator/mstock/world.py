@@ -13,6 +13,9 @@ import pyotp
 
 from .accounts import Account
 from .clock import Clock, next_midnight
+from .exchange import Exchange
+from .exchange.interfaces import Market
+from .funds import FundRow
 from .phone import Message, Phone
 from .refusals import Reason, Refused
 from .rules import OTP_LIFE, OTP_TRIES, PASSWORD_ATTEMPTS, TOTP_DRIFT_STEPS
@@ -59,6 +62,39 @@ class World:
         self._mint = Mint()
         self._pending: dict[str, Pending] = {}
         self._sessions: dict[str, Session] = {}
+        self._market: Market | None = None
+        self._exchange: Exchange | None = None
+
+    @property
+    def market(self) -> Market:
+        """The market; RuntimeError if there is none."""
+        if self._market is None:
+            raise RuntimeError("the simulator has no market")
+        return self._market
+
+    @market.setter
+    def market(self, market: Market) -> None:
+        if self._exchange is not None:
+            raise RuntimeError("the exchange is already open")
+        self._market = market
+
+    @property
+    def has_market(self) -> bool:
+        """True if orders can be placed."""
+        return self._market is not None
+
+    @property
+    def exchange(self) -> Exchange:
+        """The exchange, opened when it is first asked for."""
+        with self._lock:
+            if self._exchange is None:
+                self._exchange = Exchange(self.market, self.clock, self.accounts)
+            return self._exchange
+
+    def fund_row(self, account: Account) -> FundRow:
+        """Return the fund summary: the account's own row until it trades (6.5)."""
+        exchange = self._exchange
+        return exchange.fund_row(account.client_code) if exchange else account.funds
 
     def login(self, api: str, login_id: str, password: str, totp: str = "") -> Pending:
         """Step 1: check the password and open a login; without TOTP an OTP goes to the phone.

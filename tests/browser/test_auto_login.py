@@ -70,13 +70,13 @@ def test_from_switching_on_to_the_next_morning(
     shoot: Shoot,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(standalone_views, "_LOOK_AGAIN", (1.0, 300.0))
+    monkeypatch.setattr(standalone_views, "_REFRESH_S", (1.0, 300.0))
     clock = demo.simulator.clock
     page = new_context(viewport={"width": 1100, "height": 760}).new_page()
     page.goto(demo.url)
     secret = set_up_totp(page)
     log_in(page, demo)
-    page.get_by_role("link", name="Auto-login").click()
+    page.get_by_role("navigation").get_by_role("link", name="Auto-login").click()
     expect(page.get_by_text("OFF", exact=True)).to_be_visible()
     fits(page, shoot, "auto-login-off", "light")
     switch_on(page, demo.password, secret)

@@ -10,8 +10,10 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from broker._kit.clock import IST
+from broker._kit.sessions.token_guard import TokenGuard
 from broker._kit.web.server import LoopbackServer
 from broker._kit.web.standalone_app import create_app
+from broker.mstock.broker import MSTOCK
 from broker.mstock.settings import Config
 from broker_simulator.demo.stage import Demo
 from broker_simulator.mstock import Simulator
@@ -110,7 +112,10 @@ class NearMidnight:
 def at_midnight() -> Iterator[tuple[str, Simulator]]:
     with morning_box() as simulator, LoopbackServer() as server:
         config = Config.from_env(settings_for(simulator))
-        server.start(create_app(lambda: config, NearMidnight(2.5)))
+        clock = NearMidnight(2.5)
+        simulator.clock.set(clock.now())
+        guard = TokenGuard(MSTOCK, clock)
+        server.start(create_app(MSTOCK, lambda: config, clock, guard=guard))
         yield server.url, simulator
 
 

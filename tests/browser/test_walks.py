@@ -145,9 +145,9 @@ def test_keyboard_alone(demo: Demo, page: Page) -> None:
     expect(skip).to_be_focused()
     expect(skip).to_have_css("outline-style", "solid")
     expect(skip).to_be_in_viewport()
-    for name in ("Simulated phone", "Refresh"):
+    for name in ("Simulated phone", "Funds", "Auto-login", "Refresh"):
         page.keyboard.press("Tab")
-        expect(page.get_by_role("link", name=name)).to_be_focused()
+        expect(page.get_by_role("link", name=name).first).to_be_focused()
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Logged out")).to_be_visible()

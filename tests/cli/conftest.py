@@ -1,4 +1,4 @@
-"""A desk at the simulator: memory for a store, a clock by hand, and somebody at the terminal."""
+"""A command line at the simulator: a store in memory, a clock by hand, somebody who types."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from broker._kit.cli.context import Desk
-from broker._kit.cli.main import main
+from broker._kit.broker import Broker
+from broker._kit.cli.context import Context
 from broker._kit.clock import IST
 from broker._kit.secret import Secret
 from broker._kit.sessions import stored_session
 from broker._kit.sessions.store import MemoryStore, Store
 from broker._kit.sessions.stored_session import LoginMethod
+from broker.mstock.__main__ import cli, host_checks
+from broker.mstock.broker import MSTOCK
 from broker.mstock.client import login
 from broker.mstock.settings import Config
 from broker_simulator.mstock import Simulator
@@ -34,26 +36,29 @@ class Person:
     clock: FakeClock
     settings: dict[str, str]
     leaks: Leaks
-    store: Store = field(default_factory=MemoryStore)
+    store: Store = field(default_factory=lambda: MemoryStore(MSTOCK))
     is_at_terminal: bool = True
-    auto: Callable[[Desk], Any] | None = None
+    auto: Callable[[Context], Any] | None = None
+    broker: Broker = MSTOCK
 
     @property
     def config(self) -> Config:
         return Config.from_env(self.settings)
 
-    def desk(self) -> Desk:
-        return Desk(
+    def context(self) -> Context:
+        return Context(
+            self.broker,
+            host_checks=host_checks,
             clock=self.clock,
-            settings=lambda: self.settings,
-            opener=lambda upkeep: self.store,
-            auto=self.auto,
+            read_settings=lambda: self.settings,
+            open_store=lambda broker, settings: self.store,
+            make_auto_login=self.auto or Context.make_auto_login,
             is_terminal=lambda: self.is_at_terminal,
         )
 
     def runs(self, *words: str, types: str | list[str] = "") -> Result:
         typed = types if isinstance(types, str) else "".join(f"{line}\n" for line in types)
-        done = CliRunner().invoke(main, words, obj=self.desk(), input=typed)
+        done = CliRunner().invoke(cli, words, obj=self.context(), input=typed)
         assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
         self.leaks.show(" ".join(words), done.output)
         return done

@@ -6,19 +6,21 @@ import os
 import re
 import socket
 import sys
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from broker._kit.cli.checks import network, settings, trial
-from broker._kit.cli.checks.network import clock_check, look_up
-from broker._kit.cli.report import Scrubber, _longest_first
-from broker._kit.errors import StoreError
-from broker._kit.openalgo.installer.inspect import SIGNS
+from broker._kit.broker import LoginClient
+from broker._kit.cli import checks
+from broker._kit.cli.doctor import TRIAL_NAMES
+from broker._kit.cli.redact import Redactor
+from broker._kit.errors import CertificateError, StoreError
+from broker._kit.openalgo.checkout import SIGNS
 from broker._kit.sessions.store import MemoryStore
-from broker.mstock.settings import Config
+from broker.mstock.broker import MSTOCK
 from tests.cli.conftest import Person
 from tests.conftest import settings_for
 
@@ -93,25 +95,29 @@ class TestWithoutALogin:
     def test_a_key_that_others_may_read_is_told(self, person: Person, tmp_path: Path) -> None:
         home = tmp_path / "home"
         home.mkdir(0o700)
-        for name, mode in (("vault.key", 0o640), ("vault", 0o600), ("trading-days.json", 0o644)):
+        for name, mode in (
+            ("sessions.key", 0o640),
+            ("sessions.db", 0o600),
+            ("trading-days.json", 0o644),
+        ):
             (home / name).touch()
             (home / name).chmod(mode)
-        found = lines(person)["Rights of key and vault"]
-        assert found["todo"] == f"Run chmod 600 {home / 'vault.key'}"
-        (home / "vault.key").chmod(0o600)
-        assert lines(person)["Rights of key and vault"]["state"] == "ok"
+        found = lines(person)["Rights of stored data"]
+        assert found["todo"] == f"Run chmod go-rwx {home / 'sessions.key'}"
+        (home / "sessions.key").chmod(0o600)
+        assert lines(person)["Rights of stored data"]["state"] == "ok"
 
-    def test_a_torn_vault_is_a_line_and_not_the_end(self, person: Person) -> None:
+    def test_a_torn_store_is_a_line_and_not_the_end(self, person: Person) -> None:
         class Torn(MemoryStore):
             def accounts(self) -> Any:
-                raise StoreError("The vault is damaged.", "Put it back.")
+                raise StoreError("The stored data is damaged.", "Put it back.")
 
-        person.store = Torn()
+        person.store = Torn(MSTOCK)
         found = lines(person)
-        assert found["Vault"] == {
-            "name": "Vault",
+        assert found["Stored data"] == {
+            "name": "Stored data",
             "state": "to do",
-            "words": "The vault is damaged.",
+            "words": "The stored data is damaged.",
             "todo": "Put it back.",
         }
         assert found["mStock"]["state"] == "ok"
@@ -122,55 +128,58 @@ class TestWithoutALogin:
 
 
 class TestTheWayToMstock:
-    def test_a_name_without_address_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.fixture
+    def live(self, person: Person) -> Person:
+        del person.settings["MSTOCK_REST_URL"]
+        greeting = MSTOCK.login_client(person.config, person.clock)
+        greeting.server_time = lambda: None  # type: ignore[method-assign]
+        person.broker = replace(MSTOCK, login_client=lambda *_: greeting)
+        return person
+
+    def test_a_name_without_address_is_told(
+        self, live: Person, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         def unknown(*_: object, **__: object) -> None:
             raise socket.gaierror
 
-        monkeypatch.setattr(network.socket, "getaddrinfo", unknown)
-        found = look_up("api.mstock.trade")
-        assert (found.state, found.words) == ("to do", "api.mstock.trade has no address")
+        monkeypatch.setattr(checks.socket, "getaddrinfo", unknown)
+        found = lines(live)["DNS"]
+        assert (found["state"], found["words"]) == ("to do", "api.mstock.trade has no address")
 
-    def test_a_silent_name_server_is_not_waited_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(network.socket, "getaddrinfo", lambda *_, **__: pause.wait(5))
-        import threading
+    def test_mstock_itself_has_name_and_certificate(
+        self, live: Person, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(checks.socket, "getaddrinfo", lambda *_, **__: ["an address"])
+        found = lines(live)
+        assert found["DNS"]["state"] == found["TLS"]["state"] == "ok"
+        assert found["Clock"]["state"] == "skipped"
 
-        pause = threading.Event()
-        found = look_up("api.mstock.trade", 0.05)
-        pause.set()
-        assert found.state == "to do"
-        assert "no answer" in found.words
+    def test_a_proxy_looks_the_name_up(self, live: Person) -> None:
+        live.settings["HTTPS_PROXY"] = "http://127.0.0.1:9"
+        assert lines(live)["DNS"]["state"] == "skipped"
 
     @pytest.mark.parametrize(
         ("seconds", "state", "words"),
         [
             (0.4, "ok", "agrees"),
-            (9.9, "ok", "10 s behind"),
-            (10.1, "to do", "10 s behind"),
+            (29.9, "ok", "30 s behind"),
+            (30.1, "to do", "30 s behind"),
             (-3600, "to do", "3600 s ahead of"),
         ],
     )
     def test_how_far_clocks_may_be_apart(self, seconds: float, state: str, words: str) -> None:
-        found = clock_check(timedelta(seconds=seconds))
+        found = checks.clock_check(timedelta(seconds=seconds), "mStock")
         assert found.state == state
         assert words in found.words
 
-    def test_a_false_certificate_is_about_tls(
-        self, person: Person, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        from broker._kit.errors import CertificateError
-
-        def refuse(*_: object) -> None:
+    def test_a_false_certificate_is_about_tls(self, person: Person) -> None:
+        def refuse(*_: object) -> LoginClient:
             raise CertificateError("It is not mStock.", "Look at the proxy.")
 
-        monkeypatch.setattr(network, "fresh_client", refuse)
+        person.broker = replace(MSTOCK, login_client=refuse)
         found = lines(person)
         assert found["TLS"]["state"] == "to do"
         assert found["mStock"]["state"] == found["Clock"]["state"] == "skipped"
-
-    def test_a_line_for_each_way(self) -> None:
-        live = Config.from_env({"BROKER_API_KEY": "MA1", "BROKER_API_SECRET": "k@@"})
-        assert network._tls(live).state == "ok"
-        assert network._dns(live._replace(proxy=live.api_key)).state == "skipped"
 
 
 class TestWithALogin:
@@ -188,10 +197,10 @@ class TestWithALogin:
     ) -> None:
         person.settings |= settings_for(person.box, api_type)
         found = self.trial(person)
-        assert [found[name]["state"] for name in trial.NAMES] == ["ok"] * 5
+        assert [found[name]["state"] for name in TRIAL_NAMES] == ["ok"] * 5
         assert person.calls("connect/login") == person.calls("logout") == 1
         assert not any(s.alive(person.box.clock.now()) for s in person.box.sessions)
-        assert person.desk().session() is None
+        assert person.context().session() is None
 
     def test_without_a_yes_nothing_is_sent(self, person: Person) -> None:
         found = self.trial(person, answer="n")
@@ -210,7 +219,7 @@ class TestWithALogin:
     def test_a_wrong_code_is_about_totp(self, person: Person) -> None:
         right = person.box.totp_now(person.box.demo.client_code)
         found = self.trial(person, f"{(int(right) + 7) % 1_000_000:06}")
-        states = {name: found[name]["state"] for name in trial.NAMES}
+        states = {name: found[name]["state"] for name in TRIAL_NAMES}
         assert states == {
             "Password": "ok",
             "IP whitelist": "ok",
@@ -241,12 +250,12 @@ class TestWithALogin:
         assert "not enabled" in found["TOTP"]["words"]
         assert person.calls("verifytotp") == 0
 
-    def test_a_torn_vault_does_not_hinder_it(self, person: Person) -> None:
+    def test_a_torn_store_does_not_hinder_it(self, person: Person) -> None:
         class Torn(MemoryStore):
             def accounts(self) -> Any:
-                raise StoreError("The vault is damaged.", "Put it back.")
+                raise StoreError("The stored data is damaged.", "Put it back.")
 
-        person.store = Torn()
+        person.store = Torn(MSTOCK)
         assert self.trial(person)["Password"]["state"] == "ok"
 
 
@@ -264,27 +273,28 @@ class TestReport:
 
         class Torn(MemoryStore):
             def accounts(self) -> Any:
-                words = f"The vault {home}/.mstock-openalgo/vault of asha is damaged. MA0000001"
+                words = f"Torn: {home}/.openalgo-brokers/sessions.db of asha is damaged. MA0000001"
                 raise StoreError(words, "Ask 49.36.12.7, 2405:201:aa:1::7 or asha@example.com.")
 
-        person.store = Torn()
+        person.store = Torn(MSTOCK)
         for form in ([], ["--json"]):
             text = person.runs("doctor", "--report", *form).stdout
             for hidden in ("asha", str(tmp_path), "MA0000001", "49.36", "2405", "MA••••01"):
                 assert hidden not in text, (hidden, text)
-            assert "~/.openalgo-brokers/vault" in text
+            assert "~/.openalgo-brokers/sessions.db" in text
             assert "SIMULATOR" in text
+            assert "agrees with mStock's" in text
 
     def test_a_version_is_no_address(self) -> None:
-        clean = Scrubber((), ())
+        clean = Redactor({}, {})
         assert clean.clean("OpenAlgo 2.0.2.1 here") == "OpenAlgo 2.0.2.1 here"
         assert clean.clean("at 127.0.0.1:5000.") == "at <address>:5000."
         assert clean.clean("from 10.1.2.3.") == "from <address>."
         assert clean.clean("23 Nov 2026, 09:15:00 IST") == "23 Nov 2026, 09:15:00 IST"
 
     def test_the_longer_path_goes_first(self) -> None:
-        texts = _longest_first([("/home/asha", "~"), ("/home/asha/x", "<folder>"), ("/", "?")], 2)
-        assert Scrubber(texts, ()).clean("/home/asha/x/.env /home/asha/y /") == (
+        texts = {"/home/asha": "~", "/home/asha/x": "<folder>", "/": "?"}
+        assert Redactor(texts, {}).clean("/home/asha/x/.env /home/asha/y /") == (
             "<folder>/.env ~/y /"
         )
 
@@ -312,33 +322,11 @@ class TestOpenalgo:
         found = lines(person, "--openalgo", str(checkout))
         assert found["OpenAlgo"]["state"] == state
         assert version in found["OpenAlgo"]["words"]
-        assert found["What is kept"]["state"] == "skipped"
+        assert found["Rights of stored data"]["state"] == "skipped"
 
     def test_its_own_settings_are_looked_at(self, person: Person, checkout: Path) -> None:
         (checkout / ".env").write_text("BROKER_API_KEY=a/key+that@@is=one\n")
         assert "Swap it" in lines(person, "--openalgo", str(checkout))["Settings"]["todo"]
-
-    def test_an_interrupted_install_is_taken_back(
-        self, person: Person, checkout: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        asked: list[Path] = []
-
-        def repair(folder: Path) -> list[str]:
-            asked.append(folder)
-            return ["app.py: put back"]
-
-        monkeypatch.setattr(settings, "repair", repair)
-        assert "Repair" not in lines(person, "--openalgo", str(checkout))
-        found = lines(person, "--openalgo", str(checkout), "--repair")
-        assert (found["Repair"]["state"], found["Repair"]["words"]) == ("ok", "app.py: put back")
-        assert asked == [checkout]
-
-    def test_where_nothing_was_interrupted_repair_says_so(
-        self, person: Person, checkout: Path
-    ) -> None:
-        found = lines(person, "--openalgo", str(checkout), "--repair")
-        assert found["Repair"]["words"] == "nothing was interrupted"
-        assert lines(person, "--repair")["Repair"]["state"] == "skipped"
 
     def test_what_the_installer_finds_is_told(self, person: Person, checkout: Path) -> None:
         found = lines(person, "--openalgo", str(checkout))

@@ -9,16 +9,15 @@ from typing import Any
 
 import pytest
 
-from broker._kit.cli.console import Group
-from broker._kit.cli.exit_codes import WORDS
-from broker._kit.cli.main import COMMANDS
+from broker._kit.cli.console import WORDS, Group
+from broker.mstock.__main__ import cli
 from tests.cli.conftest import Person
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text("utf-8")
 
 
 def test_it_names_every_command() -> None:
-    for command in COMMANDS:
+    for command in cli.commands.values():
         assert re.search(rf"`{command.name}\b", GUIDE), command.name
         if isinstance(command, Group):
             for name in command.commands:
@@ -65,5 +64,5 @@ def test_its_failure_is_a_real_one(person: Person) -> None:
 
 def test_its_output_is_real(person: Person) -> None:
     person.is_logged_in()
-    for words in (("status",), ("funds",), ("funds", "--json"), ("logout",)):
+    for words in (("status",), ("status", "-v"), ("funds",), ("funds", "--json"), ("logout",)):
         assert person.runs(*words).stdout in GUIDE, words

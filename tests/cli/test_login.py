@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from broker._kit.cli import login as command
+from broker._kit.broker import OtpChallenge
+from broker._kit.cli import prompts
 from broker._kit.errors import StoreError
-from broker._kit.sessions.store import Item, MemoryStore
+from broker._kit.sessions.store import MemoryStore
 from broker._kit.sessions.stored_session import LoginMethod
+from broker.mstock.broker import MSTOCK
 from tests.cli.conftest import Person
 from tests.conftest import settings_for
 
@@ -44,9 +48,9 @@ def test_an_otp_login_is_kept(person: Person, typed: list[object], api_type: str
     code, body = person.asks("login", "--otp")
     assert (code, body["status"], body["mode"]) == (0, "success", "SIMULATOR")
     assert body["client_code"] == "MA••••01"
-    assert body["session"]["how"] == "otp"
+    assert body["session"]["method"] == "otp"
     assert body["session"]["valid_until"] == "2026-11-24T00:00:00+05:30"
-    session = person.desk().session()
+    session = person.context().session()
     assert session is not None
     assert session.token.reveal() == person.box.sessions[0].token
 
@@ -58,9 +62,9 @@ def test_a_totp_login_is_kept(person: Person, typed: list[object]) -> None:
     done = person.runs("login", "--totp")
     assert done.exit_code == 0
     assert "with an authenticator code" in done.stdout
-    session = person.desk().session()
+    session = person.context().session()
     assert session is not None
-    assert session.how is LoginMethod.TOTP
+    assert session.method is LoginMethod.TOTP
 
 
 def test_the_way_is_asked_when_it_is_not_given(person: Person, typed: list[object]) -> None:
@@ -76,7 +80,7 @@ def test_a_wrong_otp_is_entered_again_without_a_new_password(
     done = person.runs("login", "--otp")
     assert done.exit_code == 0
     assert "must be six digits" in done.stderr
-    assert "4 tries left here" in done.stderr
+    assert "4 attempts left here" in done.stderr
     assert person.calls("connect/login") == 1
     assert person.calls("session/token") == 2
 
@@ -87,7 +91,7 @@ def test_the_tries_have_an_end(person: Person, typed: list[object]) -> None:
     assert done.exit_code == 1
     assert person.calls("session/token") == 5
     assert person.calls("connect/login") == 1
-    assert person.desk().session() is None
+    assert person.context().session() is None
 
 
 def test_another_otp_can_be_asked_for_when_the_first_had_time(
@@ -97,7 +101,7 @@ def test_another_otp_can_be_asked_for_when_the_first_had_time(
         person.clock.advance(31)
         return ""
 
-    monkeypatch.setattr(command.ask, "consent", lambda words: True)
+    monkeypatch.setattr(prompts, "consent", lambda words: True)
     typed += [person.box.demo.password, "", wait, person.otp]
     done = person.runs("login", "--otp")
     assert done.exit_code == 0
@@ -190,18 +194,18 @@ def test_ctrl_c_at_a_question_stops_quietly(person: Person, typed: list[object])
 
 
 def test_ctrl_c_while_mstock_is_asked_says_that_the_outcome_is_unknown(
-    person: Person, typed: list[object], monkeypatch: pytest.MonkeyPatch
+    person: Person, typed: list[object]
 ) -> None:
-    def stop(*_: object) -> None:
+    def stop(*_: object) -> OtpChallenge:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(command.mstock, "send_otp", stop)
+    person.broker = replace(MSTOCK, send_otp=stop)
     typed += [person.box.demo.password]
     done = person.runs("login", "--otp")
     assert done.exit_code == 6
     assert "whether it was carried out is unknown" in done.stderr
     account = person.config.account
-    assert person.store.lease(account, "the next one", person.clock.now(), 1)
+    assert person.store.acquire_lease(account, "the next one", person.clock.now(), 1)
 
 
 def test_nobody_at_a_terminal_is_asked_nothing(person: Person) -> None:
@@ -229,7 +233,7 @@ def test_a_terminal_that_cannot_hide_gets_no_password(
 
 
 def test_a_login_that_another_is_making_is_left_to_it(person: Person, typed: list[object]) -> None:
-    person.store.lease(person.config.account, "auto-login", person.clock.now(), 60)
+    person.store.acquire_lease(person.config.account, "auto-login", person.clock.now(), 60)
     typed += [person.box.demo.password]
     assert person.asks("login", "--otp")[0] == 4
     assert person.calls("connect/login") == 0
@@ -237,10 +241,10 @@ def test_a_login_that_another_is_making_is_left_to_it(person: Person, typed: lis
 
 def test_a_session_that_cannot_be_kept_is_ended_again(person: Person, typed: list[object]) -> None:
     class Full(MemoryStore):
-        def set(self, account: object, name: Item, value: object) -> None:
+        def update(self, account: object) -> Any:
             raise StoreError("The disk is full.", "Make room.")
 
-    person.store = Full()
+    person.store = Full(MSTOCK)
     typed += [person.box.demo.password, person.otp]
     code, body = person.asks("login", "--otp")
     assert (code, body["kind"]) == (5, "StoreError")
@@ -250,10 +254,10 @@ def test_a_session_that_cannot_be_kept_is_ended_again(person: Person, typed: lis
 
 def test_a_store_that_cannot_be_read_is_told_before_anything_is_sent(person: Person) -> None:
     class Torn(MemoryStore):
-        def get(self, account: object, name: Item) -> None:
-            raise StoreError("The vault is damaged.", "Erase it.")
+        def load(self, account: object) -> Any:
+            raise StoreError("The stored data is damaged.", "Erase it.")
 
-    person.store = Torn()
+    person.store = Torn(MSTOCK)
     assert person.runs("login", "--otp").exit_code == 5
     assert len(person.box.journal) == 0
 
@@ -264,6 +268,6 @@ def test_a_second_login_takes_the_place_of_the_first(person: Person, typed: list
     person.clock.advance(60)
     typed += [person.box.demo.password, person.otp]
     assert person.runs("login", "--otp").exit_code == 0
-    session = person.desk().session()
+    session = person.context().session()
     assert session is not None
     assert session.token != first

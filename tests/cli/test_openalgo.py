@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from broker._kit.cli import openalgo
-from broker._kit.openalgo.installer.inspect import SIGNS, is_openalgo
+from broker._kit.openalgo.checkout import SIGNS, is_openalgo, page_address
 from tests.cli.conftest import Person
 
 
@@ -37,7 +36,7 @@ def test_each_sign_is_needed(checkout: Path, missing: str) -> None:
     ],
 )
 def test_where_its_pages_are(settings: dict[str, str], origin: str) -> None:
-    assert openalgo.page(settings, "/mstock/callback") == f"{origin}/mstock/callback"
+    assert page_address(settings, "/mstock/callback") == f"{origin}/mstock/callback"
 
 
 @pytest.mark.parametrize(
@@ -66,13 +65,13 @@ def test_what_would_touch_the_session_points_at_openalgo(
     assert done.exit_code == 1
     assert f"http://127.0.0.1:5009{page}" in done.stderr
     assert len(person.box.journal) == asked
-    assert person.desk().session() is not None
+    assert person.context().session() is not None
 
 
 def test_status_says_where_it_is_and_reads_no_store(person: Person, checkout: Path) -> None:
     done = person.runs("status")
     assert done.exit_code == 0
-    assert "this folder belongs to OpenAlgo" in done.stdout
+    assert "This folder belongs to OpenAlgo" in done.stdout
     assert person.asks("status")[1]["inside_openalgo"] is True
 
 

@@ -18,6 +18,7 @@ from broker._kit.sessions import stored_session
 from broker._kit.sessions.store_factory import open_store
 from broker._kit.sessions.stored_session import LoginMethod
 from broker._kit.settings import ServiceSettings
+from broker.mstock.broker import MSTOCK
 from broker.mstock.client import login
 from broker.mstock.settings import Config
 from broker_simulator.mstock import Simulator
@@ -66,7 +67,7 @@ class Place:
         challenge = login.send_otp(config, Secret(self.box.demo.password))
         otp = self.box.phone.last_otp(self.box.demo.client_code) or ""
         token = login.verify_otp(config, Secret(otp), challenge.ticket)
-        store = open_store(ServiceSettings.from_env(self.settings))
+        store = open_store(MSTOCK, ServiceSettings.from_env(self.settings))
         stored_session.save_session(
             store, config.account, token, SYSTEM_CLOCK.now(), LoginMethod.OTP
         )
@@ -96,14 +97,14 @@ def test_a_day_at_the_terminal(place: Place) -> None:
         right = place.leaks.hide("OTP", place.box.phone.last_otp(place.box.demo.client_code))
         wrong = place.leaks.hide("wrong OTP", f"{(int(right) + 7) % 1_000_000:06}")
         terminal.type(wrong)
-        terminal.expect("4 tries left here")
+        terminal.expect("4 attempts left here")
         terminal.expect("OTP (or nothing, for a new one):")
         terminal.type(right)
         terminal.expect('"status": "success"')
         assert terminal.end() == 0
     place.leaks.show("terminal", terminal.shown)
     assert len([e for e in place.box.journal if e.path.endswith("connect/login")]) == 1
-    assert json.loads(place.run("status", "--json").stdout)["session"]["how"] == "otp"
+    assert json.loads(place.run("status", "--json").stdout)["session"]["method"] == "otp"
     funds = json.loads(place.run("funds", "--json").stdout)
     assert funds["funds"]["available_balance"] == "364340.85"
     assert place.run("logout").returncode == 0
@@ -130,10 +131,10 @@ def test_auto_login_is_switched_on_at_the_terminal(place: Place) -> None:
         terminal.type(place.box.demo.password)
         terminal.expect("TOTP secret")
         terminal.type(place.box.demo.totp_secret)
-        terminal.expect("Auto-login is on.")
+        terminal.expect("Next login")
         assert terminal.end() == 0
     place.leaks.show("terminal", terminal.shown)
-    place.leaks.show("vault", (place.folder / "home" / "vault").read_bytes())
+    place.leaks.show("store", (place.folder / "home" / "sessions.db").read_bytes())
     assert "password of MA" in place.run("erase", "--yes").stdout
 
 
@@ -176,18 +177,18 @@ def test_a_reader_that_went_away_gets_no_traceback(place: Place, words: tuple[st
     assert (done.returncode, done.stderr) == (1, "")
 
 
-def test_a_torn_vault_is_told_and_left_alone_until_it_is_erased(place: Place) -> None:
+def test_a_torn_store_is_told_and_left_alone_until_it_is_erased(place: Place) -> None:
     place.log_in()
-    vault = place.folder / "home" / "vault"
-    torn = vault.read_bytes()[:-9]
-    vault.write_bytes(torn)
+    path = place.folder / "home" / "sessions.db"
+    torn = b"torn" * 300
+    path.write_bytes(torn)
     for words in (("funds",), ("status",), ("logout",)):
         done = place.run(*words)
         assert (done.returncode, done.stdout) == (5, "")
         assert "damaged" in done.stderr
-    assert vault.read_bytes() == torn
+    assert path.read_bytes() == torn
     assert place.run("doctor").returncode == 1
-    assert "could not be read" in place.run("erase", "--yes").stdout
+    assert "damaged file" in place.run("erase", "--yes").stdout
     assert place.run("status").returncode == 3
 
 
@@ -207,4 +208,4 @@ def test_erasing_works_when_the_env_is_gone(place: Place) -> None:
     (place.folder / ".env").unlink()
     done = place.run("erase", "--yes", BROKER_HOME=place.settings["BROKER_HOME"])
     assert done.returncode == 0
-    assert "token of MA" in done.stdout
+    assert "session of MA" in done.stdout

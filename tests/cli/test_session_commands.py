@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
 
+from broker._kit.broker import FundReport
 from broker._kit.errors import SettingError
-from broker._kit.sessions.store import Item
+from broker._kit.secret import Secret
+from broker._kit.sessions import stored_session
+from broker._kit.sessions.auto_login import AutoLoginStatus
+from broker._kit.sessions.stored_session import LoginMethod
+from broker.mstock.broker import MSTOCK
 from tests.cli.conftest import Person
 
 
@@ -20,16 +27,22 @@ def pass_by(person: Person, **time: int) -> None:
 
 
 class TestStatus:
-    def test_it_tells_both_ends_and_asks_mstock_nothing(self, person: Person) -> None:
+    def test_it_is_one_line_and_asks_mstock_nothing(self, person: Person) -> None:
         person.is_logged_in()
         asked = len(person.box.journal)
         done = person.runs("status")
+        assert (done.exit_code, done.stdout) == (0, "SIMULATOR: Logged in until midnight\n")
+        assert len(person.box.journal) == asked
+
+    @pytest.mark.parametrize("words", [("status", "-v"), ("-v", "status")])
+    def test_with_v_it_tells_both_ends(self, person: Person, words: tuple[str, ...]) -> None:
+        person.is_logged_in()
+        asked = len(person.box.journal)
+        done = person.runs(*words)
         assert done.exit_code == 0
-        assert "SIMULATOR, API type B" in done.stdout
-        assert "MA••••01" in done.stdout
-        assert "Valid until          24 Nov 2026, 00:00:00 IST" in done.stdout
-        assert "Expected until       23 Nov 2026, 21:15:00 IST" in done.stdout
-        assert "it is not trusted" in done.stdout
+        assert "SIMULATOR, API type B, client code MA••••01" in done.stdout
+        assert "Valid until     24 Nov 2026, 00:00:00 IST" in done.stdout
+        assert "Expected until  23 Nov 2026, 21:15:00 IST" in done.stdout
         assert person.box.demo.client_code not in done.stdout
         assert len(person.box.journal) == asked
 
@@ -44,32 +57,62 @@ class TestStatus:
         pass_by(person, hours=15)
         code, body = person.asks("status")
         assert (code, body["logged_in"], body["session"]["is_over"]) == (3, False, True)
-        assert "mStock sessions end at midnight IST" in person.runs("status").stdout
+        assert person.runs("status").stdout.startswith("SIMULATOR: Not logged in: ")
 
     def test_without_a_session_it_says_how_to_log_in(self, person: Person) -> None:
         done = person.runs("status")
         assert done.exit_code == 3
-        assert "Log in: python -m broker.mstock login" in done.stdout
+        assert "Log in: mstock login" in done.stdout
 
     def test_a_changed_type_is_told(self, person: Person) -> None:
         person.is_logged_in("A")
         code, body = person.asks("status")
-        assert (code, body["kept_for_other_api_types"], body["session"]) == (3, ["A"], None)
+        assert (code, body["stored_for_other_api_types"], body["session"]) == (3, ["A"], None)
         words = person.runs("status").stdout
-        assert "a session of API type A is kept, and MSTOCK_API_TYPE is now B" in words
+        assert "A session of API type A is stored, and MSTOCK_API_TYPE is now B" in words
 
     def test_an_old_session_of_the_other_type_is_no_news(self, person: Person) -> None:
         person.is_logged_in("A")
         pass_by(person, days=1)
-        assert person.asks("status")[1]["kept_for_other_api_types"] == []
+        assert person.asks("status")[1]["stored_for_other_api_types"] == []
 
     def test_a_token_that_says_nothing_has_the_time_of_its_login(self, person: Person) -> None:
-        person.is_logged_in()
-        account = person.config.account
-        person.store.set(account, Item.TOKEN, person.is_logged_in().__class__("no.jwt.at-all"))
+        account, now = person.config.account, person.clock.now()
+        stored_session.save_session(
+            person.store, account, Secret("no.jwt.at-all"), now, LoginMethod.OTP
+        )
+        code, body = person.asks("status")
+        assert (code, body["session"]["valid_until"]) == (0, "2026-11-24T00:00:00+05:30")
+        with person.store.update(account) as record:
+            assert record.session
+            record.session = record.session._replace(logged_in_at=None)
         code, body = person.asks("status")
         assert (code, body["session"]["valid_until"]) == (0, None)
         assert "not known" in person.runs("status").stdout
+
+    def test_a_table_of_holidays_that_ends_is_told(self, person: Person) -> None:
+        words = "The table of trading days ends soon."
+        status = AutoLoginStatus(True, None, "", None, "", "", (), words)
+        person.auto = lambda _context: SimpleNamespace(status=lambda _account: status)
+        person.is_logged_in()
+        assert person.runs("status").stdout.splitlines()[1:] == [words]
+        assert words in person.runs("status", "-v").stdout
+
+    def test_why_a_session_ended_is_told(self, person: Person) -> None:
+        def why() -> str:
+            return person.runs("status").stdout.splitlines()[0].removeprefix("SIMULATOR: ")
+
+        person.is_logged_in()
+        person.box.world.end_sessions()
+        person.runs("funds")
+        assert why() == "Not logged in: the broker has ended the session"
+        person.is_logged_in()
+        person.runs("logout")
+        assert why() == "Not logged in: the session was logged out here"
+        person.is_logged_in()
+        pass_by(person, hours=15)
+        assert why() == "Not logged in: the session ended at midnight IST"
+        assert "midnight" in person.asks("funds")[1]["message"]
 
     def test_auto_logins_own_trouble_does_not_hide_the_session(self, person: Person) -> None:
         def broken(_desk: object) -> None:
@@ -121,7 +164,7 @@ class TestFunds:
         pass_by(person, hours=14, minutes=45)
         code, body = person.asks("funds")
         assert code == 3
-        assert "end at midnight" in body["message"]
+        assert "is over" in body["message"]
         assert person.calls("fundsummary") == 0
 
     def test_a_dead_token_is_confirmed_once_and_then_known(self, person: Person) -> None:
@@ -180,17 +223,15 @@ class TestFunds:
         code, body = person.asks("funds")
         assert (code, "AVAILABLE_BALANCE" in body["message"]) == (6, True)
 
-    def test_a_fault_of_our_own_is_a_sentence(
-        self, person: Person, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        def fail(_data: object) -> None:
+    def test_a_fault_of_our_own_is_a_sentence(self, person: Person) -> None:
+        def fail(_config: object, _token: object) -> FundReport:
             raise KeyError(person.box.demo.password)
 
-        monkeypatch.setattr("broker._kit.cli.funds.mapping.summary", fail)
+        person.broker = replace(MSTOCK, fund_report=fail)
         person.is_logged_in()
         done = person.runs("funds")
         assert done.exit_code == 1
-        assert "The mStock plugin failed (KeyError in test_session_commands.py" in done.stderr
+        assert "The broker plugin failed (KeyError in test_session_commands.py" in done.stderr
 
 
 class TestLogout:
@@ -198,7 +239,7 @@ class TestLogout:
         person.is_logged_in()
         code, body = person.asks("logout")
         assert (code, body["status"], body["confirmed"]) == (0, "success", True)
-        assert person.desk().session() is None
+        assert person.context().session() is None
         assert not person.box.sessions[0].alive(person.box.clock.now())
 
     def test_without_a_session_there_is_nothing_to_end(self, person: Person) -> None:
@@ -209,7 +250,7 @@ class TestLogout:
         pass_by(person, days=1)
         assert person.asks("logout")[0] == 0
         assert person.calls("logout") == 0
-        assert person.desk().session() is None
+        assert person.context().session() is None
 
     @pytest.mark.parametrize("fault", ["timeout", "bad_gateway", "garbage", "reset"])
     def test_an_unconfirmed_one_is_forgotten_and_said(self, person: Person, fault: str) -> None:
@@ -220,4 +261,4 @@ class TestLogout:
         assert (code, body["status"], body["confirmed"]) == (6, "unconfirmed", False)
         assert "did not confirm" in body["message"]
         assert person.calls("logout") == 1
-        assert person.desk().session() is None
+        assert person.context().session() is None

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import socket
 import subprocess
+import sys
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,8 @@ from typing import Any
 import pytest
 import requests
 
+from broker._kit.cli.web import web
+from broker.mstock.settings import REDIRECT_URL
 from broker_simulator.mstock import Simulator
 from tests.conftest import settings_for
 from tests.support import process
@@ -78,14 +83,41 @@ def test_a_missing_file_is_told_with_the_folder(simulator: Simulator, tmp_path: 
         assert errors.startswith(f"Error: There is no .env file in {tmp_path} or above it.")
 
 
-def test_the_port_is_redirect_urls_and_a_taken_one_is_told(
-    simulator: Simulator, tmp_path: Path
-) -> None:
+def test_a_taken_port_is_told_with_the_way_out(simulator: Simulator, tmp_path: Path) -> None:
+    write_env(tmp_path, settings_for(simulator, "B"))
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        here = f"http://127.0.0.1:{port}/mstock/callback"
-        write_env(tmp_path, settings_for(simulator, "B", REDIRECT_URL=here))
-        with started(tmp_path) as page:
+        with started(tmp_path, "--port", str(port)) as page:
             _, errors = page.communicate(timeout=20)
             assert page.returncode == 1
             assert f"Port {port} cannot be used" in errors
+            assert f"python -m broker.mstock web --port {port + 1}" in errors
+
+
+def test_the_port_is_not_openalgos(simulator: Simulator) -> None:
+    (port,) = (option for option in web.params if option.name == "port")
+    assert port.default == 5757
+    assert ":5000/" in REDIRECT_URL
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no process groups of this kind")
+def test_the_demo_is_started_as_a_program(simulator: Simulator, tmp_path: Path) -> None:
+    env = {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "COLUMNS": "200"}
+    words = ("demo", "--type", "A", "--port", "0")
+    how: dict[str, Any] = {"cwd": tmp_path, "env": env, "start_new_session": True}
+    with process.started("broker.mstock", *words, **how) as demo:
+        assert demo.stdout is not None
+        shown = ""
+        while "Ctrl-C" not in shown:
+            line = demo.stdout.readline()
+            assert line, shown
+            shown += line
+        assert "API Type A" in shown
+        address = re.search(r"http://127\.0\.0\.1:\d+", shown)
+        assert address
+        assert requests.get(address[0], timeout=10).status_code == 200
+        os.killpg(demo.pid, signal.SIGINT)  # as a terminal does: to the demo too
+        demo.communicate(timeout=10)
+        assert demo.returncode == 0
+    with pytest.raises(requests.ConnectionError):
+        requests.get(address[0], timeout=10)

@@ -56,7 +56,7 @@ def host_login(password: str, totp: str) -> tuple[int, Any]:
 
 def resumed(auth_token: str) -> bool:
     """The host's probe at an app login: may the stored session be used again?"""
-    valid, message = door("funds", "test_auth_token")(auth_token)
+    valid, message = door("funds", "check_auth_token")(auth_token)
     assert isinstance(message, str)
     if not valid:
         return False

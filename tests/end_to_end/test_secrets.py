@@ -70,7 +70,7 @@ def walk(leaks: Leaks, simulator: Simulator) -> None:
 
 def use(leaks: Leaks, token: str | None) -> None:
     token = leaks.hide("token", token) if token else leaks.hide("no token", "eyJ.never.issued")
-    for ask in (funds.get_margin_data, funds.get_fund_summary, funds.test_auth_token):
+    for ask in (funds.get_margin_data, funds.get_fund_summary, funds.check_auth_token):
         try:
             leaks.show("funds", ask(token))
         except Exception as error:

@@ -30,7 +30,7 @@ def test_an_otp_login_ends_in_the_hosts_session_and_row(
     assert openalgo.calls.count("upsert_auth") == 1
     kept = load_session(store, config.account, clock.now())
     assert kept is not None
-    assert (kept.token.reveal(), kept.how, kept.logged_in_at) == (
+    assert (kept.token.reveal(), kept.method, kept.logged_in_at) == (
         openalgo.token(),
         LoginMethod.OTP,
         clock.now(),
@@ -47,7 +47,7 @@ def test_the_hosts_own_form_gets_json(
     )
     kept = load_session(store, config.account, clock.now())
     assert kept is not None
-    assert kept.how is LoginMethod.TOTP
+    assert kept.method is LoginMethod.TOTP
 
 
 def test_a_second_post_of_the_hosts_form_logs_in_no_second_time(
@@ -80,7 +80,7 @@ def test_nobody_from_outside_gets_in(app: Flask, mstock: FakeMstock) -> None:
     stranger = Browser(app)
     for path in (CALLBACK, "/mstock/continue", "/mstock/funds"):
         answer = stranger.raw(path, method="GET")
-        assert (answer.status_code, answer.location) == (302, "/auth/login")
+        assert (answer.status_code, answer.location) == (303, "/auth/login")
     answer = stranger.raw(method="GET", headers={"Accept": "application/json"})
     assert (answer.status_code, answer.json["status"]) == (401, "error")
     assert mstock.calls == []
@@ -122,12 +122,13 @@ def test_after_midnight_the_page_lets_a_new_login_in(
 
 
 def test_after_midnight_the_hosts_pages_learn_that_the_session_is_over(
-    browser: Browser, openalgo: OpenAlgo, clock: PatientClock
+    browser: Browser, mstock: FakeMstock, clock: PatientClock
 ) -> None:
     browser.log_in()
     status = "/auth/session-status"
     assert browser.raw(status).json["broker_session_expired"] is False
     next_morning(clock, 0, 1)
+    mstock.will_fail("fund_report", TokenException("The session is over."))
     answer = browser.raw(status).json
     assert answer == {"logged_in": True, "broker_session_expired": True}
 
@@ -159,10 +160,12 @@ def test_all_figures(browser: Browser, mstock: FakeMstock) -> None:
     assert page.heading == "Funds"
     assert "₹3,64,340.85" in page.text
     assert "Log out" not in page.text
-    mstock.will_fail("get_fund_summary", Unreachable("mStock is unreachable.", "Try again."))
+    mstock.will_fail("fund_report", Unreachable("mStock is unreachable.", "Try again."))
     page = browser.get("/mstock/funds")
     assert (page.status, "mStock is unreachable." in page.alert) == (503, True)
-    mstock.will_fail("get_fund_summary", TokenException("The session is over."))
+    assert "₹3,64,340.85" in page.text  # the last ones stay, with their time
+    assert "09:00:00 IST" in page.text
+    mstock.will_fail("fund_report", *(TokenException("The session is over.") for _ in "ab"))
     answer = browser.raw("/mstock/funds", method="GET")
     assert (answer.status_code, answer.location) == (303, CALLBACK)
 
@@ -206,10 +209,11 @@ class TestGoOn:
         page = browser.get()
         assert page.heading == "Today's mStock session"
         assert "at 09:00 IST" in page.text
+        assert f'href="{CALLBACK}?new=1"' in page.html
         mstock.calls.clear()
         answer = browser.post(page.forms[0], "/mstock/continue")
         assert answer.text == "the dashboard"
-        assert mstock.calls == ["get_fund_summary"]
+        assert mstock.calls == ["fund_report"]
         assert openalgo.token() == token
 
     def test_while_mstock_is_down_it_stays_on_offer(
@@ -218,7 +222,7 @@ class TestGoOn:
         browser.log_in()
         put_aside(browser)
         page = browser.get()
-        mstock.will_fail("get_fund_summary", Unreachable("mStock is unreachable."))
+        mstock.will_fail("fund_report", Unreachable("mStock is unreachable."))
         page = browser.post(page.forms[0], "/mstock/continue")
         assert (page.status, "mStock is unreachable." in page.alert) == (503, True)
         assert openalgo.token()
@@ -230,7 +234,8 @@ class TestGoOn:
         browser.log_in()
         put_aside(browser)
         form = browser.get().forms[0]
-        mstock.will_fail("get_fund_summary", TokenException("mStock has ended the session."))
+        refusal = TokenException("mStock has ended the session.")
+        mstock.will_fail("fund_report", refusal, TokenException(refusal.message))
         page = browser.post(form, "/mstock/continue")
         assert page.step == "password"
         assert "mStock has ended the session." in page.alert

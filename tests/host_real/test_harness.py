@@ -53,7 +53,7 @@ def test_the_comparison_measures_both_plugins(checkout: Checkout) -> None:
     for what in ("modules, at start", "import, at start", f"modules, {benchmark._LATER}"):
         assert ours[what] > 0 < shipped[what]
     assert all(value > 1 for what, value in ours.items() if what.startswith("memory, "))
-    assert ours["modules, at start"] <= shipped["modules, at start"]
+    assert ours["import, at start"] < benchmark._MOST_MS
 
 
 def test_a_change_in_a_checkout_is_noticed(checkout: Checkout, tmp_path: Path) -> None:

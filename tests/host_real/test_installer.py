@@ -18,7 +18,7 @@ def fresh(checkout: Checkout, tmp_path: Path) -> Checkout:
 def run(fresh: Checkout, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [fresh.python, "-m", "broker.mstock", *arguments],
-        cwd=OURS.parents[1],
+        cwd=OURS.parent,
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,

@@ -17,10 +17,14 @@ def logins(simulator: Simulator) -> int:
     return sum(entry.route.endswith("connect/login") for entry in simulator.journal)
 
 
+def funds_calls(simulator: Simulator) -> int:
+    return sum(entry.route.endswith("fundsummary") for entry in simulator.journal)
+
+
 class TestIn:
     def test_nobody_gets_to_our_page_without_the_apps_login(self, host: Host) -> None:
         answer = host.visitor().get("/mstock/callback")
-        assert (answer.status_code, answer.headers["Location"]) == (302, "/auth/login")
+        assert (answer.status_code, answer.headers["Location"]) == (303, "/auth/login")
 
     def test_the_brokers_page_is_ours(self, trader: Visitor) -> None:
         answer = trader.get("/mstock/callback", headers={"Accept": "text/html"})
@@ -80,9 +84,10 @@ class TestASecondDevice:
         self, host: Host, trader: Visitor, log_in: LogIn, simulator: Simulator
     ) -> None:
         log_in(trader)
-        before = logins(simulator)
+        before, asked = logins(simulator), funds_calls(simulator)
         second = host.visitor()
         assert second.app_login().json()["message"] == "Broker session resumed"
+        assert funds_calls(simulator) == asked + 1
         assert second.dashboard().json() == trader.dashboard().json()
         assert trader.status()["active_sessions"] == 2
         assert logins(simulator) == before
@@ -114,19 +119,22 @@ class TestATokenThatDied:
         assert trader.dashboard().status_code == 200
         assert "broker_session_expired" not in trader.status()
 
-    def test_the_rest_api_learns_it_too(
+    def test_the_rest_api_reads_so_until_a_browser_asks(
         self, host: Host, trader: Visitor, log_in: LogIn, simulator: Simulator
     ) -> None:
         log_in(trader)
         key = trader.api_key()
         simulator.world.end_sessions()
-        answer = trader.rest("funds", key)
-        assert answer.status_code == 500
-        assert "session is over" in answer.json()["message"]
+        for _ in range(3):
+            answer = trader.rest("funds", key)
+            assert answer.status_code == 500
+            assert "log in again" in answer.json()["message"].lower()
+        assert host.row()["is_revoked"] == 0
+        before = funds_calls(simulator)
+        assert trader.status()["broker_session_expired"] is True
         assert host.row()["is_revoked"] == 1
-        before = len(simulator.journal)
+        assert funds_calls(simulator) == before + 1
         assert trader.rest("funds", key).status_code == 403
-        assert len(simulator.journal) == before
 
     def test_a_live_one_is_not_asked_to_log_in_again(self, trader: Visitor, log_in: LogIn) -> None:
         log_in(trader)

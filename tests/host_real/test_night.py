@@ -38,7 +38,7 @@ def asked_for_funds(simulator: Simulator) -> int:
     return sum(entry.route.endswith("fundsummary") for entry in simulator.journal)
 
 
-def test_midnight_ends_mstocks_session_and_a_login_mends_it(
+def test_midnight_ends_mstocks_session_and_a_login_starts_the_next(
     host: Host, evening_tab: Visitor, log_in: LogIn, simulator: Simulator
 ) -> None:
     key = evening_tab.api_key()
@@ -48,8 +48,9 @@ def test_midnight_ends_mstocks_session_and_a_login_mends_it(
     before = asked_for_funds(simulator)
     answer = evening_tab.rest("funds", key)
     assert answer.status_code == 500
-    assert "mStock sessions end at midnight" in answer.json()["message"]
+    assert "it ended at 00:00 IST" in answer.json()["message"]
     assert asked_for_funds(simulator) == before
+    assert host.row()["is_revoked"] == 0
     assert evening_tab.dashboard().json()["code"] == "BROKER_SESSION_EXPIRED"
     status = evening_tab.status()
     assert (status["logged_in"], status["broker_session_expired"]) == (True, True)

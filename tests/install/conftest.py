@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from broker._kit.openalgo.installer.plugin_files import Package, read_package
+from broker._kit.openalgo.installer.package import Package, read_package
+from broker.mstock.broker import MSTOCK
 from tests.install.tree import make_openalgo, make_plugin
 
 
@@ -17,4 +18,4 @@ def openalgo(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def package(tmp_path: Path) -> Package:
-    return read_package(make_plugin(tmp_path / "release"))
+    return read_package(MSTOCK, make_plugin(tmp_path / "release"))

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
 import pytest
 
 from broker._kit.errors import HostError
-from broker._kit.openalgo.installer.app_patch import Patch, diff, patched, state, unpatched
+from broker._kit.openalgo.installer import app_patch
+from broker._kit.openalgo.installer.app_patch import Patch, diff
+from broker.mstock.broker import MSTOCK
 from tests.install.tree import APP
 
+patched = partial(app_patch.patched, MSTOCK)
+unpatched = partial(app_patch.unpatched, MSTOCK)
+state = partial(app_patch.state, MSTOCK)
 ends = pytest.mark.parametrize("end", ["\n", "\r\n"])
 
 
@@ -101,10 +107,10 @@ def test_edited_lines_are_refused_and_taken_out_only_on_demand() -> None:
         patched(new)
     with pytest.raises(HostError):
         unpatched(new)
-    assert unpatched(new, whatever=True) == APP.encode()
+    assert unpatched(new, force=True) == APP.encode()
 
 
 def test_half_a_block_is_never_guessed_at() -> None:
     new = patched(APP.encode()).replace(b"    # <<< mStock for OpenAlgo\n", b"")
     with pytest.raises(HostError):
-        unpatched(new, whatever=True)
+        unpatched(new, force=True)

@@ -8,34 +8,62 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
-from broker._kit.cli.main import main
-from broker._kit.openalgo.installer.env_file import values
-from tests.install.tree import ENV, OURS, make_openalgo, make_plugin, snapshot, texts
+from broker._kit import files
+from broker._kit.openalgo.installer import plan
+from broker._kit.openalgo.installer.commands import commands
+from broker._kit.openalgo.installer.env_file import EnvFile
+from broker._kit.openalgo.installer.package import Package
+from broker.mstock.broker import MSTOCK
+from tests.install.tree import ENV, OURS, make_openalgo, plugin_texts, snapshot
 
 KEY = "a-key-that-nobody-may-see=="
 CODE = "MA12345"
 Run = Callable[..., Result]
 
 
+main = click.Group("main", {command.name: command for command in commands(MSTOCK)})
+
+
+def in_env(openalgo: Path) -> dict[str, str]:
+    return EnvFile((openalgo / ".env").read_bytes()).values
+
+
+def fill_in(openalgo: Path) -> None:
+    """As a trader has filled .env in by hand."""
+    path = openalgo / ".env"
+    text = path.read_text().replace("YOUR_BROKER_API_KEY", CODE)
+    path.write_text(text.replace("YOUR_BROKER_API_SECRET", KEY))
+
+
+@pytest.fixture(autouse=True)
+def release(package: Package, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The small plugin is the release."""
+    monkeypatch.setattr(plan, "read_package", lambda _broker: package)
+
+
 @pytest.fixture
-def run(openalgo: Path, tmp_path: Path) -> Iterator[Run]:
-    """A command on the OpenAlgo, with the small plugin as the release; no key is ever shown."""
-    release = make_plugin(tmp_path / "release")
+def run(openalgo: Path) -> Iterator[Run]:
+    """A command on the OpenAlgo; no key is ever shown."""
     shown = []
 
     def call(*words: str, typed: str | None = None) -> Result:
-        extra = ["--from", str(release)] if words[0] == "install" else []
-        line = [words[0], str(openalgo), *extra, *words[1:]]
-        result = CliRunner().invoke(main, line, input=typed)
+        result = CliRunner().invoke(main, [words[0], str(openalgo), *words[1:]], input=typed)
         shown.append(result.output)
         return result
 
     yield call
     assert KEY not in "".join(shown)
     assert CODE not in "".join(shown)
+
+
+@pytest.fixture
+def filled(openalgo: Path) -> Path:
+    fill_in(openalgo)
+    return openalgo
 
 
 def answer(result: Result) -> dict[str, Any]:
@@ -47,7 +75,7 @@ def answer(result: Result) -> dict[str, Any]:
 def test_without_preview_it_refuses_and_says_what_is_missing(run: Run, openalgo: Path) -> None:
     before = snapshot(openalgo)
     result = run("install", "--yes")
-    assert result.exit_code == 1
+    assert result.exit_code != 0
     for word in ("orders", "market data", "streaming", "close", "--preview"):
         assert word in result.output
     assert snapshot(openalgo) == before
@@ -61,12 +89,12 @@ def test_the_whole_way_with_its_questions(run: Run, openalgo: Path) -> None:
     assert "+        register_mstock(app)" in result.output
     assert "set BROKER_API_SECRET in .env" in result.output
     assert "LOOK" not in result.output
-    said = values((openalgo / ".env").read_bytes())
+    said = in_env(openalgo)
     assert said["BROKER_API_KEY"] == CODE
     assert said["BROKER_API_SECRET"] == KEY
     assert said["MSTOCK_API_TYPE"] == "B"
     assert said["REDIRECT_URL"] == "http://127.0.0.1:5000/mstock/callback"
-    assert texts(openalgo / "broker/mstock") == OURS
+    assert plugin_texts(openalgo) == OURS
 
     again = run("install", "--preview", typed="\n\n\n")
     assert "nothing was changed" in again.output
@@ -79,10 +107,10 @@ def test_swapped_keys_are_asked_for_again(run: Run, openalgo: Path) -> None:
     result = run("install", "--preview", typed=f"y\n{KEY}\n{CODE}\n{CODE}\n{KEY}\nb\ny\n")
     assert "looks like an API key" in result.output
     assert "holds your client code" in result.output
-    assert values((openalgo / ".env").read_bytes())["BROKER_API_SECRET"] == KEY
+    assert in_env(openalgo)["BROKER_API_SECRET"] == KEY
 
 
-@pytest.mark.parametrize("typed", ["y\n\n\nb\nn\n", "y\nMA1", ""])
+@pytest.mark.parametrize("typed", [f"y\n{CODE}\n{KEY}\nb\nn\n", "y\nMA1", ""])
 def test_no_answer_or_a_no_changes_nothing(run: Run, openalgo: Path, typed: str) -> None:
     before = snapshot(openalgo)
     result = run("install", "--preview", typed=typed)
@@ -90,6 +118,7 @@ def test_no_answer_or_a_no_changes_nothing(run: Run, openalgo: Path, typed: str)
     assert snapshot(openalgo) == before
 
 
+@pytest.mark.usefixtures("filled")
 def test_a_dry_run_shows_all_and_writes_nothing(run: Run, openalgo: Path) -> None:
     before = snapshot(openalgo)
     result = run("install", "--dry-run")
@@ -113,12 +142,13 @@ def test_unasked_no_key_and_no_other_brokers_address_is_touched(run: Run, openal
     assert path.read_bytes() == before
 
 
+@pytest.mark.usefixtures("filled")
 def test_unasked_the_samples_address_is_filled_in(run: Run, openalgo: Path) -> None:
     run("install", "--preview", "--yes", "--api-type", "A")
-    said = values((openalgo / ".env").read_bytes())
+    said = in_env(openalgo)
     assert said["REDIRECT_URL"].endswith("/mstock/callback")
     assert said["MSTOCK_API_TYPE"] == "A"
-    assert said["BROKER_API_KEY"] == "YOUR_BROKER_API_KEY"
+    assert said["BROKER_API_KEY"] == CODE
 
 
 def test_no_env_and_no_patch(run: Run, openalgo: Path) -> None:
@@ -127,6 +157,31 @@ def test_no_env_and_no_patch(run: Run, openalgo: Path) -> None:
     assert {name: (openalgo / name).read_bytes() for name in before} == before
 
 
+@pytest.mark.parametrize("words", [("--yes",), ("--yes", "--json"), ()])
+def test_without_a_client_code_or_an_env_it_is_not_installed(
+    run: Run, openalgo: Path, words: tuple[str, ...]
+) -> None:
+    for named in ("BROKER_API_KEY", "no .env"):
+        before = snapshot(openalgo)
+        result = run("install", "--preview", *words, typed=None if words else "y\n\n\nb\ny\n")
+        assert result.exit_code != 0
+        assert named in result.output
+        assert "Installed" not in result.output
+        assert snapshot(openalgo) == before
+        (openalgo / ".env").unlink(missing_ok=True)
+    assert run("install", "--preview", "--yes", "--no-env").exit_code == 0
+
+
+def test_a_first_look_needs_no_client_code_yet(run: Run, openalgo: Path) -> None:
+    before = snapshot(openalgo)
+    result = run("install", "--dry-run")
+    assert result.exit_code == 0
+    assert "BROKER_API_KEY" in result.output
+    assert "+        register_mstock(app)" in result.output
+    assert snapshot(openalgo) == before
+
+
+@pytest.mark.usefixtures("filled")
 class TestJson:
     def test_it_is_one_object(self, run: Run) -> None:
         card = answer(run("install", "--preview", "--dry-run", "--json"))
@@ -141,7 +196,7 @@ class TestJson:
 
     def test_a_refusal_too(self, run: Run) -> None:
         result = run("uninstall", "--yes", "--json")
-        assert result.exit_code == 1
+        assert result.exit_code != 0
         assert answer(result)["status"] == "error"
 
     def test_it_asks_nothing_so_it_wants_a_word(self, run: Run) -> None:
@@ -154,6 +209,7 @@ class TestARunningOpenAlgo:
         with socket.create_server(("127.0.0.1", 0)) as server:
             port = str(server.getsockname()[1])
             (openalgo / ".env").write_text(ENV.format(port=port))
+            fill_in(openalgo)
             yield
 
     @pytest.mark.usefixtures("running")
@@ -165,29 +221,10 @@ class TestARunningOpenAlgo:
             assert "Stop it first" in result.output
         assert snapshot(openalgo) == before
         assert run("install", "--preview", "--yes", "--force").exit_code == 0
-        assert run("uninstall", "--yes").exit_code == 1
+        assert run("uninstall", "--yes").exit_code != 0
 
 
-def test_an_interrupted_install_is_repaired_on_demand(run: Run, openalgo: Path) -> None:
-    assert "No install was interrupted" in run("install", "--repair").output
-    before = snapshot(openalgo)
-    home = openalgo / ".mstock-openalgo"
-    (home / "backups/then").mkdir(parents=True)
-    (openalgo / "broker/mstock").rename(home / "backups/then/mstock")
-    swap = {"incoming": "staging/mstock", "outgoing": "backups/then/mstock", "had": True}
-    journal = {"format": 1, "id": "then", "leaves_record": True, "leaves_nothing": False}
-    (home / "journal.json").write_text(json.dumps({**journal, "swap": swap, "changes": {}}))
-    for command in ("install", "uninstall"):
-        result = run(command, "--dry-run")
-        assert result.exit_code == 1
-        assert "--repair" in result.output
-    assert "would put back" in run("install", "--repair", "--dry-run").output
-    assert not (openalgo / "broker/mstock").exists()
-    assert run("install", "--repair").exit_code == 0
-    found = snapshot(openalgo)
-    assert {name: found[name] for name in before} == before
-
-
+@pytest.mark.usefixtures("filled")
 def test_what_was_left_is_said_and_counts_as_not_done(run: Run, openalgo: Path) -> None:
     run("install", "--preview", "--yes")
     (openalgo / "broker/mstock/api/funds.py").write_text("# mine\n")
@@ -199,26 +236,34 @@ def test_what_was_left_is_said_and_counts_as_not_done(run: Run, openalgo: Path) 
 
 
 def test_a_folder_that_cannot_be_written_is_told_in_words(
-    run: Run, openalgo: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, filled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(_source: object, _target: object) -> None:
+    def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied", "x")
 
-    before = snapshot(openalgo)
-    monkeypatch.setattr("broker._kit.openalgo.installer.disk.os.rename", refuse)
-    result = run("install", "--preview", "--yes")
-    assert result.exit_code == 1
+    before = snapshot(filled)
+    with monkeypatch.context() as patch:
+        patch.setattr(files.os, "replace", refuse)
+        result = run("install", "--preview", "--yes")
+    assert result.exit_code != 0
     assert "Permission denied" in result.output
     assert "Traceback" not in result.output
-    after = snapshot(openalgo)
-    assert {name: after[name] for name in before} == before
+    assert run("uninstall", "--yes").exit_code == 0
+    assert snapshot(filled) == before
+
+
+@pytest.mark.usefixtures("filled")
+def test_an_update_of_the_env_keeps_what_the_user_set(run: Run, openalgo: Path) -> None:
+    assert run("install", "--preview", "--yes").exit_code == 0
+    assert run("install", "--preview", "--yes", "--api-type", "A").exit_code == 0
+    assert in_env(openalgo)["BROKER_API_SECRET"] == KEY
 
 
 def test_another_version_is_named(tmp_path: Path) -> None:
     openalgo = make_openalgo(tmp_path / "newer", version="2.1.0.0")
-    release = make_plugin(tmp_path / "release")
-    line = ["install", str(openalgo), "--from", str(release), "--preview", "--yes"]
+    fill_in(openalgo)
+    line = ["install", str(openalgo), "--preview", "--yes"]
     result = CliRunner().invoke(main, line)
-    assert result.exit_code == 1
+    assert result.exit_code != 0
     assert "OpenAlgo 2.1.0.0" in result.output
     assert CliRunner().invoke(main, [*line, "--force"]).exit_code == 0

@@ -9,10 +9,18 @@ from dotenv import dotenv_values
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker._kit.errors import SettingError
-from broker._kit.openalgo.installer.env_file import edited, put_back, raw, repeated, values
+from broker._kit.errors import CorrectInput, SettingError
+from broker._kit.openalgo.installer.env_file import EnvFile
 from broker._kit.secret import Secret
-from broker.mstock.errors import InputException
+
+
+def edited(data: bytes, changes: dict[str, Secret]) -> bytes:
+    return EnvFile(data).edited(changes).data
+
+
+def put_back(data: bytes, original: bytes, *names: str) -> bytes:
+    return EnvFile(data).put_back(EnvFile(original), names).data
+
 
 NAMES = ("BROKER_API_KEY", "BROKER_API_SECRET", "REDIRECT_URL", "MSTOCK_API_TYPE")
 KEYS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=60).filter(
@@ -64,8 +72,7 @@ def test_the_values_are_set_and_no_other_is_touched(data: bytes, changes: dict[s
     except SettingError:
         return  # an open quote swallows what follows
     assert read(new) == {**read(data), **changes}
-    for name in changes:
-        new = put_back(new, data, name)
+    new = put_back(new, data, *changes)
     assert read(new) == read(data)
     lines_before = data.splitlines()
     assert [line for line in new.splitlines() if line.strip()] == [
@@ -75,7 +82,9 @@ def test_the_values_are_set_and_no_other_is_touched(data: bytes, changes: dict[s
 
 @given(data=files())
 def test_nothing_to_change_changes_nothing(data: bytes) -> None:
-    same = {name: Secret(value) for name, value in values(data).items() if "${" not in value}
+    same = {
+        name: Secret(value) for name, value in EnvFile(data).values.items() if "${" not in value
+    }
     assert edited(data, {}) == data
     assert edited(data, {name: same[name] for name in NAMES if name in same}) == data
 
@@ -89,18 +98,18 @@ def test_spacing_quotes_comments_and_line_ends_stay() -> None:
 def test_the_last_of_two_lines_counts() -> None:
     data = b"K=1\nK=2\n"
     assert edited(data, {"K": Secret("3")}) == b"K=1\nK='3'\n"
-    assert repeated(data) == ["K"]
+    assert EnvFile(data).repeated == ["K"]
 
 
 def test_a_name_that_was_not_there_is_taken_out_again() -> None:
     new = edited(b"\nA=1\n", {"K": Secret("v")})
-    assert raw(new, "K") == "'v'"
+    assert EnvFile(new).raw("K") == "'v'"
     assert put_back(new, b"\nA=1\n", "K") == b"\nA=1\n"
 
 
 @pytest.mark.parametrize("value", ["a${HOME}b", "two\nlines"])
 def test_a_value_that_no_file_can_hold_is_refused_and_not_shown(value: str) -> None:
-    with pytest.raises(InputException) as caught:
+    with pytest.raises(CorrectInput) as caught:
         edited(b"", {"K": Secret(value)})
     assert value not in str(caught.value)
 
@@ -114,7 +123,7 @@ def test_a_file_that_windows_has_marked_keeps_its_mark() -> None:
     data = b"\xef\xbb\xbf# OpenAlgo\r\nBROKER_API_KEY = 'old' # mine\r\n"
     new = edited(data, {"BROKER_API_KEY": Secret("MA1"), "MSTOCK_API_TYPE": Secret("A")})
     assert new == data.replace(b"old", b"MA1") + b"MSTOCK_API_TYPE = 'A'\r\n"
-    assert put_back(put_back(new, data, "BROKER_API_KEY"), data, "MSTOCK_API_TYPE") == data
+    assert put_back(new, data, "BROKER_API_KEY", "MSTOCK_API_TYPE") == data
 
 
 def test_another_encoding_is_told() -> None:

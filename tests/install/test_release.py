@@ -9,49 +9,43 @@ from pathlib import Path
 
 import pytest
 
-from broker._kit.errors import HostError
-from broker._kit.openalgo.installer import apply, findings, plan, plan_undo, undo
-from broker._kit.openalgo.installer.plugin_files import Package, own_folder, read_package
+from broker._kit.openalgo.installer.apply import apply
+from broker._kit.openalgo.installer.checks import host_checks
+from broker._kit.openalgo.installer.inspect import look
+from broker._kit.openalgo.installer.package import Package, read_package
+from broker._kit.openalgo.installer.plan import plan
 from broker._kit.secret import Secret
-from tests.install.tree import make_openalgo, snapshot, write_tree
+from broker.mstock.broker import MSTOCK
+from tests.install.tree import ROOT, install, make_openalgo, snapshot, take_out
 
-ROOT = Path(__file__).parents[2]
 HOME = os.environ.get("OPENALGO_HOME", "")
 _TOUCHED = ("app.py", ".sample.env", "broker", "blueprints", "websocket_proxy", "utils")
+FOLDERS = ("broker/mstock", "broker/_kit")
 
 
 @pytest.fixture(scope="module")
-def release(tmp_path_factory: pytest.TempPathFactory) -> Package:
-    """The plugin; with stand-ins for the doors that are still to be written."""
-    try:
-        return read_package(own_folder())
-    except HostError:
-        folder = tmp_path_factory.mktemp("release") / "mstock"
-        shutil.copytree(own_folder(), folder)
-        doors = {"streaming/mstock_adapter.py": "# a door\n", "web/host_app.py": "# a door\n"}
-        write_tree(
-            folder, {name: text for name, text in doors.items() if not (folder / name).exists()}
-        )
-        return read_package(folder)
+def release() -> Package:
+    return read_package(MSTOCK)
 
 
 def test_all_that_the_plugin_consists_of_is_copied_and_nothing_else(release: Package) -> None:
     done = subprocess.run(
-        ["git", "ls-files", "broker/mstock"], cwd=ROOT, capture_output=True, text=True, check=False
+        ["git", "ls-files", *FOLDERS], cwd=ROOT, capture_output=True, text=True, check=False
     )
     if done.returncode or not done.stdout:
         pytest.skip("not a git checkout")
-    tracked = {name.removeprefix("broker/mstock/") for name in done.stdout.split()}
-    assert tracked <= set(release.files)
+    tracked = {name.removeprefix("broker/") for name in done.stdout.split()}
+    there = {name for name in tracked if (ROOT / "broker" / name).exists()}
+    assert there <= set(release.files)
     assert not [name for name in release.files if "__pycache__" in name or name.endswith(".pyc")]
 
 
 def test_it_goes_in_and_out(release: Package, tmp_path: Path) -> None:
     openalgo = make_openalgo(tmp_path / "openalgo")
     before = snapshot(openalgo)
-    apply(plan(openalgo, package=release))
-    assert {one.name: one.ok for one in findings(openalgo)}["plugin"]
-    undo(plan_undo(openalgo))
+    install(openalgo, release)
+    assert {one.name: one.ok for one in host_checks(MSTOCK, openalgo)}["plugin"]
+    assert take_out(openalgo) == ()
     assert snapshot(openalgo) == before
 
 
@@ -78,12 +72,12 @@ def test_a_real_openalgo(release: Package, tmp_path: Path, crlf: bool) -> None:
         "BROKER_API_SECRET": Secret("k" * 20 + "=="),
         "REDIRECT_URL": Secret("http://127.0.0.1:5000/mstock/callback"),
     }
-    wanted = plan(openalgo, package=release, changes=changes)
+    wanted = plan(MSTOCK, look(MSTOCK, openalgo), package=release, changes=changes)
     added = [line for line in wanted.diff.splitlines()[2:] if line[0] in "+-"]
     assert len(added) == 8
     apply(wanted)
-    wrong = [one for one in findings(openalgo) if not one.ok and one.name != "Python"]
+    wrong = [one for one in host_checks(MSTOCK, openalgo) if not one.ok and one.name != "Python"]
     assert wrong == []
     assert compile((openalgo / "app.py").read_bytes(), "app.py", "exec")
-    undo(plan_undo(openalgo))
+    assert take_out(openalgo) == ()
     assert snapshot(openalgo) == before

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
 import sys
 from pathlib import Path
 
+from broker._kit.openalgo.installer.apply import apply, undo
+from broker._kit.openalgo.installer.inspect import look
+from broker._kit.openalgo.installer.package import Package
+from broker._kit.openalgo.installer.plan import plan, plan_undo
+from broker._kit.secret import Secret
+from broker.mstock.broker import MSTOCK
+
+ROOT = Path(__file__).parents[2]
 APP = """\
 from flask import Flask
 
@@ -40,34 +49,75 @@ VALID_BROKERS = 'angel,mstock,zerodha'
 APP_KEY = 'not to be lost'
 FLASK_PORT = '{port}'
 """
+# As OpenAlgo's own: an adapter that imports its plugin, and a package without an `__init__`.
 SHIPPED = {
     "__init__.py": "",
     "plugin.json": '{"Version": "their own", "supported_exchanges": ["NSE"]}\n',
     "api/__init__.py": "",
     "api/auth_api.py": "# theirs\n",
     "api/funds.py": "# theirs\n",
-    "api/data.py": "# theirs alone\n",
-    "streaming/mstock_adapter.py": "# theirs\n",
+    "api/data.py": "from broker.mstock.mapping.their_mapping import MAP\n",
+    "mapping/their_mapping.py": "MAP = {}\n",
+    "streaming/__init__.py": "",
+    "streaming/their_symbols.py": "SYMBOLS = ()\n",
+    "streaming/mstock_adapter.py": (
+        "from broker.mstock.api.data import MAP\n"
+        "from .their_symbols import SYMBOLS\n\n\n"
+        "class MstockWebSocketAdapter:\n    pass\n"
+    ),
     "notes.md": "theirs\n",
 }
+
+
+def _real(*names: str) -> dict[str, str]:
+    return {name: (ROOT / "broker" / name).read_text("utf-8") for name in names}
+
+
 OURS = {
-    "__init__.py": '"""Ours."""\n',
-    "plugin.json": '{"Version": "9.9", "supported_exchanges": ["NSE", "BSE"]}\n',
-    "api/__init__.py": "",
-    "api/auth_api.py": "# ours\n",
-    "api/funds.py": "# ours\n",
-    "streaming/__init__.py": "",
-    "streaming/mstock_adapter.py": "# ours\n",
-    "web/host_app.py": "# ours\n",
-    "web/templates/mstock/page.html": "<p>ours</p>\n",
+    # Those that OpenAlgo's start may meet are the real ones.
+    **_real(
+        "mstock/__init__.py",
+        "mstock/openalgo.py",
+        "mstock/without_kit.py",
+        "mstock/api/__init__.py",
+        "mstock/mapping/__init__.py",
+        "mstock/streaming/__init__.py",
+        "mstock/streaming/mstock_adapter.py",
+        "_kit/__init__.py",
+    ),
+    "mstock/plugin.json": '{"Version": "9.9", "supported_exchanges": ["NSE", "BSE"]}\n',
+    "mstock/api/auth_api.py": "# ours\n",
+    "mstock/api/funds.py": "# ours\n",
+    "mstock/broker.py": "MSTOCK = None\n",
+    "mstock/not_implemented.py": "STREAMING = 'Not built.'\n",
+    "_kit/openalgo/__init__.py": "",
+    "_kit/openalgo/register.py": "def register(broker, app):\n    app.opened = True\n",
+    "_kit/web/templates/page.html": "<p>ours</p>\n",
 }
 NOT_TO_COPY = {
-    "__pycache__/x.cpython-312.pyc": "x",
-    "api/__pycache__/y.cpython-312.pyc": "y",
-    "tests/test_x.py": "",
-    ".secret/notes.py": "",
-    "README.md": "",
+    "mstock/__pycache__/x.cpython-312.pyc": "x",
+    "_kit/web/__pycache__/y.cpython-312.pyc": "y",
+    "_kit/tests/test_x.py": "",
+    "mstock/.secret/notes.py": "",
+    "mstock/README.md": "",
 }
+STARTS = """
+import sys, textwrap
+from types import SimpleNamespace
+sys.dont_write_bytecode = True
+sys.path.insert(0, sys.argv[1])
+from broker.mstock.streaming.mstock_adapter import MstockWebSocketAdapter
+block, inside = [], False
+for line in open(sys.argv[1] + "/app.py", encoding="utf-8"):
+    inside = inside or ">>> mStock" in line
+    if inside:
+        block.append(line)
+    inside = inside and "<<< mStock" not in line
+logger = SimpleNamespace(exception=print, error=print)
+app = SimpleNamespace(logger=logger, opened=False)
+exec(textwrap.dedent("".join(block)), {"app": app})
+print("opened" if app.opened else "closed" if not block else "guarded")
+"""
 
 
 def write_tree(folder: Path, files: dict[str, str]) -> Path:
@@ -101,12 +151,48 @@ def make_openalgo(
     if sys.platform != "win32":
         (folder / "app.py").chmod(0o640)
         (folder / "broker/mstock/api/funds.py").chmod(0o755)
+        (folder / "broker/mstock/streaming/mstock_adapter.py").chmod(0o664)
+        (folder / "broker/mstock/mapping").chmod(0o775)
     return folder
 
 
 def make_plugin(folder: Path, **changed: str) -> Path:
     """A copy of the plugin to install; `changed` are other files' texts by name."""
     return write_tree(folder, {**OURS, **NOT_TO_COPY, **changed})
+
+
+def install(
+    openalgo: Path,
+    package: Package,
+    changes: dict[str, Secret] | None = None,
+    *,
+    patch: bool = True,
+    force: bool = False,
+) -> None:
+    host = look(MSTOCK, openalgo)
+    apply(plan(MSTOCK, host, package=package, changes=changes, patch=patch, force=force))
+
+
+def take_out(openalgo: Path, *, force: bool = False) -> tuple[str, ...]:
+    """Uninstall; what was left."""
+    wanted = plan_undo(MSTOCK, look(MSTOCK, openalgo), force=force)
+    undo(wanted)
+    return wanted.left
+
+
+def start(openalgo: Path) -> str:
+    """What OpenAlgo does at its start: import the adapter, run the block in app.py.
+
+    "opened" when our pages are opened, "guarded" when the block only logs, "closed" without it.
+    """
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", STARTS, str(openalgo)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()[-1]
 
 
 def snapshot(folder: Path) -> dict[str, tuple[int, bytes]]:
@@ -128,3 +214,9 @@ def texts(folder: Path) -> dict[str, str]:
         for path in folder.rglob("*")
         if path.is_file()
     }
+
+
+def plugin_texts(openalgo: Path) -> dict[str, str]:
+    """The files of both folders, by their path below `broker/`."""
+    found = texts(openalgo / "broker")
+    return {n: text for n, text in found.items() if n.split("/")[0] in ("mstock", "_kit")}

@@ -39,7 +39,9 @@ def install(package: str) -> Path:
     return folder
 
 
-def walk(simulator: Simulator, api_type: str, way: str, folder: Path) -> dict[str, Any]:
+def walk(
+    simulator: Simulator, api_type: str, way: str, folder: Path, script: str = "walk.py"
+) -> dict[str, Any]:
     """What each step of the client's walk came to, by name."""
     account = simulator.demo
     account.totp_enabled = way == "totp"
@@ -50,7 +52,7 @@ def walk(simulator: Simulator, api_type: str, way: str, folder: Path) -> dict[st
         "api_key": account.api_key_a if api_type == "A" else account.api_key_b,
     }
     process = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("walk.py")), api_type, way],
+        [sys.executable, str(Path(__file__).with_name(script)), api_type, way],
         cwd=folder,  # the client writes its log, secrets and all, where it stands
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(install(PACKAGES[api_type]))},
         stdin=subprocess.PIPE,

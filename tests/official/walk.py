@@ -25,7 +25,8 @@ def answer_of(call: Any, *args: Any) -> dict[str, Any]:
     return {"http": response.status_code, "body": response.json()}
 
 
-def main(api_type: str, way: str) -> None:
+def logged_in(api_type: str, way: str) -> Any:
+    """A client that has logged in, with the code that it asked for."""
     given = json.loads(sys.stdin.readline())
     if api_type == "A":
         from tradingapi_a.mconnect import MConnect as Client
@@ -51,6 +52,11 @@ def main(api_type: str, way: str) -> None:
         step = client.verify_totp if way == "totp" else client.generate_session
         second = answer_of(step, key, ticket, code)
     tell({"second": second})
+    return client
+
+
+def main(api_type: str, way: str) -> None:
+    client = logged_in(api_type, way)
     tell({"funds": answer_of(client.get_fund_summary)})
     tell({"logout": answer_of(client.logout)})
     tell({"after": answer_of(client.get_fund_summary)})

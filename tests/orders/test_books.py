@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from broker.mstock.errors import DataException
 from broker.mstock.mapping import order_data, vocabulary
-from broker.mstock.mapping.orders import orders, trades
+from broker.mstock.mapping.orders import order_update, orders, trades
 from broker.mstock.mapping.positions import holding_rows, position_rows, positions
 from broker.mstock.mapping.refusals import readable_refusal
 
@@ -373,3 +374,36 @@ def test_holdings_find_their_symbol_by_token_and_reckon_their_profit() -> None:
 )
 def test_a_refusal_in_one_sentence(text: str, expected: str) -> None:
     assert readable_refusal(text) == expected
+
+
+class TestUpdates:
+    def test_type_a(self) -> None:
+        row = A_ORDER | {"price": 0, "status": "Traded", "filled_quantity": 10}
+        found = order_update(json.dumps({"type": "order", "data": row}))
+        assert found is not None
+        assert (found.order_id, found.status, found.filled_quantity) == (
+            "1151240930103",
+            "complete",
+            10,
+        )
+
+    def test_type_b(self) -> None:
+        found = order_update(json.dumps({"order_status": "order", "orderData": B_ORDER}))
+        assert found is not None
+        assert (found.order_id, found.exchange) == ("1142241106106", "NFO")
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "",
+            "hello",
+            "3",
+            "[]",
+            '{"type":"login","status":"success"}',
+            '{"type":"trade","data":{}}',
+            '{"type":"order","data":{"order_id":"1"}}',
+            '{"type":"order","data":null}',
+        ],
+    )
+    def test_any_other_text_is_none(self, text: str) -> None:
+        assert order_update(text) is None

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from broker._kit.sessions.auto_login import AutoLogin
+from broker.mstock.broker import MSTOCK
 from proofs import Broken, accounts, kills
 from proofs.__main__ import main, markdown
 from proofs.renewer import configs
@@ -43,9 +44,9 @@ def test_a_lost_write_is_noticed(
 
 
 def test_a_second_login_is_noticed(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'mstock.db'}"
+    url = f"sqlite:///{tmp_path / 'sessions.db'}"
     with accounts._stage(url, str(tmp_path / "home"), 2) as stage:
-        auto = AutoLogin(stage.store, configs(stage.store), stage.clock)
+        auto = AutoLogin(MSTOCK, stage.store, configs(stage.store), stage.clock)
         with pytest.raises(Broken, match="not logged in"):
             accounts._judged(QUIET, stage, 0, [], 0)
         assert len(auto.tick()) == 2

@@ -11,16 +11,16 @@ import pytest
 
 from broker._kit.secret import Secret
 from broker._kit.sessions.encryption import key_for
-from broker._kit.sessions.file_store import FileStore
 from broker._kit.sessions.sql_store import SqlStore
 from broker._kit.sessions.store import MemoryStore, Store
 from broker._kit.settings import Account
+from broker.mstock.broker import MSTOCK
 from broker.mstock.settings import REST_URL
 from proofs.postgres import NoPostgreSQL, postgresql
 from tests.support.auto import Stage, staged
 
 _ENV = dict(os.environ)  # as it was before any test took our settings out of it
-_TABLES = "mstock_vault, mstock_kept, mstock_leases"
+_TABLES = "broker_key, broker_records, broker_leases"
 
 ALICE = Account(REST_URL, "B", "MA0000001")
 BOB = Account(REST_URL, "B", "MA0000002")
@@ -52,19 +52,15 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
-@pytest.fixture
-def file_store(home: Path) -> FileStore:
-    return FileStore(str(home), key_for(str(home), "vault", False))
-
-
-def sql_store(url: str, home: Path) -> SqlStore:
-    return SqlStore(Secret(url), str(home), key_for(str(home), "database", False))
+def sql_store(home: Path, url: str = "") -> SqlStore:
+    """A store as another program would open it; without `url` the default one."""
+    return SqlStore(MSTOCK, str(home), key_for(str(home), False), Secret(url) if url else None)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def sql_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def sql_url(request: pytest.FixtureRequest) -> str:
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'mstock.db'}"
+        return ""
     return str(request.getfixturevalue("postgres_url"))
 
 
@@ -74,7 +70,7 @@ def open_sql(sql_url: str, home: Path) -> Iterator[Callable[[Path], SqlStore]]:
     opened: list[SqlStore] = []
 
     def open_it(folder: Path = home) -> SqlStore:
-        opened.append(sql_store(sql_url, folder))
+        opened.append(sql_store(folder, sql_url))
         return opened[-1]
 
     yield open_it
@@ -85,19 +81,14 @@ def open_sql(sql_url: str, home: Path) -> Iterator[Callable[[Path], SqlStore]]:
 def store_opener(strategy: str, request: pytest.FixtureRequest) -> Opener:
     """What opens a strategy's place: as another program would, except for the memory."""
     if strategy == "memory":
-        only = MemoryStore()
+        only = MemoryStore(MSTOCK)
         return lambda: only
     home = request.getfixturevalue("home")
-    if strategy == "file":
-        return lambda: FileStore(str(home), key_for(str(home), "vault", False))
-    if strategy == "postgresql":
-        url = str(request.getfixturevalue("postgres_url"))
-    else:
-        url = f"sqlite:///{home.parent / 'mstock.db'}"
-    return lambda: sql_store(url, home)
+    url = str(request.getfixturevalue("postgres_url")) if strategy == "postgresql" else ""
+    return lambda: sql_store(home, url)
 
 
-@pytest.fixture(params=["memory", "file", "sqlite", "postgresql"])
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
 def open_again(request: pytest.FixtureRequest) -> Iterator[Opener]:
     opened: list[Store] = []
     open_it = store_opener(request.param, request)

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
+from collections.abc import Iterator
 from datetime import date
+from typing import Any
 
 import pytest
 
+from broker._kit.broker import Broker, BrokerSettings
+from broker._kit.errors import CorrectInput
 from broker._kit.secret import Secret
 from broker._kit.sessions import daily_login
-from broker._kit.sessions.daily_login import RenewalState
-from broker._kit.sessions.serialization import to_json
-from broker._kit.sessions.store import Item
-from broker._kit.sessions.stored_session import LoginMethod, load_session, save_session
-from broker._kit.sessions.totp_login import longest_login
-from broker.mstock.errors import (
-    InputException,
+from broker._kit.sessions.record import AccountRecord, AutoLoginState
+from broker._kit.sessions.store import MemoryStore
+from broker._kit.sessions.stored_session import (
+    LoginMethod,
+    delete_session,
+    load_session,
+    save_session,
 )
+from broker._kit.sessions.totp_login import longest_login
+from broker._kit.settings import Account
+from broker.mstock.broker import MSTOCK
 from proofs import month
 from tests.support.auto import Stage, at, staged
 
@@ -24,6 +33,59 @@ LOGIN, TOTP = "connect/login", "session/verifytotp"
 
 class Killed(BaseException):
     """The process is killed at this place."""
+
+
+TOUCHES = 7  # of the store, by a tick that logs in
+
+
+class DoomedStore(MemoryStore):
+    """Notes what is asked of it, and kills the process before or after it has done so."""
+
+    is_dead = False
+    _doom: tuple[int, bool] | None = None
+
+    def __init__(self, broker: Broker) -> None:
+        super().__init__(broker)
+        self.touches: list[str] = []
+
+    def doom(self, nth: int, is_done: bool) -> None:
+        self.touches.clear()
+        self._doom = (nth, is_done)
+
+    @contextlib.contextmanager
+    def touched(self, name: str) -> Iterator[None]:
+        self.touches.append(name)
+        now = self._doom is not None and len(self.touches) == self._doom[0]
+        if self.is_dead or (now and self._doom and not self._doom[1]):
+            self.is_dead = True
+            raise Killed
+        yield
+        if now:
+            self.is_dead = True
+            raise Killed
+
+    def load(self, account: Account) -> AccountRecord:
+        with self.touched("load"):
+            return super().load(account)
+
+    @contextlib.contextmanager
+    def update(self, account: Account) -> Iterator[AccountRecord]:
+        with self.touched("update"), self._lock:
+            record = MemoryStore.load(self, account)
+            yield record
+            self._records[account] = record
+
+    def accounts(self) -> list[Account]:
+        with self.touched("accounts"):
+            return super().accounts()
+
+    def acquire_lease(self, *given: Any) -> bool:
+        with self.touched("acquire_lease"):
+            return super().acquire_lease(*given)
+
+    def release_lease(self, *given: Any) -> None:
+        with self.touched("release_lease"):
+            super().release_lease(*given)
 
 
 class TestSwitching:
@@ -60,7 +122,7 @@ class TestSwitching:
     def test_what_cannot_work_is_refused_by_name_and_not_kept(
         self, stage: Stage, password: str, secret: str, accepted: bool, words: str
     ) -> None:
-        with pytest.raises(InputException, match=words) as caught:
+        with pytest.raises(CorrectInput, match=words) as caught:
             stage.auto.enable(stage.config, Secret(password), Secret(secret), accepted=accepted)
         assert caught.value.next_step
         assert stage.store.accounts() == []
@@ -76,8 +138,8 @@ class TestSwitching:
         assert len(removed) == 2
         assert "password of MA" in removed[0]
         assert "TOTP secret of MA" in removed[1]
-        assert stage.store.get(stage.account, Item.PASSWORD) is None
-        assert stage.store.get(stage.account, Item.TOTP_SECRET) is None
+        record = stage.store.load(stage.account)
+        assert (record.password, record.totp_secret) == (None, None)
         assert stage.tick_until("09:30") == []
         assert stage.auto.disable(stage.account) == []
         assert not stage.auto.status(stage.account).enabled
@@ -94,13 +156,16 @@ class TestSwitching:
 class TestAMorning:
     @pytest.mark.parametrize("api_type", ["A", "B"])
     @pytest.mark.parametrize("revision", ["older", "newer"])
-    def test_logs_in_once_and_keeps_the_token(self, api_type: str, revision: str) -> None:
+    def test_logs_in_once_and_stores_the_token(
+        self, api_type: str, revision: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO)
         with staged(api_type, revision=revision) as stage:
             stage.enable()
             assert stage.tick_until("15:00", every=120) == ["done"]
             kept = load_session(stage.store, stage.account, stage.time.now())
             assert kept is not None
-            assert kept.how is LoginMethod.AUTO
+            assert kept.method is LoginMethod.AUTO
             assert kept.token.reveal() == stage.box.sessions[0].token
             assert (stage.calls(LOGIN), stage.calls(TOTP)) == (1, 1)
             status = stage.auto.status(stage.account)
@@ -108,7 +173,7 @@ class TestAMorning:
             assert status.last.result == "done"
             assert status.next_at == at("08:35", date(2026, 11, 25))  # Tuesday is a holiday
             assert "Wednesday, 25 November" in status.next_words
-            assert len(stage.audit) == 1
+            assert caplog.text.count("auto-login of MA") == 1
 
     def test_both_calls_go_out_on_one_connection(self, stage: Stage) -> None:
         stage.enable()
@@ -120,7 +185,7 @@ class TestAMorning:
         stage.enable()
         save_session(stage.store, stage.account, Secret("a.b.c"), stage.time.now(), LoginMethod.OTP)
         assert stage.tick_until("09:00") == []
-        stage.store.delete(stage.account, Item.TOKEN)  # the user logs out
+        delete_session(stage.store, stage.account)  # the user logs out
         assert stage.tick_until("15:00") == []
         assert len(stage.box.journal) == 0
 
@@ -237,7 +302,7 @@ class TestCrashes:
     ) -> None:
         stage.enable()
         method = {LOGIN: "login", TOTP: "verify_totp"}[route]
-        original = getattr(month.fresh_client(stage.config), method)
+        original = getattr(month.login_client(stage.config), method)
 
         def killed(*args: object) -> object:
             original(*args)
@@ -259,32 +324,77 @@ class TestCrashes:
         assert "in the middle of a login" in status.notice
         assert status.next_at == at("08:35", date(2026, 11, 25))
 
-    def test_a_crash_after_the_token_was_kept_is_no_loss(
+    def test_a_crash_after_the_host_took_the_token_is_no_loss(
         self, stage: Stage, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        stage.enable()
+        def save(config: BrokerSettings, token: Secret) -> None:
+            save_session(stage.store, config.account, token, stage.time.now(), LoginMethod.AUTO)
 
         def killed(*_args: object) -> None:
             raise Killed
 
+        stage.auto = stage.started(on_login=save)
+        stage.enable()
         with monkeypatch.context() as patch:
-            patch.setattr("broker._kit.sessions.daily_login.concluded", killed)
+            patch.setattr("broker._kit.sessions.daily_login.attempt_finished", killed)
             with pytest.raises(Killed):
                 stage.tick_until("08:36")
-        stage.auto = stage.started()
+        stage.auto = stage.started(on_login=save)
         assert stage.tick_until("09:00") == []
         status = stage.auto.status(stage.account)
         assert status.last is not None
         assert (status.last.result, status.notice, stage.notices) == ("done", "", [])
 
+    @pytest.mark.parametrize("is_done", [False, True], ids=["before", "after"])
+    @pytest.mark.parametrize("nth", range(1, 9))
+    def test_killed_at_any_touch_of_the_store_nothing_is_sent_twice(
+        self, nth: int, is_done: bool
+    ) -> None:
+        store = DoomedStore(MSTOCK)
+        with staged(store=store) as stage:
+            stage.enable()
+            stage.time.until(at("08:35"))
+            store.doom(nth, is_done)
+            with contextlib.suppress(Killed):
+                stage.auto.tick()
+            assert store.is_dead is (nth <= TOUCHES)
+            store.is_dead = False
+            store.doom(0, is_done)
+            stage.auto = stage.started()
+            stage.tick_until("15:00")
+            assert stage.calls(LOGIN) <= 1
+            assert len(stage.box.demo.used_totp_steps) == stage.calls(TOTP)
+            status = stage.auto.status(stage.account)
+            assert status.last is not None
+            kept = load_session(stage.store, stage.account, stage.time.now())
+            assert (status.last.result == "done") is (kept is not None)
+
+    def test_a_tick_reads_once_and_writes_once_for_each_change(self) -> None:
+        store = DoomedStore(MSTOCK)
+        with staged(store=store) as stage:
+            stage.enable()
+            store.touches.clear()
+            assert stage.tick_until("08:34") == []
+            assert set(store.touches) == {"accounts", "load"}
+            store.touches.clear()
+            stage.time.until(at("08:35"))
+            assert [attempt.result for attempt in stage.auto.tick()] == ["done"]
+            # The look; under the lease the start, the code, the session with the outcome.
+            assert store.touches == [
+                *("accounts", "load", "acquire_lease", "update", "update", "update"),
+                "release_lease",
+            ]
+            assert len(store.touches) == TOUCHES
+
     def test_a_killed_process_leaves_a_lease_that_ends_by_itself(self, stage: Stage) -> None:
         stage.enable()
         stage.time.until(at("08:35"))
-        assert stage.store.lease(
+        assert stage.store.acquire_lease(
             stage.account, "killed", stage.time.now(), longest_login(stage.config.timeouts)
         )
-        record = to_json(daily_login.begun(RenewalState(enabled=True), stage.time.now()))
-        stage.store.set(stage.account, Item.RENEWAL, Secret(record))
+        with stage.store.update(stage.account) as record:
+            on = AutoLoginState(enabled=True)
+            record.auto_login = daily_login.attempt_started(on, stage.time.now())
         assert stage.tick_until("08:37") == []
         assert stage.notices == []  # it may still be at work
         assert stage.tick_until("15:00") == []

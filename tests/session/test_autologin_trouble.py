@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import logging
 import threading
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import date, timedelta
 
 import pytest
-from apscheduler.triggers import interval
 
-from broker._kit.clock import IST, SYSTEM_CLOCK
-from broker._kit.errors import StoreError
-from broker._kit.secret import Secret
+from broker._kit.clock import IST
+from broker._kit.errors import CorrectInput, StoreError
 from broker._kit.sessions.auto_login import start_ticking
-from broker._kit.sessions.store import Item, MemoryStore
+from broker._kit.sessions.record import AccountRecord, to_json
+from broker._kit.sessions.store import MemoryStore
 from broker._kit.settings import Account
-from broker.mstock.errors import InputException
+from broker.mstock.broker import MSTOCK
 from proofs import Broken, month
 from tests.support.auto import FRIDAY, MONDAY, Stage, at, staged
 from tests.support.leaks import Leaks
@@ -28,13 +27,9 @@ class BrokenStore(MemoryStore):
 
     is_broken = False
 
-    def get(self, account: Account, name: Item) -> Secret | None:
+    def load(self, account: Account) -> AccountRecord:
         self._check()
-        return super().get(account, name)
-
-    def set(self, account: Account, name: Item, value: Secret) -> None:
-        self._check()
-        super().set(account, name, value)
+        return super().load(account)
 
     def _check(self) -> None:
         if self.is_broken:
@@ -43,7 +38,7 @@ class BrokenStore(MemoryStore):
 
 class TestTrouble:
     def test_a_vault_that_cannot_be_read_is_told_once_and_nothing_is_sent(self) -> None:
-        store = BrokenStore()
+        store = BrokenStore(MSTOCK)
         with staged(store=store) as stage:
             stage.enable()
             store.is_broken = True
@@ -59,7 +54,7 @@ class TestTrouble:
     def test_a_vault_that_breaks_in_the_middle_ends_the_login_before_the_code_goes_out(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        store = BrokenStore()
+        store = BrokenStore(MSTOCK)
         with staged(store=store) as stage:
             stage.enable()
             stage.time.until(at("08:34"))
@@ -69,29 +64,18 @@ class TestTrouble:
                 store._check()
 
             with monkeypatch.context() as patch:
-                patch.setattr("broker._kit.sessions.daily_login.stepped", breaks)
+                patch.setattr("broker._kit.sessions.daily_login.code_sent", breaks)
                 assert stage.tick_until("08:36") == []
             assert (stage.calls(LOGIN), stage.calls(TOTP)) == (1, 0)
             store.is_broken = False
             assert stage.tick_until("15:00") == []  # how it ended was not kept
             assert stage.calls(LOGIN) == 1
 
-    def test_a_record_that_makes_no_sense_stops_logins_until_switched_on_again(
-        self, stage: Stage
-    ) -> None:
-        stage.enable()
-        stage.store.set(stage.account, Item.RENEWAL, Secret('{"enabled": "yes"}'))
-        assert stage.tick_until("09:30") == []
-        assert "Switch auto-login off and on again" in stage.auto.status(stage.account).notice
-        assert len(stage.notices) == 1
-        stage.enable()
-        assert stage.auto.status(stage.account).notice == ""
-
     def test_a_listener_that_fails_stops_nothing(self, stage: Stage) -> None:
         def fails(_what: object) -> None:
             raise ValueError("no")
 
-        stage.auto = stage.started(tell=fails, audit=fails)
+        stage.auto = stage.started(tell=fails)
         stage.enable("Simulated-0")
         assert stage.tick_until("09:30") == ["refused"]
 
@@ -110,19 +94,32 @@ class TestTrouble:
         leaks.hide("token", stage.box.sessions[0].token)
         demo.password = "Simulated-2"
         leaks.hide("new password", demo.password)
-        with pytest.raises(InputException) as caught:
+        with pytest.raises(CorrectInput) as caught:
             stage.auto.test(stage.config)
         leaks.show_error("test", caught.value)
         leaks.show("status", stage.auto.status(stage.account))
         leaks.show("auto", vars(stage.auto))
-        leaks.show("audit", stage.audit)
         leaks.show("notices", stage.notices)
-        record = stage.store.get(stage.account, Item.RENEWAL)
-        assert record is not None
-        leaks.show("record", record.reveal())
+        state = stage.store.load(stage.account).auto_login
+        leaks.show("state", to_json(AccountRecord(auto_login=state)))
         leaks.show("log", caplog.text)
         assert "auto-login of MA" in caplog.text
         assert leaks.found() == []
+
+    @pytest.mark.parametrize(
+        ("seconds", "words"),
+        [(40, "40 s ahead of mStock's"), (-95, "95 s behind mStock's"), (20, "")],
+    )
+    def test_a_clock_that_is_wrong_is_named(
+        self, stage: Stage, seconds: int, words: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        stage.time.error = timedelta(seconds=seconds)
+        stage.enable()
+        assert stage.tick_until("08:40") == ["done"]
+        notice = stage.auto.status(stage.account).notice
+        assert words in notice
+        assert bool(notice) is bool(words)
+        assert ("This computer's clock" in caplog.text) is bool(words)
 
     def test_the_end_of_the_table_of_holidays_is_told_in_time(self, stage: Stage) -> None:
         assert stage.auto.status(stage.account).calendar_words == ""
@@ -152,22 +149,6 @@ class TestTicking:
         ticks = auto.ticks
         assert not threading.Event().wait(0.2)
         assert auto.ticks == ticks
-
-    def test_goes_on_when_a_clock_that_was_a_day_ahead_is_put_right(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        class DayAhead(datetime):
-            @classmethod
-            def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
-                return SYSTEM_CLOCK.now().astimezone(tz) + timedelta(days=1)
-
-        # The first tick is reckoned by the wrong clock; all that follows looks at the right one.
-        monkeypatch.setattr(interval, "datetime", DayAhead)
-        auto = Ticked()
-        stop = start_ticking(auto, every=0.05)
-        came = auto.came.wait(5)
-        stop()
-        assert came
 
 
 def test_a_fortnight_of_the_simulated_month() -> None:

@@ -34,7 +34,6 @@ def test_2026_has_the_exchanges_holidays_and_two_sundays() -> None:
         *("05-28", "06-26", "09-14", "10-02", "10-20", "11-10", "11-24", "12-25"),
     ]
     assert open_weekends == [SUNDAY_BUDGET, MUHURAT]
-    assert all(calendar.name(day) for day in closed + open_weekends)
     assert calendar.ends == date(2026, 12, 31)
 
 
@@ -55,7 +54,6 @@ def test_the_hours_of_a_day(day: date, opens: time | None, closes: time | None) 
 
 def test_a_year_that_is_not_announced_has_its_weekdays() -> None:
     calendar = load_calendar()
-    assert not calendar.covers(date(2027, 1, 1))
     assert calendar.is_trading_day(date(2027, 1, 26))
     assert not calendar.is_trading_day(date(2027, 1, 30))
     assert calendar.opening(date(2027, 1, 26)) == time(9, 15)

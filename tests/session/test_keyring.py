@@ -10,9 +10,10 @@ import pytest
 
 from broker._kit.errors import StoreError
 from broker._kit.secret import Secret
-from broker._kit.sessions.store import Item, Store
+from broker._kit.sessions.store import Store
 from broker._kit.sessions.store_factory import open_store
 from broker._kit.settings import ServiceSettings
+from broker.mstock.broker import MSTOCK
 from tests.session.conftest import ALICE
 from tests.support.leaks import Leaks
 
@@ -42,24 +43,28 @@ def keyring(monkeypatch: pytest.MonkeyPatch) -> Keyring:
     return keyring
 
 
-@pytest.fixture(params=["file", "sqlite"])
-def store(request: pytest.FixtureRequest, home: Path) -> Store:
-    url = Secret(f"sqlite:///{home.parent / 'mstock.db'}") if request.param == "sqlite" else None
+@pytest.fixture
+def store(home: Path) -> Store:
     open_store.cache_clear()
-    return open_store(ServiceSettings(str(home), uses_keyring=True, store_url=url))
+    return open_store(MSTOCK, ServiceSettings(str(home), uses_keyring=True))
+
+
+def set_password(store: Store) -> None:
+    with store.update(ALICE) as record:
+        record.password = PASSWORD
 
 
 def test_the_key_is_in_the_keyring_and_in_no_file(
     keyring: Keyring, store: Store, home: Path
 ) -> None:
-    store.set(ALICE, Item.PASSWORD, PASSWORD)
-    assert store.get(ALICE, Item.PASSWORD) == PASSWORD
+    set_password(store)
+    assert store.load(ALICE).password == PASSWORD
     [((service, name), key)] = keyring.kept.items()
-    assert service == "mstock-openalgo"
+    assert service == "openalgo-brokers"
     assert name.endswith(str(home))
     assert not list(home.glob("*.key"))
     removed = store.erase()
-    assert f"keyring (mstock-openalgo, {name})" in removed[-1]
+    assert f"keyring (openalgo-brokers, {name})" in removed[-1]
     assert not keyring.kept
     leaks = Leaks()
     leaks.hide("key", key.split()[-1])
@@ -68,10 +73,10 @@ def test_the_key_is_in_the_keyring_and_in_no_file(
 
 
 def test_a_key_that_left_the_keyring_is_not_made_anew(keyring: Keyring, store: Store) -> None:
-    store.set(ALICE, Item.PASSWORD, PASSWORD)
+    set_password(store)
     keyring.kept.clear()
-    with pytest.raises(StoreError, match=r"missing.*BROKER_KEYRING"):
-        store.set(ALICE, Item.PASSWORD, PASSWORD)
+    with pytest.raises(StoreError, match=r"but not.*BROKER_KEYRING"):
+        set_password(store)
     assert not keyring.kept
 
 
@@ -80,13 +85,13 @@ def test_a_keyring_that_keeps_nothing_is_noticed(
 ) -> None:
     monkeypatch.setattr(keyring, "set_password", lambda *_given: None)
     with pytest.raises(StoreError, match="did not keep the key"):
-        store.set(ALICE, Item.PASSWORD, PASSWORD)
+        set_password(store)
 
 
 def test_not_installed(monkeypatch: pytest.MonkeyPatch, store: Store) -> None:
     monkeypatch.setitem(sys.modules, "keyring", None)
     with pytest.raises(StoreError, match="pip install keyring"):
-        store.set(ALICE, Item.PASSWORD, PASSWORD)
+        set_password(store)
 
 
 def test_without_a_desktop(monkeypatch: pytest.MonkeyPatch, store: Store) -> None:
@@ -102,12 +107,12 @@ def test_without_a_desktop(monkeypatch: pytest.MonkeyPatch, store: Store) -> Non
     broken = SimpleNamespace(get_password=fail, set_password=fail, delete_password=fail)
     monkeypatch.setitem(sys.modules, "keyring", broken)
     with pytest.raises(StoreError, match=r"NoKeyringError.*BROKER_KEYRING=0"):
-        store.set(ALICE, Item.PASSWORD, PASSWORD)
+        set_password(store)
     assert asked
 
 
 def test_a_folders_keys_do_not_meet(keyring: Keyring, tmp_path: Path) -> None:
     for folder in ("a", "b"):
-        store = open_store(ServiceSettings(str(tmp_path / folder), uses_keyring=True))
-        store.set(ALICE, Item.PASSWORD, PASSWORD)
+        store = open_store(MSTOCK, ServiceSettings(str(tmp_path / folder), uses_keyring=True))
+        set_password(store)
     assert len(set(keyring.kept.values())) == 2

@@ -17,6 +17,7 @@ from broker._kit.secret import Secret
 from broker._kit.sessions import notices
 from broker._kit.sessions.notices import Notice, teller
 from broker._kit.settings import Account, ServiceSettings
+from broker.mstock.broker import MSTOCK
 from broker.mstock.settings import REST_URL
 from broker.mstock.terms import TERMS
 from tests.support.auto import at
@@ -75,18 +76,18 @@ def ear() -> Iterator[Ear]:
     ear.close()
 
 
-def upkeep(**more: Any) -> ServiceSettings:
+def service_settings(**more: Any) -> ServiceSettings:
     return ServiceSettings(home="/nowhere", **more)
 
 
 def test_without_an_address_only_the_log_is_told(caplog: pytest.LogCaptureFixture) -> None:
-    teller(upkeep())(NOTICE)
+    teller(MSTOCK, service_settings())(NOTICE)
     assert "mStock auto-login of MA••••01" in caplog.text
     assert NOTICE.words in caplog.text
 
 
 def test_a_webhook_gets_json_without_a_secret(ear: Ear) -> None:
-    teller(upkeep(webhook=Secret(f"{ear.url}/hook?key=v")))(NOTICE)
+    teller(MSTOCK, service_settings(webhook=Secret(f"{ear.url}/hook?key=v")))(NOTICE)
     [(path, headers, body)] = ear.heard
     assert path == "/hook?key=v"
     assert headers["Content-Type"] == "application/json"
@@ -95,7 +96,7 @@ def test_a_webhook_gets_json_without_a_secret(ear: Ear) -> None:
 
 
 def test_telegram_gets_the_words_for_its_chat(ear: Ear) -> None:
-    teller(upkeep(telegram=(Secret(BOT), "-100123")), telegram=ear.url)(NOTICE)
+    teller(MSTOCK, service_settings(telegram=(Secret(BOT), "-100123")), telegram=ear.url)(NOTICE)
     [(path, _, body)] = ear.heard
     assert path == f"/bot{BOT}/sendMessage"
     assert body["chat_id"] == "-100123"
@@ -107,7 +108,8 @@ def test_one_that_fails_does_not_keep_the_other_from_being_told(ear: Ear) -> Non
         probe.bind(("127.0.0.1", 0))
         closed = f"http://127.0.0.1:{probe.getsockname()[1]}"
     tell = teller(
-        upkeep(webhook=Secret(closed), telegram=(Secret(BOT), "1")),
+        MSTOCK,
+        service_settings(webhook=Secret(closed), telegram=(Secret(BOT), "1")),
         telegram=ear.url,
     )
     tell(NOTICE)
@@ -119,7 +121,7 @@ def test_a_redirect_is_not_followed(
     ear: Ear, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     ear.status, ear.headers = status, {"Location": f"{ear.url}/elsewhere"}
-    teller(upkeep(webhook=Secret(f"{ear.url}/hook")))(NOTICE)
+    teller(MSTOCK, service_settings(webhook=Secret(f"{ear.url}/hook")))(NOTICE)
     assert [path for path, *_ in ear.heard] == ["/hook"]
     assert f"HTTP {status}" in caplog.text
 
@@ -133,7 +135,7 @@ def test_a_certificate_that_proves_nothing_gets_no_word(
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
     ear._server.socket = context.wrap_socket(ear._server.socket, server_side=True)
-    teller(upkeep(webhook=Secret(ear.url.replace("http:", "https:"))))(NOTICE)
+    teller(MSTOCK, service_settings(webhook=Secret(ear.url.replace("http:", "https:"))))(NOTICE)
     assert ear.heard == []
     assert "could not be sent (webhook)" in caplog.text
 
@@ -141,10 +143,10 @@ def test_a_certificate_that_proves_nothing_gets_no_word(
 def test_silence_does_not_hold_up_the_program(
     ear: Ear, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(notices, "_PATIENCE", 0.2)
+    monkeypatch.setattr(notices, "_WAIT_S", 0.2)
     ear.is_silent = True
     started = time.monotonic()
-    teller(upkeep(webhook=Secret(ear.url)))(NOTICE)
+    teller(MSTOCK, service_settings(webhook=Secret(ear.url)))(NOTICE)
     assert time.monotonic() - started < 2
     assert "still on its way" in caplog.text
 
@@ -158,8 +160,10 @@ def test_no_log_shows_the_addresses(
     leaks.hide("bot", BOT)
     leaks.hide("hook", "hook-secret-path")
     ear.status, ear.headers = status, {"Location": f"{ear.url}/bot{BOT}"}
-    here = upkeep(webhook=Secret(f"{ear.url}/hook-secret-path"), telegram=(Secret(BOT), "1"))
-    tell = teller(here, telegram=ear.url)
+    here = service_settings(
+        webhook=Secret(f"{ear.url}/hook-secret-path"), telegram=(Secret(BOT), "1")
+    )
+    tell = teller(MSTOCK, here, telegram=ear.url)
     tell(NOTICE)
     ear.close()
     tell(NOTICE)
@@ -179,7 +183,7 @@ def test_no_address_stands_in_an_uncaught_error(monkeypatch: pytest.MonkeyPatch)
         raise RuntimeError(BOT)
 
     monkeypatch.setattr(notices.request, "build_opener", fails)
-    teller(upkeep(telegram=(Secret(BOT), "1")))(NOTICE)
+    teller(MSTOCK, service_settings(telegram=(Secret(BOT), "1")))(NOTICE)
     assert ends == []
 
 

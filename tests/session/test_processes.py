@@ -10,18 +10,17 @@ import pytest
 
 from broker._kit.secret import Secret
 from broker._kit.sessions.sql_store import SqlStore
-from broker._kit.sessions.store import Item
 from broker._kit.sessions.store_factory import open_store
 from broker._kit.settings import ServiceSettings
-from tests.session.racer import LEASES, TEXTS, account
+from broker.mstock.broker import MSTOCK
+from tests.session.racer import LEASES, RECORDS, account
 
 
-@pytest.mark.parametrize("strategy", ["file", "sqlite", "postgresql"])
+@pytest.mark.parametrize("strategy", ["sqlite", "postgresql"])
 def test_three_programs_lose_nothing_and_share_no_lease(
     strategy: str, home: Path, request: pytest.FixtureRequest
 ) -> None:
-    urls = {"file": "", "sqlite": f"sqlite:///{home.parent / 'mstock.db'}"}
-    url = urls[strategy] if strategy in urls else request.getfixturevalue("postgres_url")
+    url = request.getfixturevalue("postgres_url") if strategy == "postgresql" else ""
     names = ["one", "two", "three"]
     racers = [
         subprocess.Popen(
@@ -48,10 +47,10 @@ def test_three_programs_lose_nothing_and_share_no_lease(
             racer.communicate()
     assert [racer.returncode for racer in racers] == [0, 0, 0]
     assert sorted(int(n) for each in won for n in each) == list(range(LEASES))
-    store = open_store(ServiceSettings(str(home), store_url=Secret(url) if url else None))
+    store = open_store(MSTOCK, ServiceSettings(str(home), store_url=Secret(url) if url else None))
     for name in names:
-        for n in range(TEXTS):
-            assert store.get(account(f"{name}-{n}"), Item.TOKEN) == Secret(f"{name} {n}")
-    assert len(store.accounts()) == len(names) * TEXTS
+        for n in range(RECORDS):
+            assert store.load(account(f"{name}-{n}")).password == Secret(f"{name} {n}")
+    assert len(store.accounts()) == len(names) * RECORDS
     if isinstance(store, SqlStore):
         store.close()

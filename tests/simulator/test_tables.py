@@ -102,20 +102,21 @@ def test_every_refusal_has_a_body_on_every_route_that_can_meet_it(dialect, revis
             assert "{" not in body["message"]
 
 
-def test_both_dialects_have_the_five_user_routes():
-    assert Simulator().faults.routes == (
-        "a/connect/login",
-        "a/session/token",
-        "a/session/verifytotp",
-        "a/user/fundsummary",
-        "a/logout",
-        "b/connect/login",
-        "b/session/token",
-        "b/session/verifytotp",
-        "b/user/fundsummary",
-        "b/logout",
-        "*",
-    )
+USER_ROUTES = (
+    "connect/login", "session/token", "session/verifytotp", "user/fundsummary", "logout",
+)  # fmt: skip
+ORDER_ROUTES = (
+    "orders/place", "orders/modify", "orders/cancel", "orders/cancelall", "orders",
+    "order/details", "trades", "tradebook", "portfolio/positions", "portfolio/convertposition",
+    "portfolio/holdings", "margins/orders",
+)  # fmt: skip
+
+
+def test_both_dialects_have_the_user_and_order_routes():
+    routes = Simulator().faults.routes
+    for letter in "ab":
+        assert {f"{letter}/{path}" for path in (*USER_ROUTES, *ORDER_ROUTES)} <= set(routes)
+    assert routes[-1] == "*"
 
 
 def imports_of(path: Path) -> set[str]:
@@ -134,27 +135,32 @@ def test_who_imports_whom():
     imports = {path.stem: imports_of(path) for path in ROOM.glob("*.py")}
     assert not any(name.split(".")[0] == "broker" for found in imports.values() for name in found)
     assert {room for room, found in imports.items() if "flask" in found} == {"control"}
-    assert {room for room, found in imports.items() if "type_a" in found} == {"box"}
-    assert {room for room, found in imports.items() if "type_b" in found} == {"box"}
+    for letter in "ab":
+        known = {room for room, found in imports.items() if f"type_{letter}" in found}
+        assert known <= {"box", f"orders_{letter}", f"data_{letter}"}
     for room in ("world", "accounts", "funds", "tokens", "clock", "phone", "rules", "refusals"):
         assert not imports[room] & {"werkzeug", "wire", "http", "werkzeug.datastructures"}, room
+    for path in (ROOM / "exchange").glob("*.py"):
+        known = {"accounts", "clock", "funds", "refusals"}
+        outside = {n for n in imports_of(path) if n.startswith("broker_simulator.")}
+        assert outside <= {f"broker_simulator.mstock.{name}" for name in known}, path
 
 
 def test_only_the_clock_reads_the_time():
-    for path in ROOM.glob("*.py"):
+    for path in ROOM.rglob("*.py"):
         text = path.read_text()
         if path.stem != "clock":
             assert "datetime.now(" not in text
             assert "time.time(" not in text
             assert "utcnow(" not in text
         assert text.startswith('"""')
-        assert len(text.splitlines()) <= 300
+        assert len(text.splitlines()) <= 450
 
 
 @pytest.mark.parametrize("letter", ["a", "b"])
 def test_one_dialect_works_without_the_other(monkeypatch, box, type_a, type_b, letter):
     kept = tuple(dialect for dialect in DIALECTS if dialect.letter == letter)
-    monkeypatch.setattr(sys.modules["simulator.box"], "DIALECTS", kept)
+    monkeypatch.setattr(sys.modules["broker_simulator.mstock.box"], "DIALECTS", kept)
     sim = box()
     a, b = type_a(sim), type_b(sim)
     assert a.login().status_code == (200 if letter == "a" else 404)

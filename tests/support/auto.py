@@ -13,6 +13,7 @@ from broker._kit.sessions.notices import Notice
 from broker._kit.sessions.store import MemoryStore, Store
 from broker._kit.sessions.trading_calendar import load_calendar
 from broker._kit.settings import Account
+from broker.mstock.broker import MSTOCK
 from broker.mstock.settings import Config
 from broker_simulator.mstock import Simulator
 from proofs.simulated import SimulatedTime
@@ -36,8 +37,7 @@ class Stage:
         self.time = SimulatedTime(box, at("08:00"))
         self.config = Config.from_env(settings_for(box, api_type))
         self.account = self.config.account
-        self.store: Store = store if store is not None else MemoryStore()
-        self.audit: list[str] = []
+        self.store: Store = store if store is not None else MemoryStore(MSTOCK)
         self.notices: list[Notice] = []
         self.auto = self.started()
 
@@ -46,10 +46,9 @@ class Stage:
         options: dict[str, object] = {
             "calendar": load_calendar(),
             "tell": self.notices.append,
-            "audit": self.audit.append,
             **more,
         }
-        return AutoLogin(self.store, self.config_of, self.time, **options)  # type: ignore[arg-type]
+        return AutoLogin(MSTOCK, self.store, self.config_of, self.time, **options)  # type: ignore[arg-type]
 
     def config_of(self, account: Account) -> Config | None:
         return self.config if account == self.account else None

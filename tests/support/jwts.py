@@ -12,7 +12,11 @@ from broker._kit.secret import Secret
 
 def jwt(claims: Any) -> Secret:
     body = claims if isinstance(claims, bytes) else json.dumps(claims).encode()
-    return Secret(f"h.{base64.urlsafe_b64encode(body).rstrip(b'=').decode()}.s")
+    return Secret(".".join(_encoded(part) for part in (b'{"alg": "HS256"}', body, b"signature")))
+
+
+def _encoded(part: bytes) -> str:
+    return base64.urlsafe_b64encode(part).rstrip(b"=").decode()
 
 
 def made(moment: datetime, **more: Any) -> Secret:

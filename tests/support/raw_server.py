@@ -43,7 +43,8 @@ def reply(
         f"HTTP/1.1 {status} X\r\nContent-Type: {content_type}\r\n{extra}"
         f"Content-Length: {len(raw)}\r\n\r\n"
     )
-    return lambda exchange: exchange.send(head.encode() + raw)
+    answer = head.encode() + raw
+    return lambda exchange: exchange.send(answer)
 
 
 def raw(answer: bytes) -> Action:
@@ -123,14 +124,22 @@ class RawServer:
 
     def __exit__(self, *_: object) -> None:
         self._stopping.set()
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+        self.stop_listening()
         for sock in self._sockets:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join(5)
+
+    def stop_listening(self) -> None:
+        """Take no new connection."""
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def wait_for_closing(self) -> None:
+        """Give what was closed here the time to reach the other side."""
+        time.sleep(0.05)
 
     @property
     def port(self) -> int:
@@ -162,6 +171,7 @@ class RawServer:
         with contextlib.suppress(OSError, ssl.SSLError):
             if self.tls:
                 sock = self.tls.wrap_socket(sock, server_side=True)
+                self._sockets.append(sock)  # it has taken the plain one's place
             while request := _receive(sock):
                 with self._lock:
                     n = len(self.exchanges)

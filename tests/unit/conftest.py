@@ -1,12 +1,12 @@
-"""mStock under a mock, with the settings that lead there."""
+"""mStock behind a socket, with the settings that lead there."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
-import requests_mock
 
+from tests.support.mstock_server import MstockServer
 from tests.unit.doors import KEY, Box
 
 
@@ -26,5 +26,6 @@ def settings(monkeypatch: pytest.MonkeyPatch, kind: str) -> pytest.MonkeyPatch:
 
 @pytest.fixture
 def box(settings: pytest.MonkeyPatch, kind: str) -> Iterator[Box]:
-    with requests_mock.Mocker() as mocker:
-        yield Box(mocker, kind)
+    with MstockServer() as server:
+        settings.setenv("MSTOCK_REST_URL", server.url)
+        yield Box(server, kind)

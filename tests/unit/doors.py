@@ -1,16 +1,14 @@
-"""mStock under a mock, as the tests of the doors use it: its answers, and what a door may say."""
+"""mStock behind a socket, as the tests of the host's doors use it, and what a door may say."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 from urllib.parse import parse_qsl
 
-import requests_mock
-
 from broker.mstock.api import auth_api
+from tests.support.mstock_server import MstockServer, fields
 
-ROOT = {kind: f"https://api.mstock.trade/openapi/type{kind.lower()}" for kind in "AB"}
+ROOT = {kind: f"/openapi/type{kind.lower()}" for kind in "AB"}
 KEY = "ay3KqW7b/Zt9+XvB1MAKg@@"
 PASSWORD = "Tr4de!pass"
 UUID = "697c39bf-9411-46b0-81c2-67448ee99c72"
@@ -68,30 +66,26 @@ SUCCESS: dict[str, dict[str, Any]] = {
 
 
 class Box:
-    """mStock under a mock: answers as documented unless told otherwise, and keeps what came."""
+    """mStock as its documents have it unless told otherwise, and what came to it."""
 
-    def __init__(self, mocker: requests_mock.Mocker, kind: str) -> None:
-        self.mocker, self.kind = mocker, kind
+    def __init__(self, server: MstockServer, kind: str) -> None:
+        self.server, self.kind = server, kind
         for path, body in SUCCESS[kind].items():
             self.answers(path, 200, body)
 
     def answers(self, path: str, http: int, body: object) -> None:
         method = "GET" if path in (FUNDS, LOGOUT) else "POST"
-        text = body if isinstance(body, str) else json.dumps(body)
-        self.mocker.register_uri(method, f"{ROOT[self.kind]}/{path}", text=text, status_code=http)
+        self.server.answer(method, f"{ROOT[self.kind]}/{path}", body, http)
 
     @property
     def calls(self) -> list[str]:
         prefix = ROOT[self.kind] + "/"
-        return [request.url.removeprefix(prefix) for request in self.mocker.request_history]
+        return [request.path.removeprefix(prefix) for request in self.server.calls]
 
     @property
     def last_body(self) -> dict[str, Any]:
-        request = self.mocker.last_request
-        if self.kind == "A":
-            return dict(parse_qsl(request.text))
-        body: dict[str, Any] = json.loads(request.text)
-        return body
+        request = self.server.last_call
+        return dict(parse_qsl(request.body)) if self.kind == "A" else fields(request)
 
 
 def local_ticket() -> str:

@@ -8,18 +8,15 @@ from typing import Any
 import pytest
 
 from broker._kit.errors import BrokerError
-from broker._kit.http.routes import Answer, Route
+from broker._kit.http.routes import Answer
 from broker._kit.secret import Secret
 from broker.mstock.client.envelope import Envelope, read
-from broker.mstock.client.routes import Call
+from broker.mstock.client.routes import GREETING, Call, user_routes
 
 LOGIN, OTP, TOTP = Call.LOGIN, Call.SESSION_TOKEN, Call.VERIFY_TOTP
 FUNDS, LOGOUT = Call.FUND_SUMMARY, Call.LOGOUT
+ROUTES = {route.call: route for route in (*user_routes(""), GREETING)}
 READS = (FUNDS, Call.GREETING)
-ROUTES = {
-    call: Route(call, "GET" if call in (*READS, LOGOUT) else "POST", "/x", repeat=call in READS)
-    for call in Call
-}
 ONCE = [LOGIN, OTP, TOTP, LOGOUT]
 
 

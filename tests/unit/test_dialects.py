@@ -11,20 +11,21 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
-import requests_mock
 
+from broker._kit.broker import LoginReply
 from broker._kit.clock import IST
 from broker._kit.errors import BrokerError, LogInAgain, OutcomeUnknown
 from broker._kit.http.transport import Transport
 from broker._kit.secret import Secret
 from broker._kit.settings import Timeouts
-from broker.mstock.client.base import Client, LoginReply
+from broker.mstock.client.base import Client
+from broker.mstock.client.routes import SERVER
 from broker.mstock.client.type_a import TypeA
 from broker.mstock.client.type_b import TypeB
 from broker.mstock.errors import DataException, InputException
+from tests.support.mstock_server import MstockServer
 
-HOST = "https://api.mstock.trade"
-A, B = f"{HOST}/openapi/typea", f"{HOST}/openapi/typeb"
+A, B = "/openapi/typea", "/openapi/typeb"
 KEY = "ay3KqW7b/Zt9+XvB1MAKg@@"
 CODE = "MA12345"
 PASSWORD = Secret("p&ss=w ö+rd%")
@@ -38,13 +39,13 @@ SIGNED_B = {"Authorization": f"Bearer {TOKEN.reveal()}", "X-PrivateKey": KEY}
 
 
 @pytest.fixture
-def wire() -> Iterator[requests_mock.Mocker]:
-    with requests_mock.Mocker() as mocker:
-        yield mocker
+def wire() -> Iterator[MstockServer]:
+    with MstockServer() as server:
+        yield server
 
 
-def client(kind: str, checksum: str = "L") -> Client:
-    transport = Transport(HOST, Timeouts())
+def client(wire: MstockServer, kind: str, checksum: str = "L") -> Client:
+    transport = Transport(SERVER, wire.url, Timeouts())
     key = Secret(KEY)
     return TypeA(transport, key, checksum) if kind == "A" else TypeB(transport, key)
 
@@ -145,20 +146,18 @@ each_sent_once = pytest.mark.parametrize("call", ONCE.values(), ids=ONCE)
 
 @every_call
 class TestRequest:
-    def sent(self, wire: requests_mock.Mocker, call: OnTheWire) -> Any:
-        wire.register_uri(call.method, call.url, json=call.answer)
-        call.make(client(call.kind))
-        assert wire.call_count == 1
-        return wire.last_request
+    def sent(self, wire: MstockServer, call: OnTheWire) -> Any:
+        wire.answer(call.method, call.url, call.answer)
+        call.make(client(wire, call.kind))
+        assert len(wire.calls) == 1
+        return wire.last_call
 
-    def test_goes_to_its_place_by_its_method(
-        self, wire: requests_mock.Mocker, call: OnTheWire
-    ) -> None:
+    def test_goes_to_its_place_by_its_method(self, wire: MstockServer, call: OnTheWire) -> None:
         request = self.sent(wire, call)
-        assert (request.method, request.url) == (call.method, call.url)
+        assert (request.method, request.path) == (call.method, call.url)
 
     def test_has_its_headers_and_none_of_another_call(
-        self, wire: requests_mock.Mocker, call: OnTheWire
+        self, wire: MstockServer, call: OnTheWire
     ) -> None:
         headers = self.sent(wire, call).headers
         assert headers["X-Mirae-Version"] == "1"
@@ -166,31 +165,25 @@ class TestRequest:
             assert headers.get(name) == call.headers.get(name)
         assert not any("python" in value.lower() for value in headers.values())
 
-    def test_has_its_body_and_nothing_else_in_it(
-        self, wire: requests_mock.Mocker, call: OnTheWire
-    ) -> None:
+    def test_has_its_body_and_nothing_else_in_it(self, wire: MstockServer, call: OnTheWire) -> None:
         request = self.sent(wire, call)
         if call.body is None:
-            assert request.body is None
+            assert request.body == ""
         elif call.headers["Content-Type"] == JSON:
             assert json.loads(request.body) == call.body
         else:
-            pairs = parse_qsl(request.text, keep_blank_values=True, strict_parsing=True)
+            pairs = parse_qsl(request.body, keep_blank_values=True, strict_parsing=True)
             assert len(pairs) == len(call.body)
             assert dict(pairs) == call.body
 
-    def test_leaves_nothing_for_the_next_one(
-        self, wire: requests_mock.Mocker, call: OnTheWire
-    ) -> None:
-        speaker = client(call.kind)
+    def test_leaves_nothing_for_the_next_one(self, wire: MstockServer, call: OnTheWire) -> None:
+        speaker = client(wire, call.kind)
         for each in CALLS.values():
-            wire.register_uri(
-                each.method, each.url, json=each.answer, headers={"Set-Cookie": "a=b"}
-            )
+            wire.answer(each.method, each.url, each.answer, Set_Cookie="a=b")
         for each in (call, CALLS[f"{call.kind} login"]):
             each.make(speaker)
         for name in ("Authorization", "X-PrivateKey", "Cookie"):
-            assert name not in wire.last_request.headers
+            assert name not in wire.last_call.headers
 
 
 DATE = "Mon, 23 Nov 2026 03:05:07 GMT"
@@ -205,39 +198,39 @@ class TestServersClock:
     )
     @pytest.mark.parametrize("name", ["A login", "B login"])
     def test_comes_with_the_reply_to_a_login(
-        self, wire: requests_mock.Mocker, name: str, date: str, at: datetime | None
+        self, wire: MstockServer, name: str, date: str, at: datetime | None
     ) -> None:
         call = CALLS[name]
-        wire.register_uri(call.method, call.url, json=call.answer, headers={"Date": date})
-        assert call.make(client(call.kind)).server_time == at
+        wire.answer(call.method, call.url, call.answer, Date=date)
+        assert call.make(client(wire, call.kind)).server_time == at
 
     @pytest.mark.parametrize("status", [200, 404, 500])
     @pytest.mark.parametrize("kind", ["A", "B"])
     def test_is_told_by_any_answer_to_a_greeting_that_shows_nothing(
-        self, wire: requests_mock.Mocker, kind: str, status: int
+        self, wire: MstockServer, kind: str, status: int
     ) -> None:
-        wire.get(f"{HOST}/", status_code=status, text="<html>", headers={"Date": DATE})
-        assert client(kind).server_time() == AT
-        assert wire.last_request.body is None
+        wire.answer("GET", "/", "<html>", status, Date=DATE)
+        assert client(wire, kind).server_time() == AT
+        assert wire.last_call.body == ""
         for name in ("Authorization", "X-PrivateKey", "Cookie"):
-            assert name not in wire.last_request.headers
+            assert name not in wire.last_call.headers
 
 
 class TestAnswers:
-    def answer(self, wire: requests_mock.Mocker, name: str, **data: Any) -> Any:
+    def answer(self, wire: MstockServer, name: str, **data: Any) -> Any:
         call = CALLS[name]
         body = call.answer | ({"data": data} if data else {})
-        wire.register_uri(call.method, call.url, json=body)
-        return call.make(client(call.kind))
+        wire.answer(call.method, call.url, body)
+        return call.make(client(wire, call.kind))
 
-    def test_of_a_login_by_type_a_say_nothing(self, wire: requests_mock.Mocker) -> None:
+    def test_of_a_login_by_type_a_say_nothing(self, wire: MstockServer) -> None:
         assert self.answer(wire, "A login") == LoginReply(Secret(""), "")
 
     @pytest.mark.parametrize(
         ("refresh", "jwt"), [("", UUID), (UUID, ""), (UUID, "another"), (None, UUID)]
     )
     def test_of_a_login_by_type_b_hold_the_ticket_in_one_of_two_places(
-        self, wire: requests_mock.Mocker, refresh: str | None, jwt: str
+        self, wire: MstockServer, refresh: str | None, jwt: str
     ) -> None:
         reply = self.answer(wire, "B login", refreshToken=refresh, jwtToken=jwt)
         assert reply == LoginReply(Secret(UUID), SENT_ON)
@@ -245,9 +238,7 @@ class TestAnswers:
     @pytest.mark.parametrize(
         "name", ["A session/token", "A verifytotp", "B session/token", "B verifytotp"]
     )
-    def test_of_a_second_step_hold_the_bare_token(
-        self, wire: requests_mock.Mocker, name: str
-    ) -> None:
+    def test_of_a_second_step_hold_the_bare_token(self, wire: MstockServer, name: str) -> None:
         assert self.answer(wire, name) == TOKEN
 
     @pytest.mark.parametrize(
@@ -255,7 +246,7 @@ class TestAnswers:
     )
     @pytest.mark.parametrize("token", [None, "", " ", 5, True, [], {}, ["a.b.c"]])
     def test_without_a_token_are_of_no_use(
-        self, wire: requests_mock.Mocker, name: str, token: object
+        self, wire: MstockServer, name: str, token: object
     ) -> None:
         fields = ("access_token", "jwtToken", "refreshToken")
         with pytest.raises(DataException, match=r"(?i)token"):
@@ -264,54 +255,52 @@ class TestAnswers:
     @pytest.mark.parametrize("name", ["A verifytotp", "B verifytotp"])
     @pytest.mark.parametrize("token", ["a b.c", "a\r\nX: y", "a.b.é", "key:a.b.c", "x" * 100_000])
     def test_with_a_token_that_cannot_be_sent_are_of_no_use(
-        self, wire: requests_mock.Mocker, name: str, token: str
+        self, wire: MstockServer, name: str, token: str
     ) -> None:
         with pytest.raises(BrokerError) as caught:
             self.answer(wire, name, access_token=token, jwtToken=token)
         assert token not in str(caught.value)
 
     @pytest.mark.parametrize("name", ["A verifytotp", "B login", "B verifytotp"])
-    def test_without_data_are_of_no_use(self, wire: requests_mock.Mocker, name: str) -> None:
+    def test_without_data_are_of_no_use(self, wire: MstockServer, name: str) -> None:
         call = CALLS[name]
         for data in (None, [], "", "Success", 5, [{}, {}]):
-            wire.register_uri(call.method, call.url, json=call.answer | {"data": data})
+            wire.answer(call.method, call.url, call.answer | {"data": data})
             with pytest.raises(DataException):
-                call.make(client(call.kind))
+                call.make(client(wire, call.kind))
 
     @pytest.mark.parametrize("name", ["A funds", "B funds"])
-    def test_of_funds_are_handed_on_as_they_are(
-        self, wire: requests_mock.Mocker, name: str
-    ) -> None:
+    def test_of_funds_are_handed_on_as_they_are(self, wire: MstockServer, name: str) -> None:
         assert self.answer(wire, name) == [{"SEG": "A", "COLLATERALS": None}]
         call = CALLS[name]
-        wire.register_uri("GET", call.url, text='{"status":true,"data":[{"LIMIT_SOD":0.1}]}')
-        assert call.make(client(call.kind)) == [{"LIMIT_SOD": Decimal("0.1")}]
+        wire.answer("GET", call.url, '{"status":true,"data":[{"LIMIT_SOD":0.1}]}')
+        assert call.make(client(wire, call.kind)) == [{"LIMIT_SOD": Decimal("0.1")}]
 
     @pytest.mark.parametrize("name", ["A logout", "B logout"])
-    def test_of_a_logout_give_nothing(self, wire: requests_mock.Mocker, name: str) -> None:
+    def test_of_a_logout_give_nothing(self, wire: MstockServer, name: str) -> None:
         assert self.answer(wire, name) is None
 
     @every_call
     @pytest.mark.parametrize("kind", ["text/html", "text/plain", "", "application/octet-stream"])
     def test_are_told_by_the_body_and_not_by_the_content_type(
-        self, wire: requests_mock.Mocker, call: OnTheWire, kind: str
+        self, wire: MstockServer, call: OnTheWire, kind: str
     ) -> None:
         text = json.dumps(call.answer)
-        wire.register_uri(call.method, call.url, text=text, headers={"Content-Type": kind})
-        call.make(client(call.kind))
+        wire.answer(call.method, call.url, text, content_type=kind)
+        call.make(client(wire, call.kind))
 
     @every_call
     @pytest.mark.parametrize("http", [200, 400, 500])
     def test_that_echo_what_was_sent_are_masked(
-        self, wire: requests_mock.Mocker, call: OnTheWire, http: int
+        self, wire: MstockServer, call: OnTheWire, http: int
     ) -> None:
         sent = " ".join([*call.headers.values(), *(call.body or {}).values()])
         secrets = [*(each.reveal() for each in (PASSWORD, DIGITS, TICKET, TOKEN)), KEY]
         secrets = [secret for secret in secrets if secret in sent]
         body = {"status": "false", "message": " | ".join(secrets), "errorcode": "MA500"}
-        wire.register_uri(call.method, call.url, json=body, status_code=http)
+        wire.answer(call.method, call.url, body, http)
         with pytest.raises(BrokerError) as caught:
-            call.make(client(call.kind))
+            call.make(client(wire, call.kind))
         assert secrets
         assert not any(secret in str(caught.value) for secret in secrets)
 
@@ -329,13 +318,12 @@ class TestOnce:
         ],
     )
     def test_a_call_without_a_clear_answer_is_sent_once_and_its_outcome_unknown(
-        self, wire: requests_mock.Mocker, call: OnTheWire, http: int, text: str
+        self, wire: MstockServer, call: OnTheWire, http: int, text: str
     ) -> None:
-        headers = {"Location": f"{HOST}/elsewhere"}
-        wire.register_uri(call.method, call.url, text=text, status_code=http, headers=headers)
+        wire.answer(call.method, call.url, text, http, Location=f"{wire.url}/elsewhere")
         with pytest.raises(OutcomeUnknown):
-            call.make(client(call.kind))
-        assert wire.call_count == 1
+            call.make(client(wire, call.kind))
+        assert len(wire.calls) == 1
 
     @pytest.mark.parametrize("letter", ["L", "W"])
     @pytest.mark.parametrize(
@@ -352,20 +340,20 @@ class TestOnce:
         ],
     )
     def test_the_checksum_is_the_letter_that_was_set_and_no_second_one_is_tried(
-        self, wire: requests_mock.Mocker, letter: str, answer: tuple[int, dict[str, Any]]
+        self, wire: MstockServer, letter: str, answer: tuple[int, dict[str, Any]]
     ) -> None:
         call = CALLS["A session/token"]
         http, body = answer
-        wire.register_uri(call.method, call.url, json=body, status_code=http)
+        wire.answer(call.method, call.url, body, http)
         try:
-            call.make(client("A", letter))
+            call.make(client(wire, "A", letter))
         except BrokerError as error:
             refused = error
         else:
             refused = None
         assert isinstance(refused, InputException) == (body["status"] == "error")
-        assert wire.call_count == 1
-        assert dict(parse_qsl(wire.last_request.text))["checksum"] == letter
+        assert len(wire.calls) == 1
+        assert dict(parse_qsl(wire.last_call.body))["checksum"] == letter
 
 
 @pytest.mark.parametrize("kind", ["A", "B"])
@@ -378,10 +366,9 @@ class TestOnce:
     ],
 )
 def test_a_token_that_cannot_be_sent_is_refused_before_anything_is(
-    wire: requests_mock.Mocker, kind: str, name: str, token: str
+    wire: MstockServer, kind: str, name: str, token: str
 ) -> None:
-    wire.register_uri(requests_mock.ANY, requests_mock.ANY, json={"status": "success", "data": []})
     with pytest.raises(LogInAgain) as caught:
-        getattr(client(kind), name)(Secret(token))
-    assert wire.call_count == 0
+        getattr(client(wire, kind), name)(Secret(token))
+    assert len(wire.calls) == 0
     assert not token.strip() or token not in str(caught.value)

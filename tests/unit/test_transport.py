@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import ssl
 import tracemalloc
@@ -14,13 +15,17 @@ import trustme
 from urllib3.exceptions import ConnectTimeoutError
 
 from broker._kit.clock import SYSTEM_CLOCK
-from broker._kit.errors import BrokerError, CertificateError, OutcomeUnknown, Unreachable
-from broker._kit.http.routes import Route
+from broker._kit.errors import (
+    BrokerError,
+    CertificateError,
+    OutcomeUnknown,
+    Unreachable,
+    UnusableReply,
+)
+from broker._kit.http.routes import Route, Server
 from broker._kit.http.transport import Transport
 from broker._kit.secret import Secret
 from broker._kit.settings import Timeouts
-from broker.mstock.client.routes import Call
-from broker.mstock.errors import DataException
 from tests.support.clock import FakeClock
 from tests.support.raw_server import (
     Action,
@@ -37,12 +42,11 @@ from tests.support.raw_server import (
 )
 
 NEGATIVE_CHUNK = raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nhello\r\n")
-READ = Route(Call.FUND_SUMMARY, "GET", "/funds", repeat=True, max_bytes=10_000)
-LOGIN = Route(Call.LOGIN, "POST", "/login")
-OTP = Route(Call.SESSION_TOKEN, "POST", "/otp")
-TOTP = Route(Call.VERIFY_TOTP, "POST", "/totp")
-LOGOUT = Route(Call.LOGOUT, "GET", "/logout")
-ONCE = [LOGIN, OTP, TOTP, LOGOUT]
+SERVER = Server("Acme", {"X-Acme-Version": "1", "User-Agent": "acme-openalgo"})
+READ = Route("funds", "GET", "/funds", repeat=True, max_bytes=10_000)
+LOGIN = Route("login", "POST", "/login")
+LOGOUT = Route("logout", "GET", "/logout")
+ONCE = [LOGIN, LOGOUT]
 SHORT = Timeouts(connect=0.5, read=0.3, deadline=0.6)
 OK = reply(200, '{"status":"true"}')
 DEAD_PORT = "http://127.0.0.1:1"
@@ -65,7 +69,7 @@ class PausingClock(FakeClock):
 
 def transport(url: str, timeouts: Timeouts = SHORT, **kwargs: object) -> Transport:
     kwargs.setdefault("clock", PausingClock())
-    return Transport(url, timeouts, jitter=lambda: 0.5, **kwargs)  # type: ignore[arg-type]
+    return Transport(SERVER, url, timeouts, jitter=lambda: 0.5, **kwargs)  # type: ignore[arg-type]
 
 
 def outcome(wire: Transport, route: Route) -> int | type[BrokerError]:
@@ -109,7 +113,7 @@ class TestConnection:
         as_json, as_form = server.requests
         head, _, body = as_json.partition(b"\r\n\r\n")
         assert head.startswith(b"POST /login HTTP/1.1\r\n")
-        assert b"\r\nX-Mirae-Version: 1\r\n" in head
+        assert b"\r\nX-Acme-Version: 1\r\n" in head
         assert b"\r\nX-PrivateKey: k\r\n" in head
         assert b"\r\nContent-Type: application/json\r\n" in head + b"\r\n"
         assert json.loads(body) == {"clientcode": "C", "totp": ""}
@@ -144,19 +148,27 @@ class TestConnection:
 
     def test_a_given_proxy_is_used(self) -> None:
         with RawServer([OK]) as proxy:
-            with transport("http://api.mstock.invalid", proxy=Secret(proxy.url)) as wire:
+            with transport("http://api.acme.invalid", proxy=Secret(proxy.url)) as wire:
                 assert wire.call(READ, {}).http_status == 200
-            assert proxy.requests[0].startswith(b"GET http://api.mstock.invalid/funds ")
+            assert proxy.requests[0].startswith(b"GET http://api.acme.invalid/funds ")
+
+    def test_a_proxys_own_login_is_for_the_proxy(self) -> None:
+        with RawServer([OK]) as proxy:
+            address = Secret(proxy.url.replace("//", "//joe:p%40w@"))
+            with transport("http://api.acme.invalid", proxy=address) as wire:
+                assert wire.call(READ, {}).http_status == 200
+        login = base64.b64encode(b"joe:p@w")
+        assert b"proxy-authorization: basic " + login.lower() in proxy.requests[0].lower()
 
     def test_a_proxy_that_is_down_means_that_nothing_was_sent(self) -> None:
-        with transport("https://api.mstock.invalid", proxy=Secret(DEAD_PORT)) as wire:
+        with transport("https://api.acme.invalid", proxy=Secret(DEAD_PORT)) as wire:
             with pytest.raises(Unreachable, match=r"proxy did not let.*Nothing was sent"):
                 wire.call(LOGIN, {}, json={})
 
     @pytest.mark.parametrize("fault", [hang_up, reset, silence, truncated])
     def test_what_a_proxy_passed_on_counts_as_sent(self, fault: Action) -> None:
         with RawServer([fault]) as proxy:
-            with transport("http://api.mstock.invalid", proxy=Secret(proxy.url)) as wire:
+            with transport("http://api.acme.invalid", proxy=Secret(proxy.url)) as wire:
                 assert outcome(wire, LOGIN) is OutcomeUnknown
             assert len(proxy.requests) == 1
 
@@ -164,7 +176,7 @@ class TestConnection:
     def test_a_tunnel_that_was_not_set_up_carried_nothing(self, answer: Action | bytes) -> None:
         action = answer if callable(answer) else lambda exchange: exchange.send(answer)
         with RawServer([action]) as proxy:
-            with transport("https://api.mstock.invalid", proxy=Secret(proxy.url)) as wire:
+            with transport("https://api.acme.invalid", proxy=Secret(proxy.url)) as wire:
                 with pytest.raises(Unreachable, match="Nothing was sent"):
                     wire.call(LOGIN, {}, json={"password": "p"})
             assert all(request.startswith(b"CONNECT ") for request in proxy.requests)
@@ -175,7 +187,7 @@ class TestConnection:
             exchange.keep = False
 
         with RawServer([accept_and_leave]) as proxy:
-            with transport("https://api.mstock.invalid", proxy=Secret(proxy.url)) as wire:
+            with transport("https://api.acme.invalid", proxy=Secret(proxy.url)) as wire:
                 with pytest.raises(Unreachable, match="Nothing was sent"):
                     wire.call(LOGIN, {}, json={"password": "p"})
 
@@ -193,7 +205,7 @@ class TestConnection:
                     wire.call(LOGIN, {}, json={})
 
     def test_a_read_with_a_body_sends_its_own(self) -> None:
-        quote = Route(Call.FUND_SUMMARY, "POST", "/quote", repeat=True)
+        quote = Route("quote", "POST", "/quote", repeat=True)
         with RawServer([OK]) as server, transport(server.url) as wire:
             wire.call(quote, {}, json={"symbol": "INFY"})
             wire.call(quote, {}, json={"symbol": "TCS"})
@@ -276,7 +288,7 @@ class TestRepeats:
 
     def test_a_body_that_is_not_what_its_headers_say_is_not_asked_for_again(self) -> None:
         with RawServer([NEGATIVE_CHUNK]) as server, transport(server.url) as wire:
-            assert outcome(wire, READ) is DataException
+            assert outcome(wire, READ) is UnusableReply
             assert len(server.requests) == 1
 
     @pytest.mark.parametrize(("fault", "is_silence"), [(silence, True), (reset, False)])
@@ -301,7 +313,7 @@ class TestRepeats:
                 wire.call(route, {})
 
     def test_a_name_that_does_not_resolve_says_that_nothing_was_sent(self) -> None:
-        with transport("http://mstock.invalid") as wire:
+        with transport("http://acme.invalid") as wire:
             with pytest.raises(Unreachable, match=r"looked up\. Nothing was sent"):
                 wire.call(LOGIN, {}, json={})
 
@@ -396,7 +408,7 @@ class TestLimits:
     def test_a_larger_body_is_refused(self, make) -> None:  # type: ignore[no-untyped-def]
         with RawServer([make(200, b"x" * (READ.max_bytes + 1))]) as server:
             with transport(server.url) as wire:
-                assert outcome(wire, READ) is DataException
+                assert outcome(wire, READ) is UnusableReply
             assert len(server.requests) == 1
 
     def test_a_gzip_bomb_is_not_unpacked(self) -> None:
@@ -404,7 +416,7 @@ class TestLimits:
         with RawServer([bomb]) as server, transport(server.url) as wire:
             tracemalloc.start()
             try:
-                assert outcome(wire, READ) is DataException
+                assert outcome(wire, READ) is UnusableReply
                 _, peak = tracemalloc.get_traced_memory()
             finally:
                 tracemalloc.stop()
@@ -413,7 +425,7 @@ class TestLimits:
     def test_a_body_that_is_not_what_its_encoding_says(self) -> None:
         with RawServer([reply(200, b"not gzip", Content_Encoding="gzip")]) as server:
             with transport(server.url) as wire:
-                assert outcome(wire, READ) is DataException
+                assert outcome(wire, READ) is UnusableReply
                 assert outcome(wire, LOGIN) is OutcomeUnknown
 
     @pytest.mark.parametrize(
@@ -426,7 +438,7 @@ class TestLimits:
 
     def test_an_unreadable_refusal_keeps_its_status(self) -> None:
         with RawServer([reply(401, b"not gzip", Content_Encoding="gzip")]) as server:
-            with transport(server.url) as wire, pytest.raises(DataException, match="HTTP 401"):
+            with transport(server.url) as wire, pytest.raises(UnusableReply, match="HTTP 401"):
                 wire.call(READ, {})
 
     @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])

@@ -8,11 +8,10 @@ from types import SimpleNamespace
 import pytest
 from flask import Flask
 
-from broker._kit.web import standalone_views
+from broker._kit.sessions.token_guard import reset_guards
 from broker._kit.web.login_flow import LoginFlow
 from broker._kit.web.pending_logins import PendingLogins
 from broker._kit.web.standalone_app import create_app
-from broker.mstock.client import login
 from broker.mstock.settings import Config
 from tests.support.clock import FakeClock
 from tests.web.helpers import Browser, FakeMstock, settings
@@ -27,12 +26,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
 
 
 @pytest.fixture
-def mstock(monkeypatch: pytest.MonkeyPatch) -> FakeMstock:
-    fake = FakeMstock()
-    for name in ("send_otp", "verify_otp", "login_with_totp", "logout"):
-        monkeypatch.setattr(login, name, getattr(fake, name))
-    monkeypatch.setattr(standalone_views, "get_fund_summary", fake.get_fund_summary)
-    return fake
+def mstock() -> FakeMstock:
+    reset_guards()
+    return FakeMstock()
 
 
 @pytest.fixture
@@ -41,13 +37,17 @@ def config() -> Config:
 
 
 @pytest.fixture
-def flow(clock: FakeClock) -> LoginFlow:
-    return LoginFlow(clock, pending=PendingLogins(clock, later=lambda seconds, job: None))
+def flow(clock: FakeClock, mstock: FakeMstock) -> LoginFlow:
+    return LoginFlow(
+        mstock.broker, clock, pending=PendingLogins(clock, later=lambda seconds, job: None)
+    )
 
 
 @pytest.fixture
 def app(config: Config, clock: FakeClock, flow: LoginFlow, mstock: FakeMstock) -> Flask:
-    return create_app(lambda: config, clock, phone_url="http://127.0.0.1:8/phone", flow=flow)
+    return create_app(
+        mstock.broker, lambda: config, clock, phone_url="http://127.0.0.1:8/phone", flow=flow
+    )
 
 
 @pytest.fixture

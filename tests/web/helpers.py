@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from html.parser import HTMLParser
 from typing import Any
@@ -14,14 +14,17 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from broker._kit.broker import LogoutResult, OtpChallenge
-from broker._kit.errors import BrokerError
+from broker._kit.broker import Broker, FundReport, LogoutResult, OtpChallenge
+from broker._kit.errors import BrokerError, SessionExpired
 from broker._kit.secret import Secret
 from broker._kit.web.single_submit import SingleSubmit
+from broker.mstock.broker import MSTOCK
+from broker.mstock.mapping.fund_report import fund_report
 from broker.mstock.mapping.funds import FundSummary
 from broker.mstock.settings import Config
 
 CALLBACK = "/mstock/callback"
+AUTO_LOGIN = "/mstock/auto-login"
 PASSWORD = "Correct-Horse-9"
 OTP = "135790"
 TOTP = "246802"
@@ -46,6 +49,7 @@ class FakeMstock:
     calls: list[str] = field(default_factory=list)
     fail: dict[str, list[BaseException]] = field(default_factory=dict)
     sent_to: str = SENT_TO
+    summary: FundSummary | None = None
     otp: str = OTP
     farewell: LogoutResult = field(
         default_factory=lambda: LogoutResult(True, "mStock has confirmed.")
@@ -71,13 +75,29 @@ class FakeMstock:
         self._called("login_with_totp")
         return self._token()
 
+    def check_session(self, config: Config, token: Secret) -> None:
+        raise SessionExpired("The mStock session is over.", "Log in.")
+
     def logout(self, config: Config, token: Secret) -> LogoutResult:
         self._called("logout")
         return self.farewell
 
-    def get_fund_summary(self, auth_token: str, *, config: Config | None = None) -> FundSummary:
-        self._called("get_fund_summary")
-        return fund_summary()
+    def fund_report(self, config: Config, token: Secret) -> FundReport:
+        self._called("fund_report")
+        return fund_report(self.summary or fund_summary(), config.funds_view)
+
+    @property
+    def broker(self) -> Broker:
+        """mStock, but for what reaches the wire."""
+        return replace(
+            MSTOCK,
+            send_otp=self.send_otp,
+            verify_otp=self.verify_otp,
+            log_in_with_totp=self.login_with_totp,
+            fund_report=self.fund_report,
+            check_session=self.check_session,
+            log_out=self.logout,
+        )
 
     def _called(self, name: str) -> None:
         with self.lock:

@@ -10,6 +10,7 @@ import pytest
 from flask import Flask, Response, session
 from flask_wtf.csrf import CSRFProtect
 
+from broker._kit.broker import BrokerSettings
 from broker._kit.clock import IST
 from broker._kit.errors import (
     LoginInProgress,
@@ -20,20 +21,23 @@ from broker._kit.errors import (
 )
 from broker._kit.secret import Secret
 from broker._kit.sessions import stored_session
-from broker._kit.sessions.login_lock import Line
+from broker._kit.sessions.login_lock import LoginLock
 from broker._kit.sessions.store import MemoryStore
 from broker._kit.sessions.stored_session import LoginMethod
-from broker._kit.web.auto_login_page import RULE, create_auto_login_blueprint
-from broker._kit.web.headers import HEADERS
+from broker._kit.web.auto_login_page import AutoLoginPage
 from broker._kit.web.login_flow import LoginFlow
-from broker._kit.web.login_page import create_blueprint
+from broker._kit.web.login_page import LoginPage
+from broker._kit.web.pages import HEADERS, Pages
 from broker._kit.web.pending_logins import PendingLogins
+from broker._kit.web.session_service import Banner, SessionService
 from broker._kit.web.standalone_app import create_app
+from broker.mstock.broker import MSTOCK
 from broker.mstock.errors import InputException
 from broker.mstock.settings import Config
 from broker.mstock.terms import TERMS
 from tests.support.clock import FakeClock
 from tests.web.auto import DONE, NEXT_WORDS, REFUSED, TOTP_SECRET, FakeAuto, attempts, jwt
+from tests.web.helpers import AUTO_LOGIN as RULE
 from tests.web.helpers import CALLBACK, PASSWORD, Browser, FakeMstock, Page, settings
 
 CODE_LIKE = ["246802", "246 802"]
@@ -46,7 +50,7 @@ def auto() -> FakeAuto:
 
 @pytest.fixture
 def store() -> MemoryStore:
-    return MemoryStore()
+    return MemoryStore(MSTOCK)
 
 
 @pytest.fixture
@@ -58,8 +62,9 @@ def app(
     store: MemoryStore,
 ) -> Flask:
     pending = PendingLogins(clock, later=lambda seconds, job: None)
-    flow = LoginFlow(clock, pending=pending, line=Line(store, clock))
+    flow = LoginFlow(mstock.broker, clock, pending=pending, lock=LoginLock(store, clock))
     return create_app(
+        mstock.broker,
         lambda: config,
         clock,
         flow=flow,
@@ -257,7 +262,7 @@ def test_a_stopped_one_says_why_and_wants_the_password_anew(owner: Browser, auto
     page = owner.get(RULE)
     assert "STOPPED Nothing is tried until you have looked" in page.text
     assert "mStock refused the password on 23 Nov." in page.alert
-    assert "Refused The password was refused. mStock code MA500" in page.text
+    assert "Refused The password was refused. Code MA500" in page.text
     page = switch_on(owner)
     assert "ON" in page.text
     assert "STOPPED" not in page.text
@@ -282,7 +287,7 @@ def test_the_kept_session_is_shown(
     stored_session.save_session(store, config.account, token, clock.now(), LoginMethod.AUTO)
     text = owner.get(RULE).text
     assert "Logged in 23 Nov 2026, 09:00:00 IST, by auto-login" in text
-    assert "Valid until 24 Nov 2026, 00:00:00 IST (midnight) at the latest" in text
+    assert "Valid until 24 Nov 2026, 00:00:00 IST, at the latest" in text
     assert "Expected until 23 Nov 2026, 21:00:00 IST" in text
     stored_session.mark_revoked(store, config.account, token)
     assert "Session Over" in owner.get(RULE).text
@@ -314,7 +319,7 @@ def test_who_logged_in_to_another_account_is_a_stranger(
 ) -> None:
     configs = [Config.from_env(settings())]
     browser = Browser(
-        create_app(lambda: configs[-1], clock, flow=flow, auto=auto)  # type: ignore[arg-type]
+        create_app(mstock.broker, lambda: configs[-1], clock, flow=flow, auto=auto)  # type: ignore[arg-type]
     )
     browser.log_in()
     assert browser.get(RULE).forms
@@ -369,7 +374,8 @@ def test_json_for_a_script(owner: Browser, auto: FakeAuto) -> None:
     assert body["session"] == {
         "is_over": False,
         "logged_in_at": "2026-11-23T09:00:00+05:30",
-        "how": "otp",
+        "method": "otp",
+        "end_reason": "",
         "valid_until": "2026-11-24T00:00:00+05:30",
         "expected_until": "2026-11-23T21:00:00+05:30",
     }
@@ -401,7 +407,7 @@ def test_without_a_vault_the_page_says_what_is_wrong(
     config: Config, clock: FakeClock, flow: LoginFlow, mstock: FakeMstock
 ) -> None:
     trouble = StoreError("The vault cannot be read.", "Give it back its rights.")
-    browser = Browser(create_app(lambda: config, clock, flow=flow, no_auto=trouble))
+    browser = Browser(create_app(mstock.broker, lambda: config, clock, flow=flow, no_auto=trouble))
     page = browser.get(RULE)
     assert page.status == 500
     assert "The vault cannot be read. Give it back its rights." in page.alert
@@ -416,16 +422,38 @@ def test_a_setting_that_is_wrong_is_named(clock: FakeClock, auto: FakeAuto) -> N
     def broken() -> Config:
         raise SettingError("BROKER_API_KEY is not filled in.")
 
-    browser = Browser(create_app(broken, clock, auto=auto))  # type: ignore[arg-type]
+    browser = Browser(create_app(MSTOCK, broken, clock, auto=auto))  # type: ignore[arg-type]
     page = browser.get(RULE)
     assert (page.status, page.heading) == (500, "A setting is wrong")
     assert "BROKER_API_KEY" in page.alert
 
 
 def test_without_auto_login_there_is_no_page(config: Config, clock: FakeClock) -> None:
-    browser = Browser(create_app(lambda: config, clock))
+    browser = Browser(create_app(MSTOCK, lambda: config, clock))
     assert browser.get(RULE).status == 404
     assert "uto-login" not in browser.get().text
+
+
+class OtherViews:
+    """What an app of another's makes of our pages."""
+
+    def on_entry(self) -> None:
+        return None
+
+    def on_success(self, token: Secret, config: BrokerSettings) -> Response:
+        return Response()
+
+    def notice(self) -> str:
+        return ""
+
+    def banner(self) -> Banner | None:
+        return None
+
+    def may_manage(self) -> bool:
+        return "user" in session
+
+    def home(self) -> str:
+        return "/dashboard"
 
 
 def test_in_an_app_that_is_not_ours(
@@ -434,18 +462,10 @@ def test_in_an_app_that_is_not_ours(
     host = Flask(__name__)
     host.config.update(SECRET_KEY="host", SESSION_COOKIE_NAME="mstock_session")
     CSRFProtect(host)
-    host.register_blueprint(
-        create_blueprint(lambda: config, lambda token, config: Response(), clock, flow=flow)
-    )
-    host.register_blueprint(
-        create_auto_login_blueprint(
-            lambda: config,
-            lambda: auto,  # type: ignore[arg-type, return-value]
-            may_manage=lambda: "user" in session,
-            clock=clock,
-            home=lambda: "/dashboard",
-        )
-    )
+    pages, views = Pages(MSTOCK, lambda: config), OtherViews()
+    service = SessionService(clock, None, auto)  # type: ignore[arg-type]
+    host.register_blueprint(LoginPage(pages, views, flow).blueprint())
+    host.register_blueprint(AutoLoginPage(pages, views, service, clock).blueprint())
     browser = Browser(host)
     assert browser.get(RULE).forms == []
     with browser.client.session_transaction() as inside:
@@ -458,12 +478,9 @@ def test_in_an_app_that_is_not_ours(
         assert dict(inside)["user"] == "trader"
 
 
-def test_an_app_without_csrf_is_refused(config: Config, auto: FakeAuto) -> None:
-    page = create_auto_login_blueprint(
-        lambda: config,
-        lambda: auto,  # type: ignore[arg-type, return-value]
-        may_manage=lambda: True,
-    )
+def test_an_app_without_csrf_is_refused(config: Config, clock: FakeClock, auto: FakeAuto) -> None:
+    service = SessionService(clock, None, auto)  # type: ignore[arg-type]
+    page = AutoLoginPage(Pages(MSTOCK, lambda: config), OtherViews(), service).blueprint()
     with pytest.raises(RuntimeError, match="CSRFProtect"):
         Flask(__name__).register_blueprint(page)
 

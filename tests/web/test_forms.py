@@ -9,6 +9,7 @@ import pytest
 from broker._kit.errors import SettingError
 from broker._kit.web.login_flow import LoginFlow
 from broker._kit.web.standalone_app import create_app
+from broker.mstock.broker import MSTOCK
 from broker.mstock.settings import Config
 from tests.support.clock import FakeClock
 from tests.web.helpers import CALLBACK, PASSWORD, Browser, FakeMstock, settings
@@ -18,7 +19,7 @@ def test_changed_settings_end_a_login(
     clock: FakeClock, mstock: FakeMstock, flow: LoginFlow
 ) -> None:
     env = settings()
-    browser = Browser(create_app(lambda: Config.from_env(env), clock, flow=flow))
+    browser = Browser(create_app(mstock.broker, lambda: Config.from_env(env), clock, flow=flow))
     page = browser.ask_for_otp()
     env["BROKER_API_KEY"] = "MA7654321"
     assert "settings were changed" in browser.enter(page).alert
@@ -29,7 +30,7 @@ def test_broken_settings_are_named_on_every_page(clock: FakeClock) -> None:
     def broken() -> Config:
         raise SettingError("MSTOCK_API_TYPE must be A or B.", "Edit .env and start again.")
 
-    browser = Browser(create_app(broken, clock))
+    browser = Browser(create_app(MSTOCK, broken, clock))
     for page in (browser.get(), browser.get("/"), browser.get("/funds")):
         assert page.status == 500
         assert "MSTOCK_API_TYPE must be A or B. Edit .env and start again." in page.alert
@@ -57,9 +58,9 @@ def test_without_a_valid_csrf_token_nothing_is_sent(
 def test_a_page_of_the_last_start_is_out_of_date(
     config: Config, clock: FakeClock, mstock: FakeMstock
 ) -> None:
-    old = Browser(create_app(lambda: config, clock))
+    old = Browser(create_app(mstock.broker, lambda: config, clock))
     form = {**old.get().form("login"), "password": PASSWORD}
-    new = create_app(lambda: config, clock)
+    new = create_app(mstock.broker, lambda: config, clock)
     restarted = new.test_client()
     cookie = old.client.get_cookie("mstock_session")
     assert cookie is not None

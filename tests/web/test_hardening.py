@@ -45,7 +45,7 @@ def test_the_token_of_one_account_is_not_given_out_with_the_settings_of_another(
         first = pool.submit(flow.act, visit, entry)
         assert under_way.wait(5)
         second = pool.submit(flow.act, other, entry)
-        until_waiting(flow._once, 1)
+        until_waiting(flow._forms, 1)
         go_on.set()
         assert first.result(10).token is not None
         assert second.result(10).token is None

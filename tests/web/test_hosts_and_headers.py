@@ -7,7 +7,8 @@ from flask import Flask
 
 from broker._kit.errors import Unreachable
 from broker._kit.web import standalone_app
-from broker._kit.web.headers import HEADERS
+from broker._kit.web.pages import HEADERS
+from broker.mstock.broker import MSTOCK
 from broker.mstock.settings import Config
 from tests.support.clock import FakeClock
 from tests.web.helpers import CALLBACK, OTP, PASSWORD, TOTP, Browser, FakeMstock, Page
@@ -38,12 +39,12 @@ def test_the_cookie(browser: Browser) -> None:
 
 
 def test_each_start_has_its_own_key(config: Config, clock: FakeClock) -> None:
-    keys = {standalone_app.create_app(lambda: config, clock).secret_key for _ in range(5)}
+    keys = {standalone_app.create_app(MSTOCK, lambda: config, clock).secret_key for _ in range(5)}
     assert len(keys) == 5
 
 
 def test_the_headers_are_on_every_answer(browser: Browser, mstock: FakeMstock) -> None:
-    mstock.will_fail("get_fund_summary", Unreachable("Away."))
+    mstock.will_fail("fund_report", Unreachable("Away."))
     form = browser.get().form("login")
     browser.post({**form, "password": ""})
     page = browser.ask_for_otp()
@@ -53,7 +54,7 @@ def test_the_headers_are_on_every_answer(browser: Browser, mstock: FakeMstock) -
     log_out(browser, page)
     browser.json(password=PASSWORD, totp="1")
     browser.json(password=PASSWORD, totp=TOTP)
-    for path in ("/nonsense", "/logout", "/favicon.ico", "/mstock/static/mstock.css"):
+    for path in ("/nonsense", "/logout", "/favicon.ico", "/mstock/static/style.css"):
         browser.raw(path, method="GET")
     browser.raw("/funds", method="GET", headers={"Host": "evil.example"})
     browser.raw("/funds", method="GET", headers={"Sec-Fetch-Site": "cross-site"})
@@ -79,9 +80,7 @@ def test_the_names_of_this_computer_are_answered(browser: Browser, host: str) ->
 @pytest.mark.parametrize(
     "host", ["evil.example", "127.0.0.1.evil.example", "192.168.1.5:5000", "0.0.0.0", "x@127.0.0.1"]
 )
-@pytest.mark.parametrize(
-    "path", ["/", "/funds", CALLBACK, "/mstock/static/mstock.css", "/nonsense"]
-)
+@pytest.mark.parametrize("path", ["/", "/funds", CALLBACK, "/mstock/static/style.css", "/nonsense"])
 def test_any_other_name_is_refused_in_plain_words(
     browser: Browser, mstock: FakeMstock, host: str, path: str
 ) -> None:
@@ -92,7 +91,7 @@ def test_any_other_name_is_refused_in_plain_words(
     assert page.status == 400
     assert "answers to the names of this computer only" in page.alert
     assert "₹" not in page.text
-    assert "http://127.0.0.1:80/mstock/static/mstock.css" in page.html
+    assert "http://127.0.0.1:80/mstock/static/style.css" in page.html
     assert "style-src http://127.0.0.1:80;" in response.headers["Content-Security-Policy"]
     assert "Set-Cookie" not in response.headers
     assert mstock.calls == []
@@ -136,14 +135,14 @@ def test_what_goes_wrong_is_said_in_the_same_style(
     assert page.status == status
     assert words in page.alert
     assert "SIMULATOR" in page.text
-    assert "mstock.css" in page.html
+    assert "style.css" in page.html
 
 
 def test_a_fault_shows_no_stack_trace(
     browser: Browser, mstock: FakeMstock, caplog: pytest.LogCaptureFixture
 ) -> None:
     browser.log_in()
-    mstock.will_fail("get_fund_summary", ZeroDivisionError(f"{PASSWORD} {OTP}"))
+    mstock.will_fail("fund_report", ZeroDivisionError(f"{PASSWORD} {OTP}"))
     page = browser.get("/funds")
     assert page.status == 500
     assert "Something went wrong" in page.text

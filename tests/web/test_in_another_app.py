@@ -10,14 +10,38 @@ from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from flask_wtf.csrf import CSRFProtect
 
+from broker._kit.broker import BrokerSettings
 from broker._kit.secret import Secret
 from broker._kit.web.login_flow import LoginFlow
-from broker._kit.web.login_page import create_blueprint
+from broker._kit.web.login_page import LoginPage
+from broker._kit.web.pages import Pages
+from broker._kit.web.session_service import Banner
+from broker.mstock.broker import MSTOCK
 from broker.mstock.settings import Config
 from tests.support.clock import FakeClock
 from tests.web.helpers import CALLBACK, PASSWORD, TOTP, Browser, FakeMstock
 
 TAKEN: list[tuple[str, str]] = []
+
+
+class HostViews:
+    """Lets its users in, and takes the token."""
+
+    def on_entry(self) -> Response | None:
+        if "user" not in session:
+            return redirect("/auth/login")  # type: ignore[return-value]
+        return None
+
+    def on_success(self, token: Secret, config: BrokerSettings) -> Response:
+        TAKEN.append((token.reveal(), config.client_code))
+        session["logged_in"] = True
+        return jsonify(status="success", message="Authentication successful", redirect="/dashboard")
+
+    def notice(self) -> str:
+        return ""
+
+    def banner(self) -> Banner | None:
+        return None
 
 
 @pytest.fixture
@@ -49,19 +73,7 @@ def host(config: Config, clock: FakeClock, flow: LoginFlow, mstock: FakeMstock) 
         response.headers.setdefault("Content-Security-Policy", "default-src 'self'")
         return response
 
-    def on_success(token: Secret, config: Config) -> Response:
-        TAKEN.append((token.reveal(), config.client_code))
-        session["logged_in"] = True
-        return jsonify(status="success", message="Authentication successful", redirect="/dashboard")
-
-    def on_entry() -> Response | None:
-        if "user" not in session:
-            return redirect("/auth/login")  # type: ignore[return-value]
-        return None
-
-    app.register_blueprint(
-        create_blueprint(lambda: config, on_success, clock, on_entry=on_entry, flow=flow)
-    )
+    app.register_blueprint(LoginPage(Pages(MSTOCK, lambda: config), HostViews(), flow).blueprint())
     return app
 
 
@@ -163,11 +175,9 @@ def test_the_hosts_templates_are_not_touched(host: Flask) -> None:
 
 
 def test_an_app_without_csrf_is_refused(config: Config) -> None:
-    def never(token: Secret, config: Config) -> Response:
-        raise AssertionError
-
+    page = LoginPage(Pages(MSTOCK, lambda: config), HostViews(), LoginFlow(MSTOCK))
     with pytest.raises(RuntimeError, match="CSRFProtect"):
-        Flask(__name__).register_blueprint(create_blueprint(lambda: config, never))
+        Flask(__name__).register_blueprint(page.blueprint())
 
 
 def test_the_page_is_where_the_host_looks_for_it(user: Browser) -> None:

@@ -15,17 +15,18 @@ from broker._kit.clock import IST
 from broker._kit.errors import LoginInProgress, StoreError
 from broker._kit.secret import Secret
 from broker._kit.sessions import stored_session
-from broker._kit.sessions.login_lock import Line
-from broker._kit.sessions.store import Item, MemoryStore
+from broker._kit.sessions.login_lock import LoginLock
+from broker._kit.sessions.store import MemoryStore
 from broker._kit.sessions.stored_session import LoginMethod
-from broker._kit.web.auto_login_page import RULE
 from broker._kit.web.login_flow import LoginFlow
 from broker._kit.web.pending_logins import PendingLogins
 from broker._kit.web.standalone_app import create_app
+from broker.mstock.broker import MSTOCK
 from broker.mstock.errors import TokenException
 from broker.mstock.settings import Config
 from tests.support.clock import FakeClock
 from tests.web.auto import NEXT, NEXT_WORDS, FakeAuto, jwt
+from tests.web.helpers import AUTO_LOGIN as RULE
 from tests.web.helpers import CALLBACK, PASSWORD, TOTP, Browser, FakeMstock, Page
 
 TUESDAY = datetime(2026, 11, 24, 8, 35, 4, tzinfo=IST)
@@ -37,12 +38,12 @@ class SickStore(MemoryStore):
     def _fail(self, *_: object, **__: object) -> None:
         raise StoreError("The vault cannot be read.")
 
-    get = set = delete = lease = release = _fail  # type: ignore[assignment]
+    load = update = acquire_lease = release_lease = _fail  # type: ignore[assignment]
 
 
 @pytest.fixture
 def store() -> MemoryStore:
-    return MemoryStore()
+    return MemoryStore(MSTOCK)
 
 
 @pytest.fixture
@@ -56,8 +57,9 @@ def app_of(
 ) -> Callable[[MemoryStore], Flask]:
     def make(store: MemoryStore) -> Flask:
         pending = PendingLogins(clock, later=lambda seconds, job: None)
-        flow = LoginFlow(clock, pending=pending, line=Line(store, clock))
+        flow = LoginFlow(mstock.broker, clock, pending=pending, lock=LoginLock(store, clock))
         return create_app(
+            mstock.broker,
             lambda: config,
             clock,
             flow=flow,
@@ -71,6 +73,11 @@ def app_of(
 @pytest.fixture
 def app(app_of: Callable[[MemoryStore], Flask], store: MemoryStore) -> Flask:
     return app_of(store)
+
+
+def load_token(store: MemoryStore, config: Config) -> Secret | None:
+    session = store.load(config.account).session
+    return session.token if session else None
 
 
 def renew(store: MemoryStore, config: Config, clock: FakeClock, number: int = 1) -> Secret:
@@ -102,18 +109,18 @@ def test_a_login_is_kept(
     kept = stored_session.load_session(store, config.account, clock.now())
     assert kept is not None
     assert kept.token.reveal() == mstock.tokens[-1]
-    assert (kept.how, kept.logged_in_at, kept.is_over) == (how, clock.now(), False)
+    assert (kept.method, kept.logged_in_at, kept.is_over) == (how, clock.now(), False)
     # The line is free again.
-    assert store.lease(config.account, "another", clock.now(), 1)
+    assert store.acquire_lease(config.account, "another", clock.now(), 1)
 
 
 def test_what_cannot_be_kept_does_not_keep_anybody_out(
     app_of: Callable[[MemoryStore], Flask], caplog: pytest.LogCaptureFixture, mstock: FakeMstock
 ) -> None:
-    browser = Browser(app_of(SickStore()))
+    browser = Browser(app_of(SickStore(MSTOCK)))
     page = browser.log_in()
     assert page.heading == "Funds"
-    assert "mStock session not kept" in caplog.text
+    assert "The vault cannot be read." in caplog.text
     assert mstock.tokens[0] not in caplog.text
     assert "mStock has confirmed." in log_out(browser, page).alert
 
@@ -130,7 +137,7 @@ def test_no_login_goes_out_while_auto_login_is_at_work(
     waiting = browser.ask_for_otp() if step in ("code", "resend") else browser.get()
     clock.advance(40)
     mstock.calls.clear()
-    assert store.lease(config.account, "auto-login", clock.now(), 60)
+    assert store.acquire_lease(config.account, "auto-login", clock.now(), 60)
     if step == "password":
         page = browser.ask_for_otp(page=waiting)
     elif step == "totp":
@@ -144,7 +151,7 @@ def test_no_login_goes_out_while_auto_login_is_at_work(
     assert "is being logged in at this moment" in page.alert
     assert "nothing was sent" in page.alert
     assert mstock.calls == []
-    store.release(config.account, "auto-login")
+    store.release_lease(config.account, "auto-login")
     # Nothing was lost by it: no try, no resend.
     if step in ("code", "resend"):
         assert "5 tries left" in browser.get().text
@@ -157,14 +164,14 @@ def test_auto_login_does_not_go_out_while_the_page_is_at_work(
 ) -> None:
     may: list[bool] = []
     mstock.before = lambda name: may.append(
-        store.lease(config.account, "auto-login", clock.now(), 1)
+        store.acquire_lease(config.account, "auto-login", clock.now(), 1)
     )
     browser.multipart(password=PASSWORD, totp=TOTP)
     assert may == [False]
 
 
 def test_two_threads_share_one_line(config: Config, clock: FakeClock, store: MemoryStore) -> None:
-    line, inside, done = Line(store, clock), threading.Event(), threading.Event()
+    line, inside, done = LoginLock(store, clock), threading.Event(), threading.Event()
 
     def first() -> None:
         with line.hold(config):
@@ -185,10 +192,10 @@ def test_two_threads_share_one_line(config: Config, clock: FakeClock, store: Mem
 def test_the_session_is_kept_before_the_line_is_free(
     config: Config, clock: FakeClock, store: MemoryStore
 ) -> None:
-    with Line(store, clock).hold(config) as keep:
+    with LoginLock(store, clock).hold(config) as keep:
         keep(Secret("a.b.c"), LoginMethod.OTP)
-        assert store.get(config.account, Item.TOKEN) == Secret("a.b.c")
-        assert not store.lease(config.account, "another", clock.now(), 1)
+        assert load_token(store, config) == Secret("a.b.c")
+        assert not store.acquire_lease(config.account, "another", clock.now(), 1)
 
 
 def test_a_browser_that_logged_in_yesterday_is_in_once_auto_login_has_renewed(
@@ -215,13 +222,13 @@ def test_a_browser_that_logged_in_yesterday_is_in_once_auto_login_has_renewed(
     renew(store, config, clock)
     page = browser.get("/funds")
     assert page.heading == "Funds"
-    assert mstock.calls == ["get_fund_summary"]
+    assert mstock.calls == ["fund_report"]
     assert page.response.headers["Refresh"].endswith("url=/funds")
     # Who never logged in stays out.
     stranger = new_browser()
     assert stranger.get("/funds").step == "password"
     assert stranger.get("/").step == "password"
-    assert mstock.calls == ["get_fund_summary"]
+    assert mstock.calls == ["fund_report"]
 
 
 def test_it_holds_for_days(
@@ -265,18 +272,18 @@ def test_another_accounts_session_is_not_taken_up(
     assert browser.get("/funds").heading == "Waiting for auto-login"
 
 
-def test_a_logout_forgets_the_kept_session_and_ends_a_second_one_too(
+def test_a_logout_ends_the_stored_session_also_if_it_is_newer_than_the_browsers(
     browser: Browser, store: MemoryStore, config: Config, clock: FakeClock, mstock: FakeMstock
 ) -> None:
     page = browser.log_in()
     log_out(browser, page)
-    assert store.get(config.account, Item.TOKEN) is None
+    assert load_token(store, config) is None
     assert mstock.calls.count("logout") == 1
     page = browser.log_in()
     renew(store, config, clock)  # a test of auto-login, while the browser had a session
     assert "mStock has confirmed." in log_out(browser, page).alert
-    assert mstock.calls.count("logout") == 3
-    assert store.get(config.account, Item.TOKEN) is None
+    assert mstock.calls.count("logout") == 2
+    assert load_token(store, config) is None
 
 
 def test_a_second_session_that_was_not_ended_for_certain_is_told(
@@ -296,17 +303,16 @@ def test_yesterdays_tab_does_not_log_todays_session_out(
     token = renew(store, config, clock)
     log_out(browser, yesterday)
     assert "logout" not in mstock.calls
-    assert store.get(config.account, Item.TOKEN) == token
+    assert load_token(store, config) == token
 
 
 def test_a_dead_token_is_replaced_by_the_one_that_was_kept_meanwhile(
     browser: Browser, store: MemoryStore, config: Config, clock: FakeClock, mstock: FakeMstock
 ) -> None:
     browser.log_in()
-    renew(store, config, clock)
-    mstock.will_fail("get_fund_summary", TokenException("The mStock session is over."))
+    mstock.will_fail("fund_report", TokenException("The mStock session is over."))
+    mstock.before = lambda name: renew(store, config, clock) and None
     assert browser.get("/funds").heading == "Funds"
-    assert mstock.calls.count("get_fund_summary") == 3
 
 
 def test_two_dead_tokens_end_at_the_login_and_not_in_a_circle(
@@ -314,8 +320,7 @@ def test_two_dead_tokens_end_at_the_login_and_not_in_a_circle(
 ) -> None:
     browser.log_in()
     renew(store, config, clock)
-    over = TokenException("The mStock session is over.")
-    mstock.will_fail("get_fund_summary", over, over)
+    mstock.will_fail("fund_report", *[TokenException("The mStock session is over.")] * 2)
     page = browser.get("/funds")
     assert page.step == "password"
     assert "The mStock session is over." in page.alert
@@ -340,3 +345,34 @@ def test_of_two_browsers_with_one_session_a_logout_takes_both_out(
     mstock.calls.clear()
     assert other.get("/funds").heading != "Funds"
     assert mstock.calls == []
+
+
+def test_a_session_that_the_broker_ended_meanwhile_is_told_so_and_not_as_midnight(
+    browser: Browser, store: MemoryStore, config: Config, auto: FakeAuto, mstock: FakeMstock
+) -> None:
+    auto.enabled = False
+    browser.log_in()
+    token = load_token(store, config)
+    assert token is not None
+    stored_session.mark_revoked(store, config.account, token)
+    page = browser.get("/funds")
+    assert page.step == "password"
+    assert "session is over: the broker has ended" in page.alert
+
+
+def test_the_pages_name_each_other(browser: Browser) -> None:
+    funds = browser.log_in()
+    assert [attrs for tag, attrs in funds.tags if tag == "a" and "aria-current" in attrs] == [
+        {"href": "/funds", "aria-current": "page"}
+    ]
+    page = browser.get(RULE)
+    assert {"href": "/funds"} in [attrs for tag, attrs in page.tags if tag == "a"]
+
+
+def test_a_stopped_auto_login_offers_the_new_password_before_the_test(
+    browser: Browser, auto: FakeAuto
+) -> None:
+    browser.log_in()
+    auto.blocked = "mStock refused the password."
+    text = browser.get(RULE).text
+    assert text.index("Switch on again") < text.index("Test now")

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 
 import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
 from broker._kit.errors import Unreachable
-from broker._kit.secret import Secret
-from broker._kit.web.login_flow import Entry, LoginFlow, Visit
-from broker._kit.web.login_limits import Full, LoginLimits
-from broker._kit.web.pending_view import Why
 from broker.mstock.errors import InputException
-from broker.mstock.settings import Config
 from tests.support.clock import FakeClock
 from tests.web.helpers import CALLBACK, OTP, PASSWORD, TOTP, Browser, FakeMstock, Page
 
@@ -153,8 +147,8 @@ def test_of_many_at_once_one_reaches_mstock(
     *others, first = replies
     assert first.status_code == (200 if "totp" in fields else 409)
     for reply in others:
-        assert reply.status_code == 401
-        assert "mStock is still busy with this login" in reply.json["message"]  # type: ignore[index]
+        assert reply.status_code == 503
+        assert "is being logged in at this moment" in reply.json["message"]  # type: ignore[index]
 
 
 def test_a_login_begun_while_an_otp_is_checked_leaves_it_alone(
@@ -170,8 +164,8 @@ def test_a_login_begun_while_an_otp_is_checked_leaves_it_alone(
 
     mstock.before = meanwhile
     assert first.enter(page).heading == "Funds"
-    assert "mStock is still busy with this login, from another tab" in told[0].alert
-    assert mstock.calls == ["send_otp", "verify_otp", "get_fund_summary"]
+    assert "is being logged in at this moment" in told[0].alert
+    assert mstock.calls == ["send_otp", "verify_otp", "fund_report"]
 
 
 def test_an_otp_entered_while_another_login_is_under_way_keeps_its_try(
@@ -187,26 +181,6 @@ def test_an_otp_entered_while_another_login_is_under_way_keeps_its_try(
 
     mstock.before = meanwhile
     assert second.ask_for_otp().step == "code"
-    assert "mStock is still busy with this login" in told[0].alert
+    assert "is being logged in at this moment" in told[0].alert
     assert "5 tries left" in told[0].text
     assert mstock.calls == ["send_otp", "send_otp"]
-
-
-def test_a_login_dropped_while_its_otp_is_held_back_is_told_in_words(
-    config: Config, mstock: FakeMstock, clock: FakeClock
-) -> None:
-    class Dropping(LoginLimits):
-        """Full, and just then another tab starts the login again."""
-
-        def place(self, address: str) -> AbstractContextManager[None]:
-            flow.pending.close("browser", Why.DROPPED)
-            raise Full(30)
-
-    flow = LoginFlow(clock)
-    visit = Visit(config, "browser", "127.0.0.1")
-    waiting = flow.act(visit, Entry("login", password=Secret(PASSWORD))).waiting
-    assert waiting is not None
-    flow._limits = Dropping(clock)
-    outcome = flow.act(visit, Entry("verify", otp=Secret(OTP), login_id=waiting.login_id))
-    assert "That login was dropped" in str(outcome.problem)
-    assert mstock.calls == ["send_otp"]

@@ -38,7 +38,9 @@ def test_with_mstock_itself_it_says_live_and_shows_no_phone(
     live = Config.from_env(
         {"BROKER_API_KEY": "MA1", "BROKER_API_SECRET": "abcdefgh12", "MSTOCK_API_TYPE": "A"}
     )
-    page = Browser(create_app(lambda: live, clock, phone_url="http://127.0.0.1:8/")).get()
+    page = Browser(
+        create_app(mstock.broker, lambda: live, clock, phone_url="http://127.0.0.1:8/")
+    ).get()
     assert "LIVE" in page.text
     assert "API Type A" in page.text
     assert "SIMULATOR" not in page.text
@@ -52,7 +54,7 @@ def test_password_then_otp_then_funds(browser: Browser, mstock: FakeMstock) -> N
     assert "5 tries left" in page.text
     page = browser.enter(page)
     assert page.response.request.path == "/funds"
-    assert mstock.calls == ["send_otp", "verify_otp", "get_fund_summary"]
+    assert mstock.calls == ["send_otp", "verify_otp", "fund_report"]
     assert mstock.given_tickets == mstock.tickets
 
 
@@ -76,7 +78,7 @@ def test_password_and_authenticator_code_on_one_page(browser: Browser, mstock: F
     form = browser.get().form("login")
     page = browser.post({**form, "method": "totp", "password": PASSWORD, "totp": "246 802"})
     assert page.response.request.path == "/funds"
-    assert mstock.calls == ["login_with_totp", "get_fund_summary"]
+    assert mstock.calls == ["login_with_totp", "fund_report"]
 
 
 def test_a_code_left_in_the_hidden_field_does_not_matter(

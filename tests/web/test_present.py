@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields
 from datetime import UTC, datetime
 from decimal import Decimal, localcontext
 
@@ -11,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from broker._kit.broker import FundLine
 from broker._kit.clock import IST
 from broker._kit.secret import masked
-from broker._kit.web import formatting, fund_figures
-from broker.mstock.mapping.funds import FundSummary, margin_of
-from tests.web.helpers import fund_summary
+from broker._kit.sessions import report
+from broker._kit.web import formatting
 
 AMOUNTS = st.decimals(
     min_value=-(10**15), max_value=10**15, places=2, allow_nan=False, allow_infinity=False
@@ -105,7 +104,7 @@ def test_a_mask_hides_at_least_half_or_two(code: str) -> None:
 
 def test_times_are_indian_whatever_they_came_in() -> None:
     moment = datetime(2026, 11, 20, 3, 45, 7, tzinfo=UTC)
-    assert formatting.date_time(moment) == "20 Nov 2026, 09:15:07 IST"
+    assert report.date_time(moment) == "20 Nov 2026, 09:15:07 IST"
     assert formatting.clock_time(moment) == "09:15:07 IST"
 
 
@@ -128,43 +127,10 @@ def test_when_to_come_back(seconds: int, words: str) -> None:
     assert formatting.when_words(seconds, datetime(2026, 11, 23, 9, tzinfo=IST)) == words
 
 
-def test_every_field_of_the_summary_is_shown_exactly_once() -> None:
-    shown = [label.field for _, _, labels in fund_figures.GROUPS for label in labels]
-    assert sorted([*shown, *fund_figures.WORDS]) == sorted(
-        each.name for each in fields(FundSummary)
-    )
-    assert len(shown) == 22
-    assert all(
-        label.name and label.meaning for _, _, labels in fund_figures.GROUPS for label in labels
-    )
-
-
-def test_the_columns_hold_the_same_groups_in_the_same_order() -> None:
-    summary = fund_summary()
-    flat = [group for column in fund_figures.columns(summary) for group in column]
-    assert tuple(flat) == fund_figures.groups(summary)
-
-
-def test_the_hosts_figures_bear_the_hosts_labels() -> None:
-    summary = fund_summary()
-    lines = fund_figures.openalgo_lines(margin_of(summary), "cash")
-    assert [(line.name, line.text, line.tone) for line in lines] == [
-        ("Cash (OpenAlgo: Available Balance)", "₹3,12,450.75", ""),
-        ("Collateral", "₹1,48,200.50", ""),
-        ("Unrealized P&L", "−₹2,315.25", "loss"),
-        ("Realized P&L", "+₹1,840.50", "gain"),
-        ("Utilised Margin", "₹96,310.40", ""),
+def test_a_figures_tone_is_what_it_means_to_its_reader() -> None:
+    lines = [
+        FundLine("", "", Decimal(amount), signed)
+        for amount, signed in (("0", True), ("-1", False), ("1", False), ("1.5", True))
     ]
-
-
-def test_both_views_of_the_hosts_cash_are_explained_differently() -> None:
-    meanings = {
-        view: fund_figures.openalgo_lines(margin_of(fund_summary(), view), view)[0].meaning
-        for view in ("cash", "balance")
-    }
-    assert meanings["cash"] != meanings["balance"]
-
-
-def test_the_words_of_the_summary_are_said() -> None:
-    assert fund_figures.segment_words(fund_summary()) == "for all segments, limit type CAPITAL"
-    assert "segment E" in fund_figures.segment_words(fund_summary(seg="E"))
+    assert [formatting.tone(line) for line in lines] == ["zero", "loss", "", "gain"]
+    assert [formatting.fund_text(line) for line in lines] == ["₹0.00", "−₹1.00", "₹1.00", "+₹1.50"]

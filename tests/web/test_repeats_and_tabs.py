@@ -71,7 +71,7 @@ def test_a_double_click_logs_in_once_and_the_second_answer_is_good_too(
         first = pool.submit(click)
         assert under_way.wait(5)
         second = pool.submit(click)
-        until_waiting(flow._once, 1)
+        until_waiting(flow._forms, 1)
         go_on.set()
         for answer in (first, second):
             status, text = answer.result(10)
@@ -107,7 +107,7 @@ def test_three_resends_and_then_the_button_is_dead(
     assert "No resend is left" in page.text
     clock.advance(31)
     page = browser.post(page.form("resend"))
-    assert "as many OTPs as this page asks for" in page.alert
+    assert "No further OTP can be asked for here" in page.alert
     assert mstock.calls == ["send_otp"] * 4
 
 

@@ -12,16 +12,18 @@ import pytest
 from flask import Flask
 
 from broker._kit.secret import Secret
-from broker._kit.sessions import stored_session, token_guards
+from broker._kit.sessions import stored_session
 from broker._kit.sessions.store_factory import open_store
 from broker._kit.sessions.stored_session import LoginMethod
+from broker._kit.sessions.token_guard import reset_guards
 from broker._kit.settings import ServiceSettings
-from broker._kit.web import standalone_services
-from broker._kit.web.auto_login_page import RULE
+from broker._kit.web import standalone_app
+from broker.mstock.broker import MSTOCK
 from broker.mstock.settings import Config
 from broker_simulator.mstock import IST, Simulator
 from tests.conftest import settings_for
 from tests.support.stage import morning_box
+from tests.web.helpers import AUTO_LOGIN as RULE
 from tests.web.helpers import Browser, Page
 
 
@@ -55,7 +57,7 @@ def box() -> Iterator[Simulator]:
     with morning_box() as simulator:
         simulator.demo.totp_enabled = True
         yield simulator
-        token_guards.start_anew()
+        reset_guards()
 
 
 @pytest.fixture
@@ -70,7 +72,7 @@ def started(box: Simulator, config: Config) -> Iterator[Callable[..., Browser]]:
     def start(upkeep: ServiceSettings) -> Browser:
         server: Any = Catcher()
         stops.append(
-            standalone_services.start(lambda: config, upkeep, server, BoxTime(box), every=0.05)
+            standalone_app.start(MSTOCK, lambda: config, upkeep, server, BoxTime(box), every=0.05)
         )
         return Browser(server.app)
 
@@ -104,9 +106,9 @@ def test_it_logs_in_on_the_next_trading_day(
     while logins(box) < 2 or browser.get("/funds").heading != "Funds":
         assert time.monotonic() < until
         time.sleep(0.02)
-    kept = stored_session.load_session(open_store(upkeep), config.account, box.clock.now())
+    kept = stored_session.load_session(open_store(MSTOCK, upkeep), config.account, box.clock.now())
     assert kept is not None
-    assert kept.how is LoginMethod.AUTO
+    assert kept.method is LoginMethod.AUTO
     assert "by auto-login" in browser.get(RULE).text
     assert logins(box) == 2
     for path in (tmp_path / "home").rglob("*"):
@@ -120,7 +122,7 @@ def test_a_session_that_mstock_has_ended_is_marked(
     upkeep = ServiceSettings(str(tmp_path))
     browser = started(upkeep)
     log_in(browser, box)
-    store = open_store(upkeep)
+    store = open_store(MSTOCK, upkeep)
     kept = stored_session.load_session(store, config.account, box.clock.now())
     assert kept is not None
     assert not kept.is_over

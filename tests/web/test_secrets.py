@@ -6,18 +6,21 @@ import itertools
 import logging
 from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
 from zlib import decompress
 
 import pytest
 from flask import Flask
 
+from broker._kit.broker import OtpChallenge
 from broker._kit.secret import Secret
 from broker._kit.web import login_flow as flow_module
 from broker._kit.web.login_flow import LoginFlow
 from broker._kit.web.login_limits import LoginLimits
 from broker._kit.web.pending_logins import PendingLogins
 from broker._kit.web.standalone_app import create_app
-from broker.mstock.client import login
+from broker.mstock.broker import MSTOCK
 from broker.mstock.settings import Config
 from broker_simulator.mstock import Simulator
 from tests.conftest import settings_for
@@ -33,18 +36,19 @@ def box() -> Iterator[Simulator]:
 
 
 class Ears:
-    """Hears every secret that passes through the plugin's login functions."""
+    """Hears every secret that passes through the broker's login calls."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self) -> None:
         self.heard: set[str] = set()
-        for name in ("send_otp", "verify_otp", "login_with_totp", "logout"):
-            monkeypatch.setattr(login, name, self._listening(getattr(login, name)))
+        names = ("send_otp", "verify_otp", "log_in_with_totp", "log_out")
+        heard: Any = {name: self._listening(getattr(MSTOCK, name)) for name in names}
+        self.broker = replace(MSTOCK, **heard)
 
     def _listening(self, function: Callable[..., object]) -> Callable[..., object]:
         def call(config: Config, *given: Secret) -> object:
             self.heard |= {each.reveal() for each in given}
             result = function(config, *given)
-            if isinstance(result, login.Challenge):
+            if isinstance(result, OtpChallenge):
                 self.heard.add(result.ticket.reveal())
             if isinstance(result, Secret):
                 self.heard.add(result.reveal())
@@ -105,19 +109,19 @@ def walk(browser: Browser, box: Simulator, clock: FakeClock) -> None:
 def test_no_secret_leaves(
     box: Simulator,
     clock: FakeClock,
-    monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    ears = Ears(monkeypatch)
+    ears = Ears()
     config = Config.from_env(settings_for(box))
     flow = LoginFlow(
+        ears.broker,
         clock,
         pending=PendingLogins(clock, later=lambda seconds, job: None),
         limits=LoginLimits(clock, "50 per minute"),
     )
-    browser = Browser(create_app(lambda: config, clock, flow=flow))
+    browser = Browser(create_app(ears.broker, lambda: config, clock, flow=flow))
     walk(browser, box, clock)
 
     secret = {each for each in ears.heard if each} | {

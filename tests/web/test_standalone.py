@@ -11,14 +11,14 @@ from decimal import Decimal
 import pytest
 from flask import Flask
 
-from broker._kit.broker import LogoutResult
+from broker._kit.broker import FundReport, LogoutResult
 from broker._kit.clock import IST
 from broker._kit.errors import SessionRefused, Unreachable, WaitAndRetry
-from broker._kit.web import standalone_views
+from broker._kit.secret import Secret
 from broker._kit.web.login_flow import LoginFlow
 from broker._kit.web.standalone_app import create_app
 from broker.mstock.errors import DataException, GeneralException, TokenException
-from broker.mstock.mapping.funds import FundSummary
+from broker.mstock.mapping.fund_report import fund_report
 from broker.mstock.settings import Config
 from tests.support.clock import FakeClock
 from tests.web.helpers import (
@@ -59,35 +59,27 @@ def test_the_funds_page(browser: Browser, clock: FakeClock) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(fund_summary().__dataclass_fields__))
-def test_every_figure_is_on_the_page(
-    browser: Browser, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+def test_every_figure_is_on_the_page(browser: Browser, mstock: FakeMstock, name: str) -> None:
     if name in ("limit_type", "seg"):
         changed: dict[str, Decimal | str] = {name: "UNHEARD"}
         words = "UNHEARD"
     else:
         changed, words = {name: Decimal("7654321.09")}, "₹76,54,321.09"
-    monkeypatch.setattr(
-        standalone_views, "get_fund_summary", lambda token, config: fund_summary(**changed)
-    )
+    mstock.summary = fund_summary(**changed)
     assert words in browser.log_in().text
 
 
-def test_a_shortfall_is_drawn_full_and_said(
-    browser: Browser, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_shortfall_is_drawn_full_and_said(browser: Browser, mstock: FakeMstock) -> None:
     short = fund_summary(available_balance=Decimal("-20"), amount_utilized=Decimal("500"))
-    monkeypatch.setattr(standalone_views, "get_fund_summary", lambda token, config: short)
+    mstock.summary = short
     page = browser.log_in()
     assert "More margin is in use than there is" in page.html
     assert "−₹20.00" in page.text
 
 
-def test_an_account_without_money_has_no_bar(
-    browser: Browser, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_account_without_money_has_no_bar(browser: Browser, mstock: FakeMstock) -> None:
     empty = fund_summary(available_balance=Decimal(0), amount_utilized=Decimal(0))
-    monkeypatch.setattr(standalone_views, "get_fund_summary", lambda token, config: empty)
+    mstock.summary = empty
     page = browser.log_in()
     assert "<svg" not in page.html
     assert "Available to trade now ₹0.00" in page.text
@@ -97,7 +89,7 @@ def test_refresh_asks_again(browser: Browser, mstock: FakeMstock, clock: FakeClo
     browser.log_in()
     clock.advance(7)
     assert "09:00:07 IST" in browser.get("/funds").text
-    assert mstock.calls.count("get_fund_summary") == 2
+    assert mstock.calls.count("fund_report") == 2
 
 
 def test_nobody_sees_funds_without_a_login(browser: Browser, mstock: FakeMstock) -> None:
@@ -171,7 +163,7 @@ def test_a_double_click_on_log_out_still_says_how_it_went(
         first = pool.submit(click)
         assert under_way.wait(5)
         second = pool.submit(click)
-        until_waiting(app.view_functions["log_out"].__self__._farewells, 1)  # type: ignore[attr-defined]
+        until_waiting(app.view_functions["log_out"].__self__._logouts, 1)  # type: ignore[attr-defined]
         go_on.set()
         assert "mStock has confirmed." in first.result(5)
         assert "mStock has confirmed." in second.result(5)
@@ -206,7 +198,7 @@ def test_a_dead_token_leads_back_to_the_login_with_the_reason(
     browser: Browser, mstock: FakeMstock
 ) -> None:
     browser.log_in()
-    mstock.will_fail("get_fund_summary", TokenException("The mStock session is over.", "Log in."))
+    mstock.will_fail("fund_report", TokenException("The mStock session is over.", "Log in."))
     page = browser.get("/funds")
     assert page.step == "password"
     assert "The mStock session is over. Log in." in page.alert
@@ -218,7 +210,7 @@ def test_a_dead_token_is_not_asked_about_again(browser: Browser, mstock: FakeMst
     browser.log_in()
     cookie = browser.client.get_cookie("mstock_session")
     assert cookie is not None
-    mstock.will_fail("get_fund_summary", TokenException("The mStock session is over."))
+    mstock.will_fail("fund_report", TokenException("The mStock session is over."))
     browser.get("/funds")
     mstock.calls.clear()
     browser.client.set_cookie("mstock_session", cookie.value)
@@ -239,29 +231,30 @@ def test_an_outage_keeps_the_session_and_says_so(
     browser: Browser, mstock: FakeMstock, error: Exception, status: int
 ) -> None:
     browser.log_in()
-    mstock.will_fail("get_fund_summary", error)
+    mstock.will_fail("fund_report", error)
     page = browser.get("/funds")
     assert page.status == status
     assert str(error) in page.alert
     # Only after an outage is that all there is to say.
     assert ("You are still logged in." in page.text) is isinstance(error, WaitAndRetry)
     assert "Try again" in page.text
-    assert "₹" not in page.text
+    assert "These are the figures of 23 Nov 2026, 09:00:00 IST." in page.text
+    assert "Available to trade now ₹3,64,340.85" in page.text
     assert browser.get("/funds").status == 200
 
 
 def test_a_renewed_key_takes_effect_in_a_running_session(
-    clock: FakeClock, flow: LoginFlow, mstock: FakeMstock, monkeypatch: pytest.MonkeyPatch
+    clock: FakeClock, flow: LoginFlow, mstock: FakeMstock
 ) -> None:
     keys: list[str] = []
 
-    def look(auth_token: str, *, config: Config) -> FundSummary:
+    def look(config: Config, token: Secret) -> FundReport:
         keys.append(config.api_key.reveal())
-        return fund_summary()
+        return fund_report(fund_summary(), config.funds_view)
 
-    monkeypatch.setattr(standalone_views, "get_fund_summary", look)
+    mstock.fund_report = look  # type: ignore[method-assign]
     configs = [Config.from_env(settings())]
-    browser = Browser(create_app(lambda: configs[-1], clock, flow=flow))
+    browser = Browser(create_app(mstock.broker, lambda: configs[-1], clock, flow=flow))
     browser.log_in()
     browser.get("/funds")
     configs.append(Config.from_env(settings(BROKER_API_SECRET="SIMULATOR/renewed/key@@")))
@@ -297,3 +290,13 @@ def test_one_second_before_midnight_it_is_still_today(
     page = browser.get("/funds")
     assert page.heading == "Funds"
     assert page.response.headers["Refresh"].startswith("2; ")
+
+
+def test_figures_at_zero_fold_away_and_stay_on_the_page(
+    browser: Browser, mstock: FakeMstock
+) -> None:
+    mstock.summary = fund_summary(receivables=Decimal(0), bank_holding=Decimal(0))
+    page = browser.log_in()
+    assert [tag for tag, _ in page.tags].count("details") == 1
+    folded = page.text[page.text.index("2 at zero") :]
+    assert "Sale proceeds due ₹0.00" in folded

@@ -9,7 +9,7 @@ import pytest
 
 import broker._kit.web as room
 
-SHEET = (Path(room.__file__).parent / "static" / "mstock.css").read_text()
+SHEET = (Path(room.__file__).parent / "static" / "style.css").read_text()
 LIGHT, DARK = re.findall(r":root \{(.*?)\}", SHEET, re.DOTALL)[:2]
 
 # Text on what lies behind it: at least 4.5 to 1 (WCAG AA).

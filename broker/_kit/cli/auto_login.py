@@ -1,100 +1,16 @@
-"""`auto-login`: switches the daily login without the user on and off, tries it, shows it."""
+"""`auto-login`: switches the daily unattended login on and off, tests it, shows it."""
 
 from __future__ import annotations
 
 import click
 
-from broker._kit.cli import describe, output, prompts
-from broker._kit.cli.console import Group, as_json_option
-from broker._kit.cli.context import Desk, pass_desk, stopped_short
-from broker._kit.cli.exit_codes import Exit
-from broker._kit.sessions.auto_login import AutoLoginStatus
+from broker._kit.cli import output, prompts
+from broker._kit.cli.console import Exit, Group
+from broker._kit.cli.context import Context, command
+from broker._kit.sessions import report
 
-
-@click.group("auto-login", cls=Group)
-def auto_login() -> None:
-    """Log in each trading day without being asked."""
-
-
-@auto_login.command()
-@click.option("--accept-terms", is_flag=True, help="You have read the terms and agree to them.")
-@as_json_option
-@pass_desk
-@click.pass_context
-def enable(ctx: click.Context, desk: Desk, accept_terms: bool, as_json: bool) -> None:
-    """Show the terms, then keep password and TOTP secret, encrypted, and switch on.
-
-    Both are asked, hidden. Nothing is sent to mStock; `auto-login test` tries it.
-    """
-    from broker.mstock.terms import TERMS
-
-    desk.refuse_inside_openalgo("auto-login")
-    config = desk.config
-    desk.session()  # a vault that cannot be read is told before anything is asked
-    prompts.need_terminal(desk, "The password")
-    for paragraph in TERMS:
-        output.out(f"{paragraph}\n", err=True)
-    if not accept_terms and not prompts.consent("Do you agree, and switch auto-login on?"):
-        if as_json:
-            output.out_json({"status": "cancelled", "message": "Auto-login stays as it was."})
-        else:
-            output.out("Auto-login stays as it was; nothing was kept.")
-        ctx.exit(Exit.REFUSED)
-    password = prompts.password()
-    secret = prompts.hidden("TOTP secret (the text behind the QR code)")
-    desk.auto.enable(config, password, secret, accepted=True)
-    _report(desk, desk.auto.status(config.account), as_json, "Auto-login is on.")
-
-
-@auto_login.command()
-@as_json_option
-@pass_desk
-def disable(desk: Desk, as_json: bool) -> None:
-    """Switch off and remove the password and the TOTP secret."""
-    desk.refuse_inside_openalgo("auto-login")
-    removed = desk.auto.disable(desk.config.account)
-    if as_json:
-        body = describe.account_json(desk.config) | {"removed": removed}
-        output.out_json({"status": "success", **body})
-        return
-    output.out("Auto-login is off.")
-    for line in removed:
-        output.out(f"  {line}")
-
-
-@auto_login.command()
-@as_json_option
-@pass_desk
-@click.pass_context
-def test(ctx: click.Context, desk: Desk, as_json: bool) -> None:
-    """Log in once, now, with what is kept; mStock counts it like any other login.
-
-    The new session takes the place of the one that is kept.
-    """
-    desk.refuse_inside_openalgo("auto-login")
-    try:
-        attempt = desk.auto.test(desk.config)
-    except KeyboardInterrupt:
-        raise stopped_short() from None
-    if as_json:
-        is_done = str(attempt.result) == "done"
-        body = describe.account_json(desk.config) | {"attempt": describe.attempt_json(attempt)}
-        output.out_json({"status": "success" if is_done else "error", **body})
-    else:
-        output.out(describe.attempt_words(attempt))
-    ctx.exit(_EXITS.get(str(attempt.result), Exit.REFUSED))
-
-
-@auto_login.command()
-@as_json_option
-@pass_desk
-def status(desk: Desk, as_json: bool) -> None:
-    """Show whether it is on, what it did and what it does next; asks mStock nothing."""
-    desk.refuse_inside_openalgo("auto-login")
-    _report(desk, desk.auto.status(desk.config.account), as_json)
-
-
-_EXITS = {
+# By an attempt's result.
+EXITS = {
     "done": Exit.OK,
     "retry": Exit.LATER,
     "refused": Exit.REFUSED,
@@ -103,13 +19,71 @@ _EXITS = {
 }
 
 
-def _report(desk: Desk, found: AutoLoginStatus, as_json: bool, first: str = "") -> None:
-    if as_json:
-        body = describe.account_json(desk.config) | {"auto_login": describe.auto_json(found)}
-        output.out_json({"status": "success", **body})
-        return
-    if first:
-        output.out(first)
-    rows = describe.auto_rows(found)
-    rows += [("Earlier", describe.attempt_words(each)) for each in found.history[:-1]]
-    output.out(output.pairs(rows))
+@click.group("auto-login", cls=Group)
+def auto_login() -> None:
+    """Log in each trading day without being asked."""
+
+
+@command(auto_login)
+@click.option("--accept-terms", is_flag=True, help="You have read the terms and agree to them.")
+def enable(context: Context, accept_terms: bool) -> None:
+    """Show the terms, then store password and TOTP secret, encrypted, and switch on.
+
+    Both are asked, hidden. Nothing is sent to the broker; `auto-login test` tests them.
+    """
+    context.refuse_inside_openalgo("auto-login")
+    context.session()  # a store that cannot be read is told before anything is asked
+    prompts.need_terminal(context, "The password")
+    for paragraph in context.broker.terms:
+        output.out(f"{paragraph}\n", err=True)
+    if not (accept_terms or prompts.consent("Do you agree, and switch auto-login on?")):
+        words = "Auto-login stays as it was; nothing was stored."
+        code = Exit.REFUSED
+        context.answer({"message": words}, lambda: words, status="cancelled", code=code)
+    password = prompts.password(context)
+    secret = prompts.hidden("TOTP secret (the text behind the QR code)")
+    context.auto_login.enable(context.config, password, secret, accepted=True)
+    _answer(context)
+
+
+@command(auto_login)
+def disable(context: Context) -> None:
+    """Switch off and remove the password and the TOTP secret."""
+    context.refuse_inside_openalgo("auto-login")
+    removed = context.auto_login.disable(context.config.account)
+    body = context.account_json() | {"removed": removed}
+    context.answer(body, lambda: "\n  ".join(["Auto-login is off.", *removed]))
+
+
+@command(auto_login)
+def test(context: Context) -> None:
+    """Log in once, now, with what is stored; the broker counts it like any other login.
+
+    The new session replaces the one that is stored.
+    """
+    context.refuse_inside_openalgo("auto-login")
+    with context.interruptible():
+        attempt = context.auto_login.test(context.config)
+    code = EXITS[str(attempt.result)]
+    context.answer(
+        context.account_json() | {"attempt": report.attempt_json(attempt)},
+        lambda: report.attempt_line(attempt),
+        status="error" if code else "success",
+        code=code,
+    )
+
+
+@command(auto_login)
+def status(context: Context) -> None:
+    """Show whether it is on, what it did and what it does next; asks the broker nothing."""
+    context.refuse_inside_openalgo("auto-login")
+    _answer(context)
+
+
+def _answer(context: Context) -> None:
+    found = context.auto_login.status(context.config.account)
+    earlier = [("Earlier", report.attempt_line(each)) for each in found.history[-2::-1]]
+    context.answer(
+        context.account_json() | {"auto_login": report.auto_login_json(found)},
+        lambda: output.pairs([*report.auto_login_lines(found), *earlier]),
+    )

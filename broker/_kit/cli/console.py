@@ -1,74 +1,127 @@
-"""What all commands share: errors in words and exit codes, never a traceback, and `--json`."""
+"""What all commands share: exit codes, failures as a sentence, `--json`, `-v`, `--log-file`."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
 import sys
+from enum import IntEnum
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import click
 
 from broker._kit.cli import output
-from broker._kit.cli.exit_codes import WORDS, Exit, exit_of
-from broker._kit.errors import BrokerError, PluginFault, RateLimited
-from broker._kit.faults import fault_location
+from broker._kit.errors import (
+    BrokerError,
+    FixConfiguration,
+    LogInAgain,
+    ManualCheckRequired,
+    PluginFault,
+    RateLimited,
+    RefusedByBroker,
+    WaitAndRetry,
+)
+from broker._kit.faults import guarded
+
+log = logging.getLogger(__name__)
+
+
+class Exit(IntEnum):
+    """The exit codes of every command."""
+
+    OK = 0
+    REFUSED = 1
+    USAGE = 2
+    NO_SESSION = 3
+    LATER = 4
+    SETTINGS = 5
+    LOOK_FIRST = 6
+    STOPPED = 130
+
+
+WORDS: dict[Exit, str] = {
+    Exit.OK: "Done.",
+    Exit.REFUSED: "Refused, or failed: the message says why. Of doctor: something is to be done.",
+    Exit.USAGE: "Not understood, or a terminal is needed to ask you something.",
+    Exit.NO_SESSION: "There is no session, or it is over: log in.",
+    Exit.LATER: "The broker cannot be reached, or asks to wait: try again later.",
+    Exit.SETTINGS: "A setting, the API key or the stored data has to be fixed first.",
+    Exit.LOOK_FIRST: "Whether the broker did it is not known: look before you repeat it.",
+    Exit.STOPPED: "Stopped by you (Ctrl-C).",
+}
+# First match wins; what is not here is REFUSED.
+FAMILIES: tuple[tuple[type[BrokerError], Exit], ...] = (
+    (FixConfiguration, Exit.SETTINGS),
+    (LogInAgain, Exit.NO_SESSION),
+    (WaitAndRetry, Exit.LATER),
+    (RefusedByBroker, Exit.REFUSED),
+    (PluginFault, Exit.REFUSED),
+    (ManualCheckRequired, Exit.LOOK_FIRST),
+)
+# Click's own ways to end a command.
+_CLICK = (click.ClickException, click.exceptions.Exit, click.Abort, EOFError)
+# On Windows a pipe that nobody reads any more is an invalid argument.
+_CLOSED_PIPE = (errno.EPIPE, errno.EINVAL)
 
 as_json_option = click.option(
     "--json", "as_json", is_flag=True, help="Answer with one JSON document on standard output."
 )
-# On Windows a pipe that nobody reads any more is an invalid argument.
-_CLOSED = (errno.EPIPE, errno.EINVAL)
 
 
-class _Explained(click.Command):
-    """Says at the end of its help what its exit codes mean."""
+def exit_of(error: BrokerError) -> Exit:
+    """The exit code for an error."""
+    return next((code for family, code in FAMILIES if isinstance(error, family)), Exit.REFUSED)
+
+
+class Command(click.Command):
+    """A command that ends in a sentence and an exit code, never in a traceback.
+
+    With --json a failure is an object, `{"status": "error", "exit_code", "kind", "message", …}`.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params += _LOGGING_OPTIONS
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         super().format_epilog(ctx, formatter)
         with formatter.section("Exit codes"):
             formatter.write_dl([(str(int(code)), words) for code, words in WORDS.items()])
 
-
-class _Guarded(click.Command):
-    """Lets failures end in a sentence, or with --json in an object, and an exit code."""
-
     def invoke(self, ctx: click.Context) -> Any:
+        endings: list[Exception] = []
         failure: BrokerError | None = None
+
+        def run() -> None:
+            try:
+                super(Command, self).invoke(ctx)
+            except _CLICK as ending:
+                endings.append(ending)
+            except OSError as error:
+                if error.errno not in _CLOSED_PIPE:
+                    raise
+                _discard_output()
+                endings.append(click.exceptions.Exit(Exit.REFUSED))
+
         try:
-            return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit):
-            raise
-        except (KeyboardInterrupt, EOFError, click.Abort):
-            pass
+            guarded(run)
         except BrokerError as error:
             failure = error
-        except Exception as error:
-            if isinstance(error, OSError) and error.errno in _CLOSED:
-                _hush()
-                ctx.exit(Exit.REFUSED)
-            # Its text could quote what was entered.
-            what = f"The mStock plugin failed ({fault_location(error)})."
-            failure = PluginFault(what, "Please report this fault in it.")
-        return self._end(ctx, failure, exit_of(failure) if failure else Exit.STOPPED)
-
-    def _end(self, ctx: click.Context, error: BrokerError | None, code: Exit) -> None:
-        try:
-            if ctx.params.get("as_json"):
-                output.out_json(_failure(error, code))
-            else:
-                output.out(f"Error: {error}" if error else "Stopped.", err=True)
-        except OSError:
-            _hush()
-        ctx.exit(code)
+        except KeyboardInterrupt:
+            endings.append(click.Abort())
+        if failure:
+            _end(ctx, failure, exit_of(failure))
+        elif endings and isinstance(endings[0], click.Abort | EOFError):
+            _end(ctx, None, Exit.STOPPED)
+        elif endings:
+            raise endings[0]
 
 
-class Command(_Explained, _Guarded):
-    """A command as all of these are."""
-
-
-class Group(_Explained, _Guarded, click.Group):
+class Group(Command, click.Group):
     """A group of such commands; its own guard is for those that are of another kind."""
 
     command_class = Command
@@ -77,27 +130,81 @@ class Group(_Explained, _Guarded, click.Group):
 Group.group_class = Group
 
 
-def _failure(error: BrokerError | None, code: Exit) -> dict[str, Any]:
-    """`{"status": "error", "exit_code", "kind", "message", "next_step", …}`."""
+def _end(ctx: click.Context, error: BrokerError | None, code: Exit) -> None:
+    log.info(f"{ctx.command_path}: exit code {code}: {error or 'stopped'}")
+    try:
+        if ctx.params.get("as_json"):
+            output.out_json(_failure_json(error, code))
+        else:
+            output.out(f"Error: {error}" if error else "Stopped.", err=True)
+    except OSError:
+        _discard_output()
+    ctx.exit(code)
+
+
+def _failure_json(error: BrokerError | None, code: Exit) -> dict[str, Any]:
     body: dict[str, Any] = {"status": "error", "exit_code": int(code)}
     if error is None:
         return body | {"kind": "Stopped", "message": "Stopped.", "next_step": ""}
-    body |= {
-        "kind": type(error).__name__,
-        "message": error.message,
-        "next_step": error.next_step,
-        "code": error.code,
-        "http_status": error.http_status,
-        "attempts_left": error.attempts_left,
-    }
-    if isinstance(error, RateLimited):
-        body["retry_after"] = error.retry_after
-    return body
+    names = ["message", "next_step", "code", "http_status", "attempts_left"]
+    names += ["retry_after"] if isinstance(error, RateLimited) else []
+    return body | {"kind": type(error).__name__} | {name: getattr(error, name) for name in names}
 
 
-def _hush() -> None:
-    """Nobody reads any more: let what is still to be written go nowhere, without a word."""
+def _discard_output() -> None:
+    """Nobody reads standard output any more: the rest of it goes nowhere."""
     with contextlib.suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)
+
+
+def is_verbose(ctx: click.Context) -> bool:
+    """Whether -v was given, to the command or to a group before it."""
+    return bool(ctx.meta.get(__name__))
+
+
+def _verbose(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value and not is_verbose(ctx):
+        ctx.meta[__name__] = True
+        _log_to(ctx, logging.StreamHandler())
+
+
+def _log_file(ctx: click.Context, _param: click.Parameter, path: Path | None) -> None:
+    if path is None:
+        return
+    try:
+        path.touch(0o600)
+        _log_to(ctx, logging.FileHandler(path, encoding="utf-8"))
+    except OSError as error:
+        raise click.BadParameter(f"{path} cannot be written ({error.strerror}).") from None
+
+
+def _log_to(ctx: click.Context, handler: logging.Handler) -> None:
+    """Log there until the command ends: what `broker` logs, which shows no secret."""
+    logger = logging.getLogger("broker")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    ctx.call_on_close(handler.close)
+    ctx.call_on_close(lambda: logger.removeHandler(handler))
+    ctx.call_on_close(partial(logger.setLevel, before))
+
+
+_LOGGING_OPTIONS: list[click.Parameter] = [
+    click.Option(
+        ["-v", "--verbose"],
+        is_flag=True,
+        expose_value=False,
+        callback=_verbose,
+        help="Say more, and log to standard error.",
+    ),
+    click.Option(
+        ["--log-file"],
+        type=click.Path(dir_okay=False, path_type=Path),
+        expose_value=False,
+        callback=_log_file,
+        help="Add the log to this file; it holds no secret.",
+    ),
+]

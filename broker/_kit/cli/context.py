@@ -1,101 +1,104 @@
-"""What the commands work with: settings, store, clock and terminal, each opened when first used."""
+"""What the commands work with: broker, settings, store, clock, terminal; opened on first use."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from functools import cached_property, partial
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property, partial, update_wrapper
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
-from broker._kit.cli import openalgo
+from broker._kit.broker import Broker, BrokerSettings
+from broker._kit.cli import output
+from broker._kit.cli.console import Command, Exit, as_json_option
 from broker._kit.clock import SYSTEM_CLOCK, Clock
-from broker._kit.errors import CorrectInput, OutcomeUnknown, StoreError
-from broker._kit.sessions.login_lock import by_hand
+from broker._kit.errors import CorrectInput, LogInAgain, OutcomeUnknown, StoreError
+from broker._kit.openalgo.checkout import is_openalgo, page_address
+from broker._kit.secret import Secret, masked
+from broker._kit.sessions import report
+from broker._kit.sessions.login_lock import manual_login
 from broker._kit.sessions.store import Store
 from broker._kit.sessions.store_factory import open_store
-from broker._kit.sessions.stored_session import StoredSession, load_session
+from broker._kit.sessions.stored_session import StoredSession, load_session, mark_revoked
+from broker._kit.sessions.token_guard import TokenGuard
 from broker._kit.settings import Account, ServiceSettings, environment, file_environment
-from broker.mstock.settings import Config
 
 if TYPE_CHECKING:
     from broker._kit.sessions.auto_login import AutoLogin
 
-# Which page of a running OpenAlgo does what a command would do here.
-_PAGES = {
-    "login": "/mstock/callback",
-    "logout": "/auth/logout",
-    "funds": "/mstock/funds",
-    "auto-login": "/mstock/auto-login",
-    "erase": "/mstock/auto-login",
-}
+
+# What a host check found: its name, whether it is right, what was found, what to do about it.
+HostFinding = tuple[str, bool, str, str]
+HostChecks = Callable[[Broker, Path], Iterable[HostFinding]]
 
 
 def _is_terminal() -> bool:
     return sys.stdin is not None and sys.stdin.isatty()
 
 
-class Desk:
-    """One run of a command. Everything in it may raise `SettingError` or `StoreError`."""
+def _make_auto_login(context: Context) -> AutoLogin:
+    from broker._kit.sessions.auto_login import AutoLogin
+    from broker._kit.sessions.notices import teller
+    from broker._kit.sessions.trading_calendar import load_calendar
 
-    def __init__(
-        self,
-        *,
-        clock: Clock = SYSTEM_CLOCK,
-        settings: Callable[[], Mapping[str, str]] = file_environment,
-        opener: Callable[[ServiceSettings], Store] = open_store,
-        auto: Callable[[Desk], AutoLogin] | None = None,
-        is_terminal: Callable[[], bool] = _is_terminal,
-    ) -> None:
-        self.clock = clock
-        self.is_terminal = is_terminal
-        self._settings = settings
-        self._opener = opener
-        self._auto = auto or _auto_login
+    broker, config, settings = context.broker, context.config, context.service_settings
+    return AutoLogin(
+        broker,
+        context.store,
+        lambda account: config if account == config.account else None,
+        context.clock,
+        calendar=load_calendar(settings.home),
+        tell=teller(broker, settings, context.clock),
+    )
+
+
+T = TypeVar("T")
+
+
+@dataclass(eq=False)
+class Context:
+    """One run of a command. Everything in it may raise `SettingError` or `StoreError`.
+
+    `host_checks` looks the plugin over in an OpenAlgo's folder.
+    """
+
+    broker: Broker
+    host_checks: HostChecks = lambda _broker, _folder: ()
+    clock: Clock = SYSTEM_CLOCK
+    read_settings: Callable[[], Mapping[str, str]] = file_environment
+    open_store: Callable[[Broker, ServiceSettings], Store] = open_store
+    make_auto_login: Callable[[Context], AutoLogin] = _make_auto_login
+    is_terminal: Callable[[], bool] = _is_terminal
+    as_json: bool = False
 
     @cached_property
     def settings(self) -> Mapping[str, str]:
         """The `.env` over the environment."""
-        return self._settings()
+        return self.read_settings()
 
     @cached_property
-    def config(self) -> Config:
+    def config(self) -> BrokerSettings:
         """The checked settings of the account."""
-        return Config.from_env(self.settings)
+        return self.broker.read_settings(self.settings)
 
     @cached_property
-    def upkeep(self) -> ServiceSettings:
-        """The checked settings of what is kept."""
+    def service_settings(self) -> ServiceSettings:
+        """The checked settings of the store and the notices."""
         return ServiceSettings.from_env(self.settings)
 
     @cached_property
     def store(self) -> Store:
-        """Where sessions and secrets are kept."""
-        return self._opener(self.upkeep)
-
-    def stores_to_erase(self) -> list[Store]:
-        """The store, also when the `.env` that named it is gone: then by the environment.
-
-        And the folder's own vault and key file, left behind when BROKER_STORE or BROKER_KEYRING
-        was set later.
-        """
-        upkeep = ServiceSettings.from_env(environment()) if self.env_file is None else self.upkeep
-        in_folder = upkeep._replace(store_url=None)
-        ways = (upkeep, in_folder, in_folder._replace(uses_keyring=False))
-        stores: list[Store] = []
-        for way in ways:
-            store = self._opener(way)
-            if store not in stores:
-                stores.append(store)
-        return stores
+        """Where sessions and secrets are stored."""
+        return self.open_store(self.broker, self.service_settings)
 
     @cached_property
-    def auto(self) -> AutoLogin:
+    def auto_login(self) -> AutoLogin:
         """Auto-login on that store."""
-        return self._auto(self)
+        return self.make_auto_login(self)
 
     @cached_property
     def env_file(self) -> Path | None:
@@ -108,83 +111,143 @@ class Desk:
     @cached_property
     def openalgo(self) -> Path | None:
         """OpenAlgo's folder when the `.env` lies in it, or without one when this runs in it."""
-        if self.env_file is not None:
-            return openalgo.around([self.env_file.parent])
         here = Path.cwd()
-        return openalgo.around([here, *here.parents])
+        folders = [self.env_file.parent] if self.env_file else [here, *here.parents]
+        return next((folder for folder in folders if is_openalgo(folder)), None)
+
+    def account_json(self) -> dict[str, Any]:
+        """`mode` ("LIVE" or "SIMULATOR"), `client_code` (masked), `api_type`."""
+        config = self.config
+        return {
+            "mode": "LIVE" if config.is_live else "SIMULATOR",
+            "client_code": masked(config.client_code),
+            "api_type": config.api_type,
+        }
+
+    def account_words(self) -> str:
+        """mStock LIVE, API type B, client code MA••••01"""
+        mode, code, api_type = self.account_json().values()
+        return f"{self.broker.title} {mode}, API type {api_type}, client code {code}"
+
+    def answer(
+        self,
+        body: Mapping[str, Any],
+        text: Callable[[], str],
+        *,
+        status: str = "success",
+        code: Exit = Exit.OK,
+    ) -> NoReturn:
+        """End the command: the body in JSON when it was asked for, else the text."""
+        if self.as_json:
+            output.out_json({"status": status, **body})
+        else:
+            output.out(text())
+        click.get_current_context().exit(code)
+
+    def command_line(self, words: str) -> str:
+        """A command line for the user to type, beginning as this one did."""
+        return f"{click.get_current_context().find_root().info_name} {words}"
+
+    def stores_to_erase(self) -> list[Store]:
+        """The store, also when the `.env` that named it is gone: then by the environment.
+
+        And the program folder's own store, with its key in a file or the keyring, left behind when
+        BROKER_STORE or BROKER_KEYRING was set later.
+        """
+        chosen = self.service_settings if self.env_file else ServiceSettings.from_env(environment())
+        in_folder = chosen._replace(store_url=None)
+        ways = (chosen, in_folder, in_folder._replace(uses_keyring=False))
+        stores: list[Store] = []
+        for way in ways:
+            store = self.open_store(self.broker, way)
+            if store not in stores:
+                stores.append(store)
+        return stores
 
     def move_to(self, folder: Path) -> None:
         """Work as if this ran in that OpenAlgo: with its `.env`, when there is one."""
         self.openalgo = folder
         if (folder / ".env").is_file():
             self.env_file = folder / ".env"
-            self._settings = partial(file_environment, str(self.env_file))
+            self.read_settings = partial(file_environment, str(self.env_file))
 
-    def refuse_inside_openalgo(self, what: str) -> None:
-        """Raise when the session is OpenAlgo's: it is kept in OpenAlgo's database, by OpenAlgo."""
+    def openalgo_page(self, command: str) -> str:
+        """The page of the running OpenAlgo that does what a command would do here."""
+        name = self.broker.name
+        paths = {"logout": "/auth/logout", "funds": f"/{name}/funds"}
+        paths["login"] = self.broker.callback_path
+        return page_address(self.settings, paths.get(command, f"/{name}/auto-login"))
+
+    def refuse_inside_openalgo(self, command: str) -> None:
+        """Raise when the session is OpenAlgo's: OpenAlgo keeps it in its own database."""
         if self.openalgo is not None:
             raise CorrectInput(
-                f"This folder belongs to OpenAlgo, which keeps the mStock session itself; {what} "
-                "does nothing here.",
-                f"Use the running OpenAlgo: {openalgo.page(self.settings, _PAGES[what])}",
+                f"This folder belongs to OpenAlgo, which keeps the {self.broker.title} session "
+                f"itself; {command} does nothing here.",
+                f"Use the running OpenAlgo: {self.openalgo_page(command)}",
             )
 
     def session(self, account: Account | None = None) -> StoredSession | None:
-        """The kept session of an account, of the settings' own unless given."""
+        """The stored session of an account, of the settings' own unless given."""
         return load_session(self.store, account or self.config.account, self.clock.now())
 
-    @contextmanager
-    def line(self) -> Iterator[None]:
-        """Be the only one who logs this account in; what is sent meanwhile is not sent twice.
+    def ask(self, call: Callable[[BrokerSettings, Secret], T]) -> T:
+        """What a call with the stored session gives; a token that it proves dead is marked so.
 
-        Raises `LoginInProgress` when another is at it, `OutcomeUnknown` when the user stops it.
+        Raises `LogInAgain` when there is no session or it is over, and what the call raises.
         """
-        with by_hand(self.store, self.clock, self.config):
-            try:
-                yield
-            except KeyboardInterrupt:
-                raise stopped_short() from None
+        session, title = self.session(), self.broker.title
+        log_in = f"Log in: {self.command_line('login')}"
+        if session is None:
+            raise LogInAgain(f"There is no {title} session.", log_in)
+        if session.end_reason is not None:
+            words = report.END_WORDS[session.end_reason]
+            raise LogInAgain(f"The {title} session is over: {words}.", log_in)
+
+        def mark(account: Account, token: Secret) -> None:
+            mark_revoked(self.store, account, token)
+
+        guard = TokenGuard(self.broker, self.clock, mark)
+        return guard.run(self.config, session.token, lambda: call(self.config, session.token))
 
     @contextmanager
-    def trial_line(self) -> Iterator[None]:
-        """The same for a trial, which a vault that cannot be used is no hindrance to."""
-        is_usable = self.openalgo is None
-        if is_usable:
-            try:
-                self.store.accounts()
-            except StoreError:
-                is_usable = False
-        if is_usable:
-            with self.line():
-                yield
-            return
+    def login_lock(self, *, needs_store: bool = True) -> Iterator[None]:
+        """The sole right to log this account in; without a usable store none, where none is needed.
+
+        Raises `LoginInProgress` when another has it, `OutcomeUnknown` when the user stops it.
+        """
+        with ExitStack() as stack:
+            with suppress(*(() if needs_store else (StoreError,))):
+                if needs_store or self.openalgo is None:
+                    stack.enter_context(manual_login(self.store, self.clock, self.config))
+            stack.enter_context(self.interruptible())
+            yield
+
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Raises `OutcomeUnknown` when the user stops a call to the broker half-way."""
         try:
             yield
         except KeyboardInterrupt:
-            raise stopped_short() from None
+            raise OutcomeUnknown(
+                f"Stopped while {self.broker.title} was being asked; whether it was carried out is "
+                "unknown.",
+                f"Wait a minute, then look in the {self.broker.title} app.",
+            ) from None
 
 
-def stopped_short() -> OutcomeUnknown:
-    """The error for a call to mStock that the user stopped half-way."""
-    return OutcomeUnknown(
-        "Stopped while mStock was being asked; whether it was carried out is unknown.",
-        "Wait a minute, then look: run status, or look in the mStock app.",
-    )
+def command(
+    group: click.Group | None = None, *, has_json: bool = True
+) -> Callable[[Callable[..., None]], click.Command]:
+    """Makes a command of a function of the `Context` and its options."""
 
+    def make(work: Callable[..., None]) -> click.Command:
+        def run(context: Context, /, as_json: bool = False, **options: Any) -> None:
+            context.as_json = as_json
+            work(context, **options)
 
-pass_desk = click.make_pass_decorator(Desk, ensure=True)
+        with_context = update_wrapper(click.make_pass_decorator(Context)(run), work)
+        named = group.command() if group else click.command(cls=Command)
+        return named(as_json_option(with_context) if has_json else with_context)
 
-
-def _auto_login(desk: Desk) -> AutoLogin:
-    from broker._kit.sessions.auto_login import AutoLogin
-    from broker._kit.sessions.notices import teller
-    from broker._kit.sessions.trading_calendar import load_calendar
-
-    config = desk.config
-    return AutoLogin(
-        desk.store,
-        lambda account: config if account == config.account else None,
-        desk.clock,
-        calendar=load_calendar(desk.upkeep.home),
-        tell=teller(desk.upkeep, desk.clock),
-    )
+    return make

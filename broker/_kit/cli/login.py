@@ -7,105 +7,106 @@ from typing import NoReturn
 import click
 
 from broker._kit.broker import OtpChallenge
-from broker._kit.cli import describe, output, prompts
-from broker._kit.cli.console import Command, as_json_option
-from broker._kit.cli.context import Desk, pass_desk
+from broker._kit.cli import output, prompts
+from broker._kit.cli.context import Context, command
 from broker._kit.errors import BrokerError, CorrectInput, RateLimited, StoreError, Unreachable
 from broker._kit.secret import Secret
-from broker._kit.sessions import stored_session
-from broker._kit.sessions.stored_session import LoginMethod
+from broker._kit.sessions import report
+from broker._kit.sessions.stored_session import LoginMethod, save_session
 from broker._kit.web.formatting import count
-from broker._kit.web.messages import PERHAPS_NOT_SENT
-from broker._kit.web.pending_view import Rules
-from broker.mstock.client import login as mstock
+from broker._kit.web.pending_logins import Rules
 
-# After these another code may be entered: mStock refused this one, or did not look at it.
+# After these another code may be entered: the broker refused this one, or did not look at it.
 _ANOTHER_CODE = (CorrectInput, Unreachable, RateLimited)
 _RULES = Rules()
 
 
-@click.command(cls=Command)
+@command()
 @click.option(
     "--otp/--totp",
     "by_otp",
     default=None,
-    help="With the OTP that mStock sends, or an authenticator app's code; asked when not given.",
+    help="With the OTP that the broker sends, or an authenticator app's code; asked if not given.",
 )
-@as_json_option
-@pass_desk
-def login(desk: Desk, by_otp: bool | None, as_json: bool) -> None:
-    """Log in to mStock and keep the session until midnight IST.
+def login(context: Context, by_otp: bool | None) -> None:
+    """Log in to the broker and store the session until it ends.
 
     Password and code are asked, hidden, at the terminal; they are never taken from an argument or
     the environment. A wrong OTP can be entered again; a wrong password ends the command, since
-    mStock counts it.
+    the broker counts it.
     """
-    desk.refuse_inside_openalgo("login")
-    config = desk.config
-    desk.session()  # a vault that cannot be read is told before mStock sends anything
-    prompts.need_terminal(desk, "The password")
-    output.out(
-        f"Log in to mStock {describe.mode(config)}, API type {config.api_type}, client code "
-        f"{describe.account_json(config)['client_code']}",
-        err=True,
-    )
+    context.refuse_inside_openalgo("login")
+    context.session()  # a store that cannot be read is told before anything is sent
+    prompts.need_terminal(context, "The password")
+    output.out(f"Log in to {context.account_words()}", err=True)
     if by_otp is None:
-        by_otp = prompts.way()
-    password = prompts.password()
+        by_otp = prompts.wants_otp(context)
+    password = prompts.password(context)
     if by_otp:
-        _by_otp(desk, password)
+        _with_otp(context, password)
     else:
         code = prompts.code("Authenticator code (TOTP)")
-        with desk.line():
-            _keep(desk, mstock.login_with_totp(config, password, code), LoginMethod.TOTP)
-    session = desk.session()
-    if as_json:
-        body = describe.account_json(config) | {"session": describe.session_json(session)}
-        output.out_json({"status": "success", **body})
-    else:
-        output.out("Logged in.")
-        output.out(output.pairs(describe.session_rows(session, desk.clock.now())))
+        with context.login_lock():
+            token = context.broker.log_in_with_totp(context.config, password, code)
+            _save(context, token, LoginMethod.TOTP)
+    session, now = context.session(), context.clock.now()
+    context.answer(
+        context.account_json() | {"session": report.session_json(session)},
+        lambda: f"Logged in.\n{output.pairs(report.session_lines(session, now))}",
+    )
 
 
-def _by_otp(desk: Desk, password: Secret) -> None:
-    """Have an OTP sent and take it; as many tries and as many OTPs as on the login page."""
-    challenge = _send(desk, password)
-    sent_at = desk.clock.monotonic()
-    resends = _RULES.resends
-    tries = _RULES.tries
+def _with_otp(context: Context, password: Secret) -> None:
+    """Have an OTP sent and take it; as many attempts and OTPs as on the login page."""
+    typed_at = context.clock.monotonic()
+    challenge = _send(context, password)
+    sent_at = context.clock.monotonic()
+    attempts, resends = _RULES.tries, _RULES.resends
     while True:
         otp = prompts.code("OTP (or nothing, for a new one)", may_be_empty=True)
-        since = desk.clock.monotonic() - sent_at
-        if since > _RULES.life:
+        since = context.clock.monotonic() - sent_at
+        # The password is held for a resend, and no longer than one OTP may be entered.
+        if (since if otp else context.clock.monotonic() - typed_at) > _RULES.life:
             _too_late()
         if not otp:
             if since < _RULES.resend_gap:
-                rest = count(int(_RULES.resend_gap - since) + 1, "second", "seconds")
-                output.out(f"The OTP may still be on its way; ask again in {rest}.", err=True)
+                wait = count(int(_RULES.resend_gap - since) + 1, "second", "seconds")
+                output.out(f"The OTP may still be on its way; ask again in {wait}.", err=True)
             elif not resends:
-                output.out("mStock has sent as many OTPs as are asked for here.", err=True)
-            elif prompts.consent("Have mStock send a new OTP?"):
-                challenge, sent_at = _send(desk, password), desk.clock.monotonic()
+                output.out("No more OTPs are asked for here. Ctrl-C ends it.", err=True)
+            elif prompts.consent(f"Have {context.broker.title} send a new OTP?"):
+                challenge, sent_at = _send(context, password), context.clock.monotonic()
                 resends -= 1
             continue
-        tries -= 1
+        attempts -= 1
         try:
-            with desk.line():
-                _keep(desk, mstock.verify_otp(desk.config, otp, challenge.ticket), LoginMethod.OTP)
+            with context.login_lock():
+                token = context.broker.verify_otp(context.config, otp, challenge.ticket)
+                _save(context, token, LoginMethod.OTP)
             return
         except _ANOTHER_CODE as error:
-            if not tries or error.attempts_left == 0:
+            if not attempts or error.attempts_left == 0:
                 raise
-            output.out(f"{error}", err=True)
-            words = count(tries, "try", "tries")
-            output.out(f"{words} left here; mStock may allow fewer. Ctrl-C ends it.", err=True)
+            left = count(attempts, "attempt", "attempts")
+            output.out(
+                f"{error}\n{left} left here; {context.broker.title} may allow fewer. Ctrl-C ends "
+                "it.",
+                err=True,
+            )
 
 
-def _send(desk: Desk, password: Secret) -> OtpChallenge:
-    with desk.line():
-        challenge = mstock.send_otp(desk.config, password)
-    words = challenge.message.strip() or mstock.SENT_UNSAID
-    output.out(words if "otp" in words.lower() else PERHAPS_NOT_SENT, err=True)
+def _send(context: Context, password: Secret) -> OtpChallenge:
+    with context.login_lock():
+        challenge = context.broker.send_otp(context.config, password)
+    title, words = context.broker.title, challenge.message.strip()
+    if not words:
+        words = f"{title} sends the OTP by {context.broker.otp_channels}."
+    elif "otp" not in words.lower():
+        words = (
+            f"{title} took the password but does not say that it has sent an OTP. With TOTP "
+            "enabled it sends none: start again with --totp."
+        )
+    output.out(words, err=True)
     return challenge
 
 
@@ -116,14 +117,15 @@ def _too_late() -> NoReturn:
     )
 
 
-def _keep(desk: Desk, token: Secret, how: LoginMethod) -> None:
-    """Keep the session; one that cannot be kept is ended at mStock again, so that none is lost."""
+def _save(context: Context, token: Secret, method: LoginMethod) -> None:
+    """Store the session; one that cannot be stored is ended at the broker, so that none is lost."""
+    account = context.config.account
     try:
-        stored_session.save_session(desk.store, desk.config.account, token, desk.clock.now(), how)
+        save_session(context.store, account, token, context.clock.now(), method)
     except BrokerError as error:
-        farewell = mstock.logout(desk.config, token)
+        result = context.broker.log_out(context.config, token)
         raise StoreError(
-            f"mStock took the login, but the session cannot be kept. {error.message} The new "
-            f"session was given up. {farewell.message}",
+            f"{context.broker.title} took the login, but the session cannot be stored. "
+            f"{error.message} The new session was given up. {result.message}",
             error.next_step,
         ) from None

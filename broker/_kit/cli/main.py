@@ -1,41 +1,48 @@
-"""The commands, each from a module of its own."""
+"""The command line of a broker: the commands that any broker has, and those of its host."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import click
 
-from broker._kit.cli import install
+from broker._kit.broker import Broker
 from broker._kit.cli.auto_login import auto_login
 from broker._kit.cli.console import Group
+from broker._kit.cli.context import Context, HostChecks
 from broker._kit.cli.doctor import doctor
-from broker._kit.cli.erase import erase
-from broker._kit.cli.funds import funds
 from broker._kit.cli.login import login
-from broker._kit.cli.logout import logout
+from broker._kit.cli.session_commands import erase, funds, logout
 from broker._kit.cli.status import status
-from broker._kit.cli.web import web
+from broker._kit.cli.web import demo, web
 
-COMMANDS: tuple[click.Command, ...] = (
-    login,
-    status,
-    funds,
-    logout,
-    auto_login,
-    doctor,
-    erase,
-    web,
-    *install.COMMANDS,
-)
+COMMANDS = (login, status, funds, logout, auto_login, doctor, erase, web, demo)
+_HELP = """{title} for OpenAlgo.
+
+Settings are read from the .env of the working folder or above it. No secret is ever printed, and
+none is taken from an argument or the environment.
+"""
 
 
-@click.group(cls=Group)
-def main() -> None:
-    """mStock for OpenAlgo.
+def command_line(
+    broker: Broker,
+    extra_commands: Iterable[click.Command] = (),
+    host_checks: HostChecks = Context.host_checks,
+) -> click.Group:
+    """The commands for one broker. `host_checks` are what `doctor` looks at in an OpenAlgo."""
 
-    Settings are read from the .env of the working folder or above it. No secret is ever printed,
-    and none is taken from an argument or the environment.
-    """
+    @click.group(
+        broker.name,
+        cls=Group,
+        help=_HELP.format(title=broker.title),
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    @click.version_option(broker.version, message=f"{broker.title} for OpenAlgo %(version)s")
+    @click.pass_context
+    def main(ctx: click.Context) -> None:
+        if ctx.obj is None:
+            ctx.obj = Context(broker, host_checks)
 
-
-for _command in COMMANDS:
-    main.add_command(_command)
+    for command in (*COMMANDS, *extra_commands):
+        main.add_command(command)
+    return main

@@ -1,30 +1,32 @@
-"""Puts words, tables and JSON where a user or a script reads them, as far as it can be shown."""
+"""Puts words, columns and JSON where a user or a script reads them, as far as it can be shown."""
 
 from __future__ import annotations
 
 import json
 import sys
 from collections.abc import Iterable
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from broker._kit.clock import IST
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-
 # What to write where an old terminal or a pipe knows no such character.
 _PLAIN = {"₹": "Rs ", "−": "-", "–": "-", "•": "*", "“": '"', "”": '"', "’": "'", "…": "..."}
-# A pipe has no width: lines are not broken there, so that grep finds what it looks for.
-_NO_WIDTH = 4096
 
 
 def out(text: str = "", *, err: bool = False) -> None:
-    """Write a line, to standard error with `err`; what cannot be written is put plainly."""
+    """Write a line, to standard error with `err`; what cannot be written is put plainly.
+
+    Styles are taken out where it is no terminal.
+    """
     stream = sys.stderr if err else sys.stdout
-    click.echo(_writable(text, getattr(stream, "encoding", None) or "utf-8"), err=err)
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    try:
+        text.encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        for char, plain in _PLAIN.items():
+            text = text.replace(char, plain)
+        text = text.encode(encoding, "replace").decode(encoding)
+    click.echo(text, err=err)
 
 
 def out_json(value: Any) -> None:
@@ -32,46 +34,22 @@ def out_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2))
 
 
-def render(thing: RenderableType) -> str:
-    """A table as text: with colours for a terminal, without for a file or a pipe."""
-    from rich.console import Console
-
-    is_terminal = sys.stdout.isatty()
-    console = Console(
-        file=sys.stdout,
-        force_terminal=is_terminal,
-        no_color=None if is_terminal else True,
-        width=None if is_terminal else _NO_WIDTH,
-        markup=False,
-        highlight=False,
-        emoji=False,
-    )
-    with console.capture() as caught:
-        console.print(thing)
-    return "\n".join(line.rstrip() for line in caught.get().rstrip("\n").split("\n"))
+def columns(rows: Iterable[tuple[str, ...]], *, to_the_right: int | None = None) -> str:
+    """Rows of equally many cells, styled or not, as lines; one column may be set to the right."""
+    table = list(rows)
+    widths = [
+        max(len(click.unstyle(cell)) for cell in column) for column in zip(*table, strict=True)
+    ]
+    lines = []
+    for row in table:
+        cells = []
+        for n, cell in enumerate(row):
+            blanks = " " * (widths[n] - len(click.unstyle(cell)))
+            cells.append(blanks + cell if n == to_the_right else cell + blanks)
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
 
 
 def pairs(rows: Iterable[tuple[str, str]]) -> str:
-    """Names on the left, what there is to say about each on the right."""
-    from rich.table import Table
-    from rich.text import Text
-
-    grid = Table.grid(padding=(0, 2))
-    for name, words in rows:
-        grid.add_row(Text(name, style="bold"), Text(words))
-    return render(grid)
-
-
-def moment(then: datetime | None) -> str | None:
-    """A time in JSON: ISO 8601 with the offset of IST, None when it is not known."""
-    return None if then is None else then.astimezone(IST).isoformat(timespec="seconds")
-
-
-def _writable(text: str, encoding: str) -> str:
-    try:
-        text.encode(encoding)
-    except (UnicodeEncodeError, LookupError):
-        for char, plain in _PLAIN.items():
-            text = text.replace(char, plain)
-        return text.encode(encoding, "replace").decode(encoding)
-    return text
+    """Names on the left, what there is to say about each on the right; empty ones are left out."""
+    return columns((click.style(name, bold=True), words) for name, words in rows if words)

@@ -9,18 +9,18 @@ import warnings
 import click
 
 from broker._kit.cli import output
-from broker._kit.cli.context import Desk
+from broker._kit.cli.context import Context
 from broker._kit.secret import Secret
 
 _LONGEST_PASSWORD = 256
+_UNREADABLE = "[\ud800-\udfff\ufffd]"  # what a terminal passes on in another encoding
 
 
-def need_terminal(desk: Desk, what: str, instead: str = "") -> None:
+def need_terminal(context: Context, what: str, instead: str = "") -> None:
     """End with exit code 2 when nobody can be asked."""
-    if not desk.is_terminal():
-        hint = f" {instead}" if instead else ""
+    if not context.is_terminal():
         raise click.UsageError(
-            f"{what} is asked at a terminal, and there is none here. Nothing was done.{hint}"
+            f"{what} is asked at a terminal, and there is none here. Nothing was done. {instead}"
         )
 
 
@@ -40,14 +40,14 @@ def hidden(words: str) -> Secret:
     return Secret(typed)
 
 
-def password(words: str = "mStock password") -> Secret:
+def password(context: Context) -> Secret:
     """A password that can be sent; asked again until it is one."""
     while True:
-        typed = hidden(words)
-        misfit = _misfit(typed.reveal())
-        if not misfit:
+        typed = hidden(f"{context.broker.title} password")
+        text = typed.reveal()
+        if text.strip() and len(text) <= _LONGEST_PASSWORD and not re.search(_UNREADABLE, text):
             return typed
-        output.out(misfit, err=True)
+        output.out("The password is empty, too long or not readable; nothing was sent.", err=True)
 
 
 def code(words: str, *, may_be_empty: bool = False) -> Secret:
@@ -56,14 +56,13 @@ def code(words: str, *, may_be_empty: bool = False) -> Secret:
         typed = "".join(hidden(words).reveal().split())
         if re.fullmatch(r"[0-9]{6}", typed) or (may_be_empty and not typed):
             return Secret(typed)
-        output.out("That must be six digits; nothing was sent and no try is lost.", err=True)
+        output.out("That must be six digits; nothing was sent, and no attempt is lost.", err=True)
 
 
-def way() -> bool:
-    """True when the user gets an OTP from mStock, False with an authenticator app."""
-    output.out(
-        "otp: mStock sends a code to your phone. totp: an authenticator app shows it.", err=True
-    )
+def wants_otp(context: Context) -> bool:
+    """True when the user gets an OTP from the broker, False with an authenticator app."""
+    words = "sends a code to your phone. totp: an authenticator app shows it."
+    output.out(f"otp: {context.broker.title} {words}", err=True)
     chosen = click.prompt("Which one", type=click.Choice(["otp", "totp"]), err=True)
     return bool(chosen == "otp")
 
@@ -71,12 +70,3 @@ def way() -> bool:
 def consent(words: str) -> bool:
     """A plain yes; anything but yes is no."""
     return click.confirm(words, default=False, err=True)
-
-
-def _misfit(text: str) -> str:
-    """Why a text cannot be sent as a password, "" when it can."""
-    if not text.strip():
-        return "The password is empty."
-    if any("\ud800" <= char <= "\udfff" for char in text) or "\ufffd" in text:
-        return "The terminal passed on characters that cannot be read. Type the password again."
-    return "That is too long to be a password." if len(text) > _LONGEST_PASSWORD else ""

@@ -1,46 +1,59 @@
-"""`web`: serves the pages with the settings in `.env`, and logs in each trading day if wanted."""
+"""`web`: serves the pages with the settings in `.env`; `demo`: the same against a simulator."""
 
 from __future__ import annotations
 
 import contextlib
-from urllib.parse import urlsplit
+import importlib.util
+import subprocess
+import sys
 
 import click
 
+from broker._kit.broker import BrokerSettings
 from broker._kit.cli import output
 from broker._kit.cli.console import Command
-from broker._kit.settings import ServiceSettings, file_environment
-from broker.mstock.settings import REDIRECT_URL, Config, from_env_file
+from broker._kit.cli.context import Context, command
+from broker._kit.settings import file_environment
+
+PORT = 5757  # OpenAlgo's is 5000
+_DEMO = "broker_simulator.demo"
+_DEMO_STOPS_S = 20.0
 
 
-@click.command(cls=Command)
+@command(has_json=False)
 @click.option(
-    "--port", type=click.IntRange(0, 65535), help="Port to listen on; REDIRECT_URL's unless given."
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=PORT,
+    show_default=True,
+    help="Port to listen on; 0 takes a free one.",
 )
-def web(port: int | None) -> None:
+def web(context: Context, port: int) -> None:
     """Serve the login and funds pages to this computer's browser, until Ctrl-C.
 
     While it runs, auto-login is at work, if you have switched it on.
     """
     # Flask takes its time to load, and no other command needs it.
-    from broker._kit.web import standalone_services
     from broker._kit.web.server import LoopbackServer
+    from broker._kit.web.standalone_app import start
 
-    config = from_env_file()
-    upkeep = ServiceSettings.from_env(file_environment())
-    wanted = _port_of(config) if port is None else port
+    def read_settings() -> BrokerSettings:
+        # At each request: a fixed line needs no restart.
+        return context.broker.read_settings(file_environment())
+
+    words, settings = context.account_words(), context.service_settings
     try:
-        server = LoopbackServer(wanted)
+        server = LoopbackServer(port)
     except OSError as error:
         raise click.ClickException(
-            f"Port {wanted} cannot be used ({error.strerror}). Try another with --port."
+            f"Port {port} cannot be used ({error.strerror}). Perhaps this page is open already: "
+            f"look at http://127.0.0.1:{port}/. Else take another port: "
+            f"{context.command_line(f'web --port {port + 1 if port < 65535 else 0}')}"
         ) from None
     with server:
-        # Read anew at each request: a mended line needs no restart.
-        stop = standalone_services.start(from_env_file, upkeep, server)
-        kind = "LIVE" if config.is_live else "SIMULATOR"
-        output.out(f"mStock {kind}, API type {config.api_type}: open {server.url}/")
-        output.out("Ctrl-C ends it; a session that is not logged out dies at midnight IST.")
+        stop = start(context.broker, read_settings, settings, server)
+        output.out(f"{words}: open {server.url}/")
+        output.out("Ctrl-C ends the page, not the session: log out for that.")
         try:
             with contextlib.suppress(KeyboardInterrupt):
                 server.wait()
@@ -48,5 +61,25 @@ def web(port: int | None) -> None:
             stop()
 
 
-def _port_of(config: Config) -> int:
-    return urlsplit(config.redirect_url).port or urlsplit(REDIRECT_URL).port or 0
+@click.command(
+    cls=Command, context_settings={"ignore_unknown_options": True, "help_option_names": []}
+)
+@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
+def demo(ctx: click.Context, options: tuple[str, ...]) -> None:
+    """Try login and funds against a simulated broker, without an account; --help tells more."""
+    if importlib.util.find_spec(_DEMO.partition(".")[0]) is None:
+        raise click.ClickException(
+            "The simulator is not here: it comes with the release, not with a copy in OpenAlgo."
+        )
+    # A program of its own: the plugin and the simulator do not know each other.
+    words = [sys.executable, "-m", _DEMO, *options]
+    with subprocess.Popen(words) as program:  # noqa: S603, what the user typed, and no shell
+        try:
+            program.wait()
+        except KeyboardInterrupt:
+            # A terminal's Ctrl-C has reached it too.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                program.wait(_DEMO_STOPS_S)
+            program.terminate()
+    ctx.exit(program.returncode)

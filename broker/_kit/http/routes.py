@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
-# HTTP statuses of the gateway in front of mStock; their bodies say nothing.
+# HTTP statuses of a gateway in front of a broker's server; their bodies say nothing.
 GATEWAY = frozenset({502, 503, 504})
+
+
+class Server(NamedTuple):
+    """What is the same in all calls of one broker; `title` is its name in messages."""
+
+    title: str
+    headers: Mapping[str, str]
+    gateway: frozenset[int] = GATEWAY
 
 
 class Route(NamedTuple):
     """One call in one dialect.
 
-    `repeat` is True only for reads: those may go out again after a fault. A login, an OTP, a TOTP
-    code and a logout go out once. `max_bytes` caps the answer after decompression.
+    `path` may hold parameters in braces. `repeat` is True only for reads: those may go out again
+    after a fault, everything else goes out once. `max_bytes` caps the answer after decompression.
+    `limit` is the class of the broker's rate limits it counts in, "" for none. `seconds` is the
+    deadline where it is not the setting's. `unknown` says what is in doubt after a lost answer,
+    and what to do then, where the general words are not enough.
     """
 
     call: str
@@ -22,6 +34,9 @@ class Route(NamedTuple):
     path: str
     repeat: bool = False
     max_bytes: int = 64 * 1024
+    limit: str = ""
+    seconds: float | None = None
+    unknown: tuple[str, str] | None = None
 
 
 class Answer(NamedTuple):

@@ -1,8 +1,9 @@
-"""Carries a request to mStock and its answer back, within a deadline; the only file that sends.
+"""Carries a request to a broker and its answer back, within a deadline; the only file that sends.
 
-TLS is always verified and there is no switch for it. Cookies are not kept, `.netrc` is not read,
-redirects are not followed (a redirect would carry the password elsewhere). Only a route marked
-`repeat` may go out again. What is logged: the call, the HTTP status and the time it took.
+TLS is always verified and there is no switch for it. No cookie is kept, no proxy or login is read
+from the environment or `.netrc`, no redirect is followed (it would carry the password elsewhere).
+Only a route marked `repeat` may go out again. What is logged: the call, the HTTP status and the
+time it took.
 """
 
 from __future__ import annotations
@@ -10,96 +11,112 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable, Iterator, Mapping
-from http.cookiejar import DefaultCookiePolicy
+from contextlib import contextmanager
 from math import ceil
-from typing import Any
+from typing import IO, Any
+from urllib.parse import quote, urlencode
 
 import requests
 from requests import exceptions as rx
+from urllib3 import BaseHTTPResponse
 from urllib3 import exceptions as ux
 
 from broker._kit.clock import SYSTEM_CLOCK, Clock
-from broker._kit.http.deadline import DeadlineAdapter, Limits, limited
-from broker._kit.http.routes import GATEWAY, Answer, Route, http_date
-from broker._kit.http.transport_errors import Fault, fault_of
+from broker._kit.errors import CorrectInput, StoreError
+from broker._kit.http.connections import CallLimits, Lane, limited, shared_session
+from broker._kit.http.json_body import write_json
+from broker._kit.http.rate_limits import RateLimiter
+from broker._kit.http.routes import Answer, Route, Server, http_date
+from broker._kit.http.wire_errors import Fault, fault_of, rate_limited, unreadable_reply
 from broker._kit.secret import Secret
 from broker._kit.settings import Timeouts
-from broker.mstock.client.error_table import unclear
 
 log = logging.getLogger(__name__)
 
 _REPEATS = 2
+_LONGEST_PAUSE = 1.0  # seconds that a call waits for its turn within the broker's rate limits
 _LONGEST_WAIT = 6  # digits of a Retry-After in seconds; more is no wait that anyone means
+_CHUNK = 64 * 1024
 _HEADERS = {
-    "X-Mirae-Version": "1",
     "Accept": "application/json",
     "Accept-Encoding": "gzip",  # what the reader below can undo within its cap
-    "User-Agent": "mstock-openalgo",
 }
-
-
-class _Session(requests.Session):
-    """A session that takes a redirect for what it is: an answer, and not mStock's."""
-
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        return None
+_FORM = "application/x-www-form-urlencoded"
 
 
 class Transport:
-    """A pool of kept-alive connections to one address; safe to use from several threads."""
+    """The way to one address, over the process's shared connections; safe for several threads.
+
+    With a `lane`, the calls go one after the other over one connection, which leaving the `with`
+    block frees for others.
+    """
 
     def __init__(
         self,
+        server: Server,
         base_url: str,
         timeouts: Timeouts,
         *,
         proxy: Secret | None = None,
         ca_bundle: str | None = None,
+        limiter: RateLimiter | None = None,
+        lane: Lane | None = None,
         clock: Clock = SYSTEM_CLOCK,
         jitter: Callable[[], float] = random.random,
-        connections: int = 10,
     ) -> None:
+        self.server = server
+        self._headers = {**_HEADERS, **server.headers}
+        self._session = shared_session(base_url, proxy, ca_bundle)
         self._base_url = base_url
         self._timeouts = timeouts
-        self._proxies = {"http": proxy.reveal(), "https": proxy.reveal()} if proxy else {}
-        self._verify = ca_bundle or True
+        self._limiter = limiter
+        self._lane = lane
         self._clock = clock
         self._jitter = jitter
-        self._session = _Session()
-        self._session.trust_env = False
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self._session.headers.clear()
-        self._session.headers.update(_HEADERS)
-        adapter = DeadlineAdapter(pool_maxsize=connections)
-        self._session.mount("https://", adapter)
-        self._session.mount("http://", adapter)
-        self._kept: dict[Route, tuple[Mapping[str, str], requests.PreparedRequest]] = {}
 
     def __enter__(self) -> Transport:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._session.close()
+        if self._lane is not None:
+            self._lane.release()
 
     def call(
         self,
         route: Route,
         headers: Mapping[str, str],
         *,
-        form: Mapping[str, str] | None = None,
-        json: Mapping[str, str] | None = None,
+        path: Mapping[str, str] | None = None,
+        query: Mapping[str, Any] | None = None,
+        form: Mapping[str, Any] | None = None,
+        json: Any = None,
+        into: IO[bytes] | None = None,
     ) -> Answer:
-        """Send one call and return mStock's answer, whatever it says.
+        """Send one call and return the broker's answer, whatever it says.
 
-        Raises `Unreachable` (nothing was changed at mStock), `OutcomeUnknown` (a call that must
-        not be repeated was sent and no answer came) or `CertificateError`.
+        `path` fills the route's parameters, `query` may hold lists; `form` or `json` (any JSON
+        with exact `Decimal`s) is the body, where a `Secret` stands for its text. The body of a
+        success is written to the file `into`, piece by piece, where one is given.
+
+        Raises `Unreachable` or `RateLimited` (nothing was changed at the broker), `OutcomeUnknown`
+        (a call that must not be repeated was sent and no answer came), `CertificateError`,
+        `CorrectInput` for a parameter that cannot stand in an address, `StoreError` when `into`
+        cannot be written.
         """
-        request = self._request(route, headers, form, json)
-        end = self._clock.monotonic() + self._timeouts.deadline
+        body, content_type = _body(form, json)
+        request = requests.PreparedRequest()
+        request.prepare(
+            method=route.method,
+            url=self._base_url + _target(route, path, query),
+            headers={**self._headers, **headers, **content_type},
+            data=body,
+        )
+        end = self._clock.monotonic() + (route.seconds or self._timeouts.deadline)
         pauses = self._pauses() if route.repeat else iter(())
         while True:
-            result = self._try(route, request, lambda: end - self._clock.monotonic())
-            pause = next(pauses, None) if _may_pass(result) else None
+            self._wait_for_turn(route, end)
+            result = self._attempt(route, request, into, end)
+            pause = next(pauses, None) if self._may_pass(result) else None
             if isinstance(result, Answer) and result.http_status == 429 and pause is not None:
                 pause += result.retry_after or 0
             if pause is None or self._clock.monotonic() + pause >= end:
@@ -110,90 +127,140 @@ class Transport:
         return result
 
     def _pauses(self) -> Iterator[float]:
-        """Seconds before each further try: about a quarter, then about half a second."""
+        """Seconds before each further attempt: about a quarter, then about half a second."""
         for n in range(_REPEATS):
             yield 0.25 * 2**n * (0.5 + self._jitter())
 
-    def _request(
+    def _wait_for_turn(self, route: Route, end: float) -> None:
+        """Count the call against its rate limit, after a short wait if need be."""
+        if self._limiter is None or not route.limit:
+            return
+        last = min(self._clock.monotonic() + _LONGEST_PAUSE, end)
+        while wait := self._limiter.reserve(route.limit, now := self._clock.monotonic()):
+            if now + wait > last:
+                what = f"{self.server.title}'s limit for calls of this kind ({route.limit})"
+                raise rate_limited(f"{what} is used up. Nothing was sent.", wait, None, ceil(wait))
+            self._clock.sleep(wait)
+
+    def _attempt(
         self,
         route: Route,
-        headers: Mapping[str, str],
-        form: Mapping[str, str] | None,
-        json: Mapping[str, str] | None,
-    ) -> requests.PreparedRequest:
-        """A request ready to send; a bare read's is kept, since preparing one costs so much."""
-        is_bare = route.repeat and form is None and json is None
-        kept = self._kept.get(route) if is_bare else None
-        if kept is not None and kept[0] == headers:
-            return kept[1]
-        request = self._session.prepare_request(
-            requests.Request(
-                route.method, self._base_url + route.path, headers=headers, data=form, json=json
-            )
-        )
-        if is_bare:
-            self._kept[route] = (headers, request)
-        return request
-
-    def _try(
-        self, route: Route, request: requests.PreparedRequest, remaining: Callable[[], float]
+        request: requests.PreparedRequest,
+        into: IO[bytes] | None,
+        end: float,
     ) -> Answer | Fault:
-        started = self._clock.monotonic()
-        limits = Limits(remaining, self._timeouts.read)
+        limits = CallLimits(
+            self._clock.monotonic, end, self._timeouts.read, repeat=route.repeat, lane=self._lane
+        )
+        started = limits.now()
+        left = max(end - started, 0.001)
         try:
             with limited(limits):
-                result: Answer | Fault = self._send(route, request, max(remaining(), 0.001))
+                timeout = (min(self._timeouts.connect, left), min(self._timeouts.read, left))
+                response = self._session.send(
+                    request, stream=True, allow_redirects=False, timeout=timeout
+                )
+                result = self._answer(route, response.raw, into)
         except (rx.RequestException, ux.HTTPError, OSError) as error:
-            result = fault_of(route, error, limits.sent)
+            result = fault_of(self.server, route, error, sent=limits.sent)
         if log.isEnabledFor(logging.DEBUG):
-            took = 1000 * (self._clock.monotonic() - started)
+            took = 1000 * (limits.now() - started)
             what = result.http_status if isinstance(result, Answer) else type(result.error).__name__
-            log.debug(f"mStock {route.call}: {what} in {took:.0f} ms")
+            log.debug(f"{self.server.title} {route.call}: {what} in {took:.0f} ms")
         return result
 
-    def _send(self, route: Route, request: requests.PreparedRequest, left: float) -> Answer | Fault:
-        response = self._session.send(
-            request,
-            stream=True,
-            allow_redirects=False,
-            timeout=(min(self._timeouts.connect, left), min(self._timeouts.read, left)),
-            verify=self._verify,
-            proxies=self._proxies,
-        )
-        status = response.status_code
-        body = _body(response.raw, route.max_bytes)
-        if body is None:
-            response.close()
-            if status not in GATEWAY:
-                return Fault(unclear(route, status), may_pass=False)
+    def _answer(
+        self, route: Route, response: BaseHTTPResponse, into: IO[bytes] | None
+    ) -> Answer | Fault:
+        status = response.status
+        body: bytes | None = None
+        try:
+            if into is None or not 200 <= status < 300:
+                body = _read(response, route.max_bytes)
+            elif _copy(response, route.max_bytes, into):
+                body = b""
+        finally:
+            if body is None:
+                response.close()
+        if body is None and status not in self.server.gateway:
+            return Fault(unreadable_reply(self.server, route, status), may_pass=False)
         wait = self._retry_after(response.headers) if status == 429 else None
         return Answer(status, body or b"", wait, response.headers.get("Date", ""))
 
     def _retry_after(self, headers: Mapping[str, str]) -> int | None:
         """Seconds of a Retry-After header, given as seconds or as a date; None without one."""
         value = headers.get("Retry-After", "").strip()
-        if not value:
-            return None
         if value.isascii() and value.isdigit():
             return int(value) if len(value) <= _LONGEST_WAIT else None
-        then = http_date(value)
-        if then is None:
-            return None
-        return max(0, ceil((then - self._clock.now()).total_seconds()))
+        then = http_date(value) if value else None
+        return None if then is None else max(0, ceil((then - self._clock.now()).total_seconds()))
+
+    def _may_pass(self, result: Answer | Fault) -> bool:
+        if isinstance(result, Fault):
+            return result.may_pass
+        if result.http_status == 429:
+            return result.retry_after is not None
+        return result.http_status in self.server.gateway
 
 
-def _body(raw: Any, cap: int) -> bytes | None:
+def _target(route: Route, path: Mapping[str, str] | None, query: Mapping[str, Any] | None) -> str:
+    target = route.path
+    if path:
+        for name, value in path.items():
+            if value.strip(". ") == "":  # would name another place
+                raise CorrectInput(f"The {name} is missing; nothing was sent.", "Give it.")
+        target = target.format_map({name: quote(value, safe="") for name, value in path.items()})
+    return f"{target}?{urlencode(query, doseq=True, quote_via=quote)}" if query else target
+
+
+def _body(form: Mapping[str, Any] | None, json: Any) -> tuple[bytes | None, Mapping[str, str]]:
+    if form is not None:
+        plain = {
+            name: value.reveal() if isinstance(value, Secret) else value
+            for name, value in form.items()
+        }
+        return urlencode(plain).encode(), {"Content-Type": _FORM}
+    if json is not None:
+        return write_json(json).encode(), {"Content-Type": "application/json"}
+    return None, {}
+
+
+def _read(response: BaseHTTPResponse, cap: int) -> bytes | None:
     """The body, unpacked up to the cap; None when it is larger, or not what its headers say."""
+    body = _read_chunk(response, cap + 1)
+    return None if body is None or len(body) > cap else body
+
+
+def _copy(response: BaseHTTPResponse, cap: int, into: IO[bytes]) -> bool:
+    """Write the unpacked body to the file; False when it is larger, or not as its headers say."""
+    with _storing():
+        into.seek(0)
+        into.truncate()
+    written = 0
+    while True:
+        chunk = _read_chunk(response, _CHUNK)
+        written += len(chunk or b"")
+        if chunk is None or written > cap:
+            return False
+        if not chunk:
+            return True
+        with _storing():
+            into.write(chunk)
+
+
+def _read_chunk(response: BaseHTTPResponse, size: int) -> bytes | None:
     try:
-        body: bytes = raw.read(cap + 1, decode_content=True)
+        return response.read(size, decode_content=True)
     except (ux.DecodeError, ValueError):  # ValueError: a chunk of negative size
         return None
-    return body if len(body) <= cap else None
 
 
-def _may_pass(result: Answer | Fault) -> bool:
-    if isinstance(result, Fault):
-        return result.may_pass
-    if result.http_status == 429:
-        return result.retry_after is not None
-    return result.http_status in GATEWAY
+@contextmanager
+def _storing() -> Iterator[None]:
+    """A full disk is not a fault of the wire."""
+    try:
+        yield
+    except OSError:
+        raise StoreError(
+            "What was downloaded could not be written.", "Check the free space of the disk."
+        ) from None

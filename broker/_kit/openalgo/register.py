@@ -1,181 +1,186 @@
-"""Joins this plugin to OpenAlgo: `register(app)`, the one line in its `app.py`.
+"""Joins a broker to OpenAlgo: its pages, logouts at the broker, and auto-login.
 
-Each part stands alone: what cannot be joined is logged, and OpenAlgo starts and runs without it.
-At the start only rules and hooks are added; what they need is loaded when it is first needed, so
-that a start costs next to nothing, and a user of another broker nothing.
+Each part stands alone: what cannot be joined is logged with the host's version, and OpenAlgo
+starts and runs without it. At the start only rules and hooks are added; what they need is imported
+and made when it is first needed, so that a user of another broker pays next to nothing.
 """
 
 from __future__ import annotations
 
+import multiprocessing
+import os.path
+import sys
 import threading
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from flask import Blueprint, Flask, Response, current_app, make_response, request, session
 
-from broker._kit.openalgo import host
-from broker._kit.web import blueprints
+from broker._kit.broker import Broker
+from broker._kit.clock import SYSTEM_CLOCK, Clock
+from broker._kit.errors import BrokerError, SettingError
+from broker._kit.faults import fault_location
+from broker._kit.openalgo import auth_table, host
+from broker._kit.sessions.timers import start_ticking
+from broker._kit.settings import environment
+from broker._kit.web.pages import Pages
 
 if TYPE_CHECKING:
-    from broker._kit.clock import Clock
-    from broker._kit.openalgo.services import Joined
+    from broker._kit.openalgo.services import Services
 
-BLUEPRINT = "mstock_host"
-# The host's own page for every broker's login; ours stands before it.
-_HOSTS_LOGIN = "brlogin.broker_callback"
+# The host's own login page, for every broker; the literal rule of ours comes before it.
+_HOST_LOGIN = "brlogin.broker_callback"
 # Where the host's pages ask whether the broker session still stands.
-_ASKED = frozenset({"/auth/session-status", "/auth/dashboard-data", "/auth/broker"})
-# Seconds until it is looked whether anyone has auto-login; the host's tables are there by then.
-_LOOK_AFTER = 20.0
+_STATUS_PATHS = frozenset({"/auth/session-status", "/auth/dashboard-data", "/auth/broker"})
 
 log = host.logger(__name__)
 
 
-def register(app: Flask, clock: Clock | None = None) -> None:
-    """Give OpenAlgo the mStock pages, logouts at mStock, and the daily login. Raises nothing."""
-    room = Room(clock)
+def register(broker: Broker, app: Flask, clock: Clock | None = None) -> None:
+    """Give OpenAlgo the broker's pages, logouts at the broker and auto-login. Raises nothing."""
+    services = LazyServices(broker, clock or SYSTEM_CLOCK)
     parts: tuple[tuple[str, Callable[[], object]], ...] = (
-        ("the login page", lambda: app.register_blueprint(_login(room))),
-        ("the funds page", lambda: app.register_blueprint(_pages(room))),
-        ("the auto-login page", lambda: app.register_blueprint(_auto_login(room))),
-        ("the end of a session at midnight", lambda: app.before_request(room.before_host)),
-        ("the end of a session that mStock refuses", lambda: host.when_session_ends(room.on_dead)),
-        ("the logout at mStock", lambda: host.on_revoked(room.on_revoked)),
-        ("auto-login", room.start),
+        ("the login page", lambda: app.register_blueprint(_login(services))),
+        ("the funds page", lambda: app.register_blueprint(_pages(services))),
+        ("the auto-login page", lambda: app.register_blueprint(_auto_login(services))),
+        ("the end of a session", lambda: app.before_request(services.revoke_if_over)),
+        ("the logout at the broker", lambda: auth_table.on_revoked(broker, services.log_out)),
+        ("auto-login", services.start),
     )
-    for name, add in parts:
+    for part, join in parts:
         try:
-            add()
+            join()
         except Exception as error:
-            _tell(name, error)
-    app.extensions["mstock"] = room
+            services.log_missing(part, error)
+    app.extensions[broker.name] = services
 
 
-class Room:
-    """What stands behind the rules: made when somebody first asks for it, and kept."""
+class LazyServices:
+    """The services of one broker, made at the first use, and again after a failure."""
 
-    def __init__(self, clock: Clock | None) -> None:
+    def __init__(self, broker: Broker, clock: Clock) -> None:
+        self.broker = broker
+        # OpenAlgo sets its own Content-Security-Policy.
+        self.pages = Pages(
+            broker,
+            lambda: broker.read_settings(None),
+            has_policy=False,
+            funds_endpoint=f"{broker.name}_openalgo.funds",
+        )
         self._clock = clock
         self._lock = threading.Lock()
-        self._joined: Joined | None = None
-        self._over = threading.Event()
+        self._services: Services | None = None
+        self.stop: Callable[[], None] = lambda: None
 
-    def joined(self) -> Joined:
-        """All of it; raises what its making raises, and is tried again the next time."""
+    def get(self) -> Services:
+        """All of them. Raises what their making raises."""
         with self._lock:
-            if self._joined is None:
-                from broker._kit.openalgo.services import join
+            if self._services is None:
+                from broker._kit.openalgo.services import create_services
 
-                self._joined = join(self._clock)
-            return self._joined
-
-    def stop(self) -> None:
-        """End what goes on by itself."""
-        self._over.set()
-        with self._lock:  # what is being made at this moment ends too
-            joined = self._joined
-        if joined is not None:
-            joined.stop()
-
-    def login_page(self) -> blueprints.Page:
-        """Our login page, or the host's own when ours cannot be had."""
-        try:
-            return self.joined().login_page
-        except Exception as error:
-            _tell("the login page", error)
-            return _HostsOwn()
-
-    def extras(self) -> dict[str, Any]:
-        """What the templates may call."""
-        return {} if self._joined is None else self._joined.desk.extras()
-
-    def before_host(self) -> None:
-        """When the host's pages ask whether the broker session stands: end it there at midnight."""
-        is_asked = request.path in _ASKED and session.get("logged_in")
-        if is_asked and session.get("broker") == host.BROKER:
-            try:
-                self.joined().desk.end_if_over()
-            except Exception as error:
-                log.debug(f"mStock: the session's end was not looked at: {type(error).__name__}")
-
-    def on_dead(self, account: Any, token: Any) -> None:
-        """mStock has ended a session."""
-        self.joined().keeper.on_dead(account, token)
-
-    def on_revoked(self, user: str, sealed: str) -> None:
-        """The host takes a token away; called in the midst of its writing, so: elsewhere."""
-        threading.Thread(
-            target=self._log_out, args=(user, sealed), name="mstock-logout", daemon=True
-        ).start()
-
-    def _log_out(self, user: str, sealed: str) -> None:
-        try:
-            self.joined().keeper.log_out(user, sealed)
-        except Exception as error:
-            _tell("a logout at mStock", error)
+                self._services = create_services(self.pages, self._clock)
+            return self._services
 
     def start(self) -> None:
-        """Load auto-login a while after the start, if anyone has switched it on."""
-        threading.Thread(target=self._look, name="mstock-start", daemon=True).start()
+        """Have auto-login tick, in the one process that serves OpenAlgo's pages."""
+        if is_serving_process(environment()):
+            self.stop = start_ticking(self)
 
-    def _look(self) -> None:
-        while not self._over.wait(_LOOK_AFTER):
+    def tick(self) -> None:
+        """Do what auto-login has to do while this broker is the one in OpenAlgo's settings."""
+        try:
+            self.broker.read_settings(None)
+            self.get().service.auto().tick()
+        except SettingError:
+            return
+        except Exception as error:
+            log.debug(f"{self.broker.title}: auto-login: {reason(error)}")
+
+    def revoke_if_over(self) -> None:
+        """Before a request: a logged-in browser asks whether the broker session stands."""
+        is_asked = request.path in _STATUS_PATHS and session.get("logged_in")
+        if is_asked and session.get("broker") == self.broker.name:
             try:
-                if any(row.aux[host.RENEWAL_COLUMN] for row in host.auth_rows()):
-                    self.joined()
+                self.get().sync.revoke_if_over()
             except Exception as error:
-                log.debug(f"mStock: auto-login could not be looked for: {type(error).__name__}")
-            else:
-                return
+                log.debug(f"{self.broker.title}: the session was not checked: {reason(error)}")
+
+    def log_out(self, user: str, encrypted: str) -> None:
+        """The host revokes a token. On a thread: it must not wait, and has not committed yet."""
+
+        def run() -> None:
+            try:
+                self.get().sync.log_out(user, encrypted)
+            except Exception as error:
+                log.error(f"{self.broker.title}: no logout after OpenAlgo's: {reason(error)}")
+
+        threading.Thread(target=run, name=f"{self.broker.name}-logout", daemon=True).start()
+
+    def log_missing(self, part: str, error: Exception) -> None:
+        """Log what OpenAlgo has to do without."""
+        version = host.version() or "of unknown version"
+        log.error(f"{self.broker.title}: OpenAlgo {version} runs without {part}. {reason(error)}")
 
 
-class _HostsOwn:
-    """The host's own login page in the place of ours."""
-
-    def frame(self) -> dict[str, str]:
-        """It brings its own."""
-        return {}
-
-    def answer(self) -> Response:
-        """What it answers."""
-        return make_response(current_app.view_functions[_HOSTS_LOGIN](broker=host.BROKER))
-
-    def on_stale_page(self, error: Any) -> Response:
-        """Flask's words."""
-        return make_response(error.get_response())
-
-    on_http_error = on_stale_page
+def reason(error: Exception) -> str:
+    """Why something failed, for the log: a text of ours, or the fault's place without its text."""
+    return str(error) if isinstance(error, BrokerError) else fault_location(error)
 
 
-def _login(room: Room) -> Blueprint:
-    blueprint = blueprints.login_door(room.login_page, has_policy=False)
-    blueprint.context_processor(room.extras)
-    return blueprint
+def is_serving_process(env: Mapping[str, str]) -> bool:
+    """True in the one process that serves OpenAlgo's pages.
+
+    Not in a child that Python's multiprocessing started, and not in the process that only watches
+    a development server's files.
+    """
+    if multiprocessing.parent_process() is not None:
+        return False
+    main = getattr(sys.modules.get("__main__"), "__file__", None) or ""
+    is_debug = env.get("FLASK_DEBUG", "").strip().lower() in ("true", "1", "t")
+    is_reloader = os.path.basename(main) == "app.py" and is_debug
+    return not is_reloader or env.get("WERKZEUG_RUN_MAIN") == "true"
 
 
-def _auto_login(room: Room) -> Blueprint:
-    blueprint = blueprints.auto_login_door(lambda: room.joined().auto_page, has_policy=False)
-    blueprint.before_request(lambda: room.joined().desk.only_users())
-    return blueprint
+def _login(services: LazyServices) -> Blueprint:
+    pages = services.pages
 
+    def answer() -> Response:
+        try:
+            page = services.get().login_page
+        except Exception as error:
+            services.log_missing("the login page", error)
+            return make_response(current_app.view_functions[_HOST_LOGIN](broker=pages.broker.name))
+        return page.answer()
 
-def _pages(room: Room) -> Blueprint:
-    blueprint = Blueprint(BLUEPRINT, __name__, template_folder="templates")
-    blueprint.add_url_rule(
-        "/mstock/continue", "resume", lambda: room.joined().desk.resume(), methods=["GET", "POST"]
+    return pages.form_blueprint(
+        pages.login_endpoint,
+        pages.broker.callback_path,
+        answer,
+        lambda error: services.get().login_page.on_refusal(error),
+        has_static=True,
     )
-    blueprint.add_url_rule("/mstock/funds", "funds", lambda: room.joined().desk.funds())
-    blueprint.context_processor(lambda: blueprints.framed(lambda: room.joined().desk.frame()))
-    blueprint.context_processor(room.extras)
-    return blueprints.finished(blueprint, has_policy=False)
 
 
-def _tell(what: str, error: Exception) -> None:
-    try:
-        from broker._kit.errors import BrokerError
-        from broker._kit.faults import fault_location
+def _auto_login(services: LazyServices) -> Blueprint:
+    pages = services.pages
+    blueprint = pages.form_blueprint(
+        pages.auto_login_endpoint,
+        f"/{pages.broker.name}/auto-login",
+        lambda: services.get().auto_login_page.answer(),
+        lambda error: services.get().auto_login_page.on_refusal(error),
+    )
+    blueprint.before_request(lambda: services.get().views.require_user())
+    return blueprint
 
-        words = str(error) if isinstance(error, BrokerError) else fault_location(error)
-    except Exception:  # a plugin copied in halves
-        words = type(error).__name__
-    log.error(f"mStock: OpenAlgo runs without {what}. {words}")
+
+def _pages(services: LazyServices) -> Blueprint:
+    name = services.pages.broker.name
+    blueprint = services.pages.blueprint("openalgo")
+    blueprint.add_url_rule(
+        f"/{name}/continue",
+        "resume",
+        lambda: services.get().views.resume(),
+        methods=["GET", "POST"],
+    )
+    blueprint.add_url_rule(f"/{name}/funds", "funds", lambda: services.get().views.funds())
+    return blueprint

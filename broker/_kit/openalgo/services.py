@@ -1,102 +1,84 @@
-"""Makes what stands behind the pages inside OpenAlgo: store, views, login page, auto-login."""
+"""Makes what the pages inside OpenAlgo need: store, sync, views, login page, auto-login."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
-from broker._kit.clock import SYSTEM_CLOCK, Clock
-from broker._kit.errors import BrokerError, PluginFault, SettingError
-from broker._kit.faults import fault_location
+from broker._kit.broker import Broker
+from broker._kit.clock import Clock
+from broker._kit.errors import BrokerError, SettingError
 from broker._kit.openalgo import host
 from broker._kit.openalgo.session_store import OpenAlgoSessionStore
-from broker._kit.openalgo.session_sync import SessionSync, is_the_server
-from broker._kit.openalgo.views import DASHBOARD, OpenAlgoViews
-from broker._kit.sessions.auto_login import AutoLogin, start_ticking
-from broker._kit.sessions.login_lock import Line
+from broker._kit.openalgo.session_sync import SessionSync
+from broker._kit.openalgo.views import OpenAlgoViews
+from broker._kit.sessions.auto_login import AutoLogin
+from broker._kit.sessions.login_lock import LoginLock
 from broker._kit.sessions.notices import Notice, teller
-from broker._kit.sessions.trading_calendar import Calendar, load_calendar
-from broker._kit.settings import ServiceSettings, environment
+from broker._kit.sessions.token_guard import token_guard
+from broker._kit.sessions.trading_calendar import load_calendar
+from broker._kit.settings import ServiceSettings
 from broker._kit.web.auto_login_page import AutoLoginPage
 from broker._kit.web.login_flow import LoginFlow
 from broker._kit.web.login_limits import OPENALGO_LIMITS, LoginLimits
 from broker._kit.web.login_page import LoginPage
+from broker._kit.web.pages import Pages
 from broker._kit.web.session_service import SessionService
-from broker.mstock.settings import Config
 
 log = host.logger(__name__)
 
 
-class Joined(NamedTuple):
-    """The parts; `stop` ends the ticks."""
+class Services(NamedTuple):
+    """One broker's objects inside OpenAlgo."""
 
-    store: OpenAlgoSessionStore
-    keeper: SessionSync
-    desk: OpenAlgoViews
+    sync: SessionSync
+    views: OpenAlgoViews
     login_page: LoginPage
-    auto_page: AutoLoginPage
-    stop: Callable[[], None]
+    auto_login_page: AutoLoginPage
+    service: SessionService
 
 
-def join(clock: Clock | None) -> Joined:
-    """Make them. Auto-login that cannot be had is missing, and its page says why."""
-    clock = clock or SYSTEM_CLOCK
-    store = OpenAlgoSessionStore(may_write=True)
-    keeper = SessionSync(store, Config.from_env, clock)
-    auto, trouble, stop = _auto_login(store, keeper, clock)
-    kept = SessionService(clock, store, auto, trouble)
-    desk = OpenAlgoViews(store, keeper, kept, Config.from_env, clock)
-    login_page = LoginPage(
-        Config.from_env,
-        desk.on_success,
-        clock,
-        on_entry=desk.on_entry,
-        notice=desk.notice,
-        flow=LoginFlow(clock, limits=_limits(), line=Line(store, clock, desk.remember)),
-    )
-    auto_page = AutoLoginPage(
-        Config.from_env,
-        kept.auto,
-        may_manage=desk.may_manage,
-        clock=clock,
-        session_of=kept.session,
-        home=lambda: DASHBOARD,
-    )
-    return Joined(store, keeper, desk, login_page, auto_page, stop)
+def create_services(pages: Pages, clock: Clock) -> Services:
+    """Make them; nothing is read from the database. Auto-login that fails says why on its page."""
+    broker = pages.broker
+    guard = token_guard(broker)
+    store = OpenAlgoSessionStore(broker, may_write=True)
+    sync = SessionSync(broker, store, guard, clock)
+    service = SessionService(clock, store, *_auto_login(broker, store, sync, clock))
+    views = OpenAlgoViews(pages, store, guard, sync, service, clock)
+    # The host stores a new session, not the lock.
+    lock = LoginLock(store, clock, keep=lambda *_: None)
+    limits = LoginLimits(rules=host.login_limits() or OPENALGO_LIMITS)
+    flow = LoginFlow(broker, clock, limits=limits, lock=lock)
+    login_page = LoginPage(pages, views, flow)
+    auto_login_page = AutoLoginPage(pages, views, service, clock)
+    return Services(sync, views, login_page, auto_login_page, service)
 
 
 def _auto_login(
-    store: OpenAlgoSessionStore, keeper: SessionSync, clock: Clock
-) -> tuple[AutoLogin | None, BrokerError | None, Callable[[], None]]:
+    broker: Broker, store: OpenAlgoSessionStore, sync: SessionSync, clock: Clock
+) -> tuple[AutoLogin | None, BrokerError | None]:
+    """Auto-login, or why there is none; a wrong setting for notices costs only the notices."""
     try:
-        calendar, tell = _upkeep(clock)
-        auto = AutoLogin(
-            store, keeper.config_of, clock, calendar=calendar, tell=tell, on_login=keeper.renewed
-        )
-        stop = start_ticking(auto) if is_the_server(environment()) else lambda: None
-    except Exception as error:
-        fault = f"Auto-login could not be made ready ({fault_location(error)})."
-        log.error(f"mStock: {fault}")
-        return None, PluginFault(fault, "Logins by hand work as ever."), lambda: None
-    return auto, None, stop
-
-
-def _upkeep(clock: Clock) -> tuple[Calendar, Callable[[Notice], None]]:
-    """The trading days, and who is told of a failure; a wrong setting costs only what it is for."""
-    try:
-        upkeep = ServiceSettings.from_env()
-        return load_calendar(upkeep.home), teller(upkeep, clock)
+        settings = ServiceSettings.from_env()
+        home, tell = settings.home, teller(broker, settings, clock)
     except SettingError as error:
-        log.error(f"mStock: nobody can be told of a failed auto-login. {error}")
-        return load_calendar(), lambda notice: log.error(f"mStock auto-login: {notice.words}")
-
-
-def _limits() -> LoginLimits:
-    """The tries that the host allows for its own login pages; OpenAlgo's own figures otherwise.
-
-    By the wall clock, which is the only one that their engine knows.
-    """
+        log.error(f"{broker.title}: nobody can be told of a failed auto-login. {error}")
+        home, tell = None, _log_notice
     try:
-        return LoginLimits(rules=host.login_limits() or OPENALGO_LIMITS)
-    except ValueError:
-        return LoginLimits()
+        auto = AutoLogin(
+            broker,
+            store,
+            sync.settings_of,
+            clock,
+            calendar=load_calendar(home),
+            tell=tell,
+            on_login=sync.store_renewed,
+        )
+    except BrokerError as error:
+        log.error(f"{broker.title}: there is no auto-login. {error}")
+        return None, error.with_traceback(None)
+    return auto, None
+
+
+def _log_notice(notice: Notice) -> None:
+    log.error(f"Auto-login: {notice.words}")

@@ -1,143 +1,110 @@
-"""What goes on behind OpenAlgo's pages: dead tokens, logouts at mStock, sessions got by itself."""
+"""Keeps OpenAlgo's stored session and the broker's the same: ends it on both sides, renews it."""
 
 from __future__ import annotations
 
-import os.path
-import sys
-from collections import deque
-from collections.abc import Mapping
-
-from broker._kit.broker import BrokerSettings
+from broker._kit.broker import Broker, BrokerSettings
 from broker._kit.clock import Clock
 from broker._kit.errors import HostError, SettingError
-from broker._kit.faults import fault_location
-from broker._kit.openalgo import host
+from broker._kit.openalgo import auth_table, host, host_logins
 from broker._kit.openalgo.session_store import OpenAlgoSessionStore
 from broker._kit.secret import Secret
-from broker._kit.sessions import stored_session
-from broker._kit.sessions.stored_session import LoginMethod
-from broker._kit.sessions.token_life import fingerprint
+from broker._kit.sessions.stored_session import (
+    EndReason,
+    LoginMethod,
+    StoredSession,
+    delete_session,
+    load_session,
+    save_session,
+)
+from broker._kit.sessions.token_guard import TokenGuard
 from broker._kit.settings import Account, Timeouts
-from broker._kit.web.responses import ConfigSource
-from broker.mstock.client import login
 
 log = host.logger(__name__)
 
-# A logout in the background need not be waited for, and must not hang about.
+# For calls that OpenAlgo makes on the side: a page or a logout thread must not wait for long.
 _SHORT = Timeouts(connect=2.0, read=4.0, deadline=5.0)
-# How often, and how long between, it is looked whether the host has carried a logout out.
+# How often, and how many seconds apart, to look whether the host has committed a logout.
 _LOOKS, _BETWEEN = 20, 0.25
-_REMEMBERED = 64
 
 
 class SessionSync:
-    """Ends sessions at mStock that ended here, ends them here when mStock has, and renews them.
-
-    Its methods are called from the host's requests, its database and other threads; none of them
-    raises but `renewed`.
-    """
+    """Called from the host's requests, its database events and other threads."""
 
     def __init__(
-        self, store: OpenAlgoSessionStore, config_source: ConfigSource, clock: Clock
+        self, broker: Broker, store: OpenAlgoSessionStore, guard: TokenGuard, clock: Clock
     ) -> None:
+        self._broker = broker
         self._store = store
-        self._config_source = config_source
+        self._guard = guard
         self._clock = clock
-        self._ended_by_mstock: deque[str] = deque(maxlen=_REMEMBERED)
 
-    def config_of(self, account: Account) -> BrokerSettings | None:
+    def settings_of(self, account: Account) -> BrokerSettings | None:
         """The settings in force if they are this account's."""
         try:
-            config = self._config_source()
+            config = self._broker.read_settings(None)
         except SettingError:
             return None
         return config if config.account == account else None
 
-    def on_dead(self, account: Account, token: Secret) -> None:
-        """mStock has ended this session: if it is still the stored one, revoke it in the host."""
-        self._ended_by_mstock.append(fingerprint(token))
-        try:
-            with self._store.alone():
-                stored_session.delete_session(self._store, account, token)
-        except Exception as error:
-            log.error(f"mStock: a session that is over was not ended in OpenAlgo: {_kind(error)}")
+    def live_session(self, config: BrokerSettings) -> StoredSession | None:
+        """The stored session unless it is known to be over; the broker is not asked.
 
-    def is_ended(self, token: Secret) -> bool:
-        """True when mStock has ended this session, whether or not the host could be told."""
-        return fingerprint(token) in self._ended_by_mstock
-
-    def end_if_over(self, config: BrokerSettings) -> None:
-        """Revoke a stored token that is over, so that the host offers a new login.
-
-        It is after midnight, and whenever a revoke at mStock's word did not go through.
+        Raises `BrokerError` when it cannot be read, which does not mean that there is none.
         """
-        with self._store.alone():
-            kept = stored_session.load_session(self._store, config.account, self._clock.now())
-            if kept is not None and (kept.is_over or self.is_ended(kept.token)):
-                stored_session.delete_session(self._store, config.account, kept.token)
+        stored = load_session(self._store, config.account, self._clock.now())
+        return None if stored is None or self._is_over(config, stored) else stored
 
-    def log_out(self, user: str, sealed: str) -> None:
-        """The host has taken this token away, or is about to: log it out at mStock."""
-        try:
-            token = host.decrypt(sealed)
-            if not token or self.is_ended(token):
-                return
-            if not self._is_gone(user, sealed):
-                return  # the host did not carry it out: the token is still in use
-            config = self._config_source()
-            farewell = login.logout(config._replace(timeouts=_SHORT), token)
-        except Exception as error:
-            log.error(f"mStock: no logout was sent after OpenAlgo's: {_kind(error)}")
-        else:
-            log.info(f"mStock logout after OpenAlgo's: {farewell.message}")
+    def revoke_if_over(self) -> None:
+        """Revoke a session that is over in the host, which then offers a new login.
 
-    def _is_gone(self, user: str, sealed: str) -> bool:
-        for look in range(_LOOKS):
-            if look:
-                self._clock.sleep(_BETWEEN)
-            rows = [row for row in host.auth_rows() if row.user == user]
-            if not any(row.token.reveal() == sealed and not row.is_revoked for row in rows):
-                return True
-        return False
+        To be called when a logged-in browser asks, and not earlier: while the row stands, API
+        traffic reads that the session is over; without it OpenAlgo says "Invalid openalgo apikey".
+        The broker is asked once more before; when it cannot be, the row stands. Raises
+        `BrokerError`.
+        """
+        config = self._broker.read_settings(None)
+        stored = load_session(self._store, config.account, self._clock.now())
+        if stored is None or not self._is_over(config, stored):
+            return
+        if self._guard.confirm_over(config.with_timeouts(_SHORT), stored.token):
+            delete_session(self._store, config.account, stored.token, EndReason.REFUSED)
 
-    def renewed(self, config: BrokerSettings, token: Secret) -> None:
-        """Put the session that auto-login got into the host, as a login by hand would.
+    def log_out(self, user: str, encrypted: str) -> None:
+        """Log out at the broker what the host has revoked or is about to."""
+        token = auth_table.decrypt(encrypted)
+        config = self._broker.read_settings(None)
+        if not token or self._guard.is_revoked(config.account, token):
+            return
+        if not self._is_committed(user, encrypted):
+            return  # the host rolled it back: the token is still in use
+        result = self._broker.log_out(config.with_timeouts(_SHORT), token)
+        log.info(f"{self._broker.title} logout after OpenAlgo's: {result.message}")
+
+    def store_renewed(self, config: BrokerSettings, token: Secret) -> None:
+        """Store the session of an automatic login as the host's own login would.
 
         The device comes first, as in the host's own login: with it there, yesterday's browser tab
         ends only itself and not the token that is stored next. Raises `BrokerError`.
         """
-        with self._store.alone():
-            user = self._store.user_of(config.account)
-            if not user:
-                raise HostError(
-                    "OpenAlgo has no user whom the mStock session belongs to.",
-                    "Log in to mStock in OpenAlgo once.",
-                )
-            host.register_device(user)
-            stored_session.save_session(
-                self._store, config.account, token, self._clock.now(), LoginMethod.AUTO
+        user = self._store.user_of(config.account)
+        if not user:
+            raise HostError(
+                f"OpenAlgo has no user whom the {self._broker.title} session belongs to.",
+                f"Log in to {self._broker.title} in OpenAlgo once.",
             )
-        host.prepare_contract()
-        log.info("mStock auto-login: OpenAlgo has the new session.")
+        host_logins.register_device(self._broker, user)
+        save_session(self._store, config.account, token, self._clock.now(), LoginMethod.AUTO)
+        host_logins.prepare_contract(self._broker)
+        log.info(f"{self._broker.title} auto-login: OpenAlgo has the new session.")
 
+    def _is_over(self, config: BrokerSettings, stored: StoredSession) -> bool:
+        return stored.is_over or self._guard.is_revoked(config.account, stored.token)
 
-def is_the_server(env: Mapping[str, str]) -> bool:
-    """True in the one process that serves OpenAlgo's pages.
-
-    Not in a child that another Python started for a piece of work, and not in the process that only
-    watches the files of a development server.
-    """
-    import multiprocessing
-
-    if multiprocessing.parent_process() is not None:
+    def _is_committed(self, user: str, encrypted: str) -> bool:
+        for look in range(_LOOKS):
+            if look:
+                self._clock.sleep(_BETWEEN)
+            rows = [row for row in auth_table.auth_rows() if row.user == user]
+            if not any(row.token.reveal() == encrypted and not row.is_revoked for row in rows):
+                return True
         return False
-    main = getattr(sys.modules.get("__main__"), "__file__", None) or ""
-    is_development = os.path.basename(main) == "app.py" and env.get(
-        "FLASK_DEBUG", ""
-    ).strip().lower() in ("true", "1", "t")
-    return not is_development or env.get("WERKZEUG_RUN_MAIN") == "true"
-
-
-def _kind(error: Exception) -> str:
-    """An error in words that hold nothing of what was under way."""
-    return str(error) if isinstance(error, HostError) else fault_location(error)

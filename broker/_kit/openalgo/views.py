@@ -1,270 +1,228 @@
-"""The pages inside OpenAlgo that know who is logged in: entry, continue, funds, and the way on."""
+"""Flask views inside OpenAlgo: login entry, continue with today's session, funds, auto-login."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import Any
 
-from flask import Response, jsonify, make_response, redirect, render_template, request, session
-from flask import url_for as url_of
+from flask import Response, jsonify, make_response, request, session, url_for
 
 from broker._kit.broker import BrokerSettings
 from broker._kit.clock import Clock
-from broker._kit.errors import BrokerError, LogInAgain, SettingError
-from broker._kit.openalgo import host
+from broker._kit.errors import BrokerError, LogInAgain
+from broker._kit.openalgo import host, host_logins
 from broker._kit.openalgo.session_store import OpenAlgoSessionStore
 from broker._kit.openalgo.session_sync import SessionSync
-from broker._kit.secret import Secret, masked
-from broker._kit.sessions import stored_session
-from broker._kit.sessions.stored_session import LoginMethod, StoredSession
+from broker._kit.secret import Secret
+from broker._kit.sessions.stored_session import LoginMethod, StoredSession, save_session
+from broker._kit.sessions.token_guard import TokenGuard
 from broker._kit.sessions.token_life import fingerprint
-from broker._kit.web import auto_login_page, auto_login_view, funds_page, messages, responses
-from broker._kit.web.funds_page import Links
-from broker._kit.web.messages import Problem
-from broker._kit.web.responses import ENDPOINT, ConfigSource, Frame
-from broker._kit.web.session_service import SessionService
-from broker.mstock.api.funds import get_fund_summary
+from broker._kit.web import funds_page, messages
+from broker._kit.web.funds_page import Links, Shown
+from broker._kit.web.pages import (
+    Pages,
+    json_error,
+    see_other,
+    sent_fields,
+    wants_json,
+    with_status,
+)
+from broker._kit.web.session_service import Banner, SessionService
 
-_RESUME, _FUNDS = "mstock_host.resume", "mstock_host.funds"
-DASHBOARD = "/dashboard"
+_DASHBOARD, _BACK = "/dashboard", "OpenAlgo's dashboard"
 _APP_LOGIN = "/auth/login"
-# Keys of the host's browser session, which anyone can read who has the cookie: nothing secret.
-_NOTICE, _ANEW = "mstock_notice", "mstock_anew"
-_REMEMBERED = 16
-
-_NOT_IN = Problem("Your OpenAlgo session is over.", "Log in to OpenAlgo again.")
-_OVER = "Today's mStock session is over. Log in to mStock again."
+_NOT_LOGGED_IN = "Your OpenAlgo session is over. Log in to OpenAlgo again."
 
 log = host.logger(__name__)
 
 
 class OpenAlgoViews:
-    """The views and what the login page asks of them."""
+    """Flask views inside OpenAlgo, and what the login and auto-login pages ask of the app."""
 
     def __init__(
         self,
+        pages: Pages,
         store: OpenAlgoSessionStore,
-        keeper: SessionSync,
-        kept: SessionService,
-        config_source: ConfigSource,
+        guard: TokenGuard,
+        sync: SessionSync,
+        service: SessionService,
         clock: Clock,
     ) -> None:
+        self._pages = pages
+        self._broker = pages.broker
         self._store = store
-        self._keeper = keeper
-        self._config_source = config_source
+        self._guard = guard
+        self._sync = sync
+        self._service = service
         self._clock = clock
-        self.frame = Frame(config_source)
-        self._kept = kept
-        self._how: OrderedDict[str, LoginMethod] = OrderedDict()
+        self._last_funds: dict[str, Shown] = {}
+        # Keys of the host's browser session, a cookie that its owner can read: nothing secret.
+        self._notice_key = f"{pages.broker.name}_notice"
+        self._new_login_key = f"{pages.broker.name}_new_login"
 
-    # What the login page asks.
+    # What the login and auto-login pages ask.
 
     def on_entry(self) -> Response | None:
-        """Turn away who is not in OpenAlgo, and who needs no login.
+        """Turn away who is not logged in to OpenAlgo, and who needs no login.
 
-        The host's own route sends everyone to the dashboard who is logged in to OpenAlgo; whose
-        token is dead would never get past it.
+        The host's own route sends everyone to the dashboard who is logged in to OpenAlgo: with a
+        dead token nobody would get past it.
         """
-        user = session.get("user")
-        if not user:
-            return self._to_app_login()
+        turned_away = self.require_user()
+        if turned_away is not None:
+            return turned_away
         try:
-            standing = self._standing(user)
+            stored = self._live_session(self._pages.config_source())
         except BrokerError as error:
-            # A login by hand may well work all the same, and mends what cannot be read.
-            log.warning(f"mStock: the stored session cannot be read. {error}")
+            # A login may work all the same, and replaces what cannot be read.
+            log.warning(f"{self._broker.title}: the stored session cannot be read. {error}")
             return None
-        if standing is None:
+        if stored is None:
             return None
         if session.get("logged_in"):
-            session["broker"] = host.BROKER
-            return _to_dashboard("You are logged in to mStock already.")
-        if request.method != "GET" or responses.wants_json():
+            session["broker"] = self._broker.name
+            return self._to_dashboard()
+        if request.method != "GET" or wants_json():
             return None
         if "new" in request.args:
-            session[_ANEW] = True
-        if session.get(_ANEW):
+            session[self._new_login_key] = True
+        if session.get(self._new_login_key):
             return None
-        return responses.see_other(url_of(_RESUME))
+        return see_other(url_for(f"{self._broker.name}_openalgo.resume"))
 
     def notice(self) -> str:
         """What to say above a fresh login form."""
-        return str(session.pop(_NOTICE, ""))
+        return str(session.pop(self._notice_key, ""))
 
-    def remember(self, _config: BrokerSettings, token: Secret, how: LoginMethod) -> None:
-        """How a session was got, until the host has it."""
-        self._how[fingerprint(token)] = how
-        while len(self._how) > _REMEMBERED:
-            self._how.popitem(last=False)
+    def banner(self) -> Banner | None:
+        """Auto-login in one line."""
+        return self._service.banner(self._pages.account())
 
     def on_success(self, token: Secret, config: BrokerSettings) -> Response:
-        """Hand the day's token to the host and give its answer; keep how and when it was got."""
+        """Hand the new token to the host and return its answer; store when and how it was got."""
         try:
-            response = self._finish(token, config)
+            response = self._finish_login(token, config)
         except BrokerError as error:
-            return responses.error_page(500, "OpenAlgo did not take it", messages.problem_of(error))
-        session.pop(_ANEW, None)
-        how = self._how.get(fingerprint(token), LoginMethod.OTP)
+            return self._pages.broker_error(error, "OpenAlgo did not take it")
+        method = LoginMethod.OTP if sent_fields(("otp",)).get("otp") else LoginMethod.TOTP
         try:
-            with self._store.alone():
-                stored_session.save_session(
-                    self._store, config.account, token, self._clock.now(), how
-                )
+            save_session(self._store, config.account, token, self._clock.now(), method)
         except BrokerError as error:
             # The login stands without it; auto-login, which needs it more, will say so.
-            log.warning(f"mStock: the record of the session was not kept. {error}")
+            log.warning(f"{self._broker.title}: the session's record was not stored. {error}")
         return response
-
-    # The pages of ours.
-
-    def resume(self) -> Response:
-        """Offer to go on with today's session, which OpenAlgo has put aside; POST takes it up.
-
-        The host does so at its own login whenever mStock cannot be asked at that moment, and the
-        token in its database is as good as before.
-        """
-        user = session.get("user")
-        if not user:
-            return self._to_app_login()
-        try:
-            config = self._config_source()
-        except SettingError as error:
-            return responses.setting_page(error)
-        try:
-            standing = self._standing(user)
-        except BrokerError as error:
-            return _unreadable(error)
-        if standing is None:
-            return self._to_broker_login("" if request.method == "GET" else _OVER)
-        if session.get("logged_in"):
-            return _to_dashboard("You are logged in to mStock already.")
-        if request.method != "POST":
-            return self._offer(config, standing)
-        try:
-            get_fund_summary(standing.token.reveal(), config=config)
-            response = self._finish(standing.token, config)
-        except LogInAgain as error:
-            session[_ANEW] = True  # even if it is still stored: mStock may not have confirmed it
-            return self._to_broker_login(str(error))
-        except BrokerError as error:
-            if responses.wants_json():
-                return responses.message_page(
-                    messages.status_of(error), "", messages.problem_of(error)
-                )
-            return self._offer(config, standing, error)
-        session.pop(_ANEW, None)
-        return response
-
-    def funds(self) -> Response:
-        """All figures of the account, for whoever is logged in to OpenAlgo and to mStock."""
-        user = session.get("user")
-        if not user or not session.get("logged_in"):
-            return self._to_app_login() if not user else self._to_broker_login("")
-        try:
-            config = self._config_source()
-        except SettingError as error:
-            return responses.setting_page(error)
-        links = Links(refresh=url_of(_FUNDS), back=DASHBOARD, back_words="OpenAlgo's dashboard")
-        try:
-            standing = self._standing(user)
-        except BrokerError as error:
-            return funds_page.with_problem(self.frame, config, error, links)
-        if standing is None:
-            return self._to_broker_login(_OVER)
-        try:
-            summary = get_fund_summary(standing.token.reveal(), config=config)
-        except LogInAgain as error:
-            return self._to_broker_login(str(error))
-        except BrokerError as error:
-            return funds_page.with_problem(self.frame, config, error, links)
-        return funds_page.with_figures(self.frame, config, summary, self._clock, links)
-
-    def only_users(self) -> Response | None:
-        """Turn away who is not in OpenAlgo."""
-        return None if session.get("user") else self._to_app_login()
 
     def may_manage(self) -> bool:
-        """Who may change auto-login: the user whose login it is, in OpenAlgo and at its broker."""
-        user = session.get("user")
+        """Who may change auto-login: the user whose login it is, in OpenAlgo and at the broker."""
+        user, account = session.get("user"), self._pages.account()
         if not user or not session.get("logged_in"):
             return False
-        try:
-            return bool(self._store.user_of(self._config_source().account) == user)
-        except BrokerError:
-            return True  # whatever they try says what is amiss
+        return account is None or self._store.user_of(account) == user
 
-    def extras(self) -> dict[str, Any]:
-        """What the pages' templates may call: a line on auto-login, where there is one."""
-        return {"auto_line": self._auto_line} if self._kept.has_page else {}
+    def home(self) -> str:
+        """OpenAlgo's dashboard."""
+        return _DASHBOARD
 
-    def _auto_line(self) -> auto_login_view.Line | None:
-        try:
-            account = self._config_source().account
-        except SettingError:
-            return None
-        return self._kept.banner(account, url_of(auto_login_page.ENDPOINT))
+    # The pages.
 
-    def end_if_over(self) -> None:
-        """After midnight, when the host's pages ask whether the broker session stands: end it.
+    def resume(self) -> Response:
+        """Offer to continue with today's session, which OpenAlgo has put aside; POST does so.
 
-        Not earlier and not by a timer: a strategy that calls with the dead token is told that the
-        session is over, and would be told that its key is wrong. Raises `BrokerError`.
+        The host puts it aside at its own login when the broker cannot be asked at that moment.
         """
-        self._keeper.end_if_over(self._config_source())
+        found = self._require_session()
+        if isinstance(found, Response):
+            return found
+        config, stored = found
+        if session.get("logged_in"):
+            return self._to_dashboard()
+        status, problem = 200, None
+        if request.method == "POST":
+            try:
+                self._guard.run(
+                    config, stored.token, lambda: self._broker.check_session(config, stored.token)
+                )
+                return self._finish_login(stored.token, config)
+            except LogInAgain as error:
+                return self._to_broker_login(str(error))
+            except BrokerError as error:
+                status, problem = messages.status_of(error), messages.problem_of(error)
+        if problem and wants_json():
+            return json_error(status, problem)
+        return self._pages.render(
+            "resume",
+            status,
+            config=config,
+            problem=problem,
+            logged_in_at=stored.logged_in_at,
+            new_login=f"{self._broker.callback_path}?new=1",
+        )
 
-    def _standing(self, user: str) -> StoredSession | None:
-        """The user's stored session, unless it is over for certain; mStock is not asked.
+    def funds(self) -> Response:
+        """All figures of the account, for whoever is logged in to OpenAlgo and to the broker."""
+        if session.get("user") and not session.get("logged_in"):
+            return self._to_broker_login("")
+        found = self._require_session()
+        if isinstance(found, Response):
+            return found
+        config, stored = found
+        links = Links(url_for(self._pages.funds_endpoint), "", _DASHBOARD, _BACK)
+        try:
+            report = self._guard.run(
+                config, stored.token, lambda: self._broker.fund_report(config, stored.token)
+            )
+        except LogInAgain as error:
+            return self._to_broker_login(str(error))
+        except BrokerError as error:
+            last = self._last_funds.get(fingerprint(stored.token))
+            return funds_page.with_problem(self._pages, config, error, links, self.banner(), last)
+        # Only this session's: figures of another day or account are nobody's last.
+        self._last_funds = {fingerprint(stored.token): Shown(report, self._clock.now())}
+        return funds_page.with_figures(
+            self._pages, config, report, self._clock, links, self.banner()
+        )
 
-        Raises `BrokerError` when it cannot be read, which does not mean that there is none.
-        """
-        account = self._config_source().account
-        if self._store.user_of(account) != user:
+    def require_user(self) -> Response | None:
+        """Turn away who is not logged in to OpenAlgo."""
+        return None if session.get("user") else _go(_APP_LOGIN, _NOT_LOGGED_IN, 401)
+
+    def _live_session(self, config: BrokerSettings) -> StoredSession | None:
+        if self._store.user_of(config.account) != session.get("user"):
             return None
-        kept = stored_session.load_session(self._store, account, self._clock.now())
-        is_dead = kept is None or kept.is_over or self._keeper.is_ended(kept.token)
-        return None if is_dead else kept
+        return self._sync.live_session(config)
 
-    def _finish(self, token: Secret, config: BrokerSettings) -> Response:
+    def _require_session(self) -> tuple[BrokerSettings, StoredSession] | Response:
+        """The settings and the live session, or where to go without. Raises `BrokerError`."""
+        turned_away = self.require_user()
+        if turned_away is not None:
+            return turned_away
+        config = self._pages.config_source()
+        stored, title = self._live_session(config), self._broker.title
+        if stored is None:
+            return self._to_broker_login(f"Today's {title} session is over. Log in to {title}.")
+        return config, stored
+
+    def _finish_login(self, token: Secret, config: BrokerSettings) -> Response:
         with self._store.alone():
-            answer: Any = host.finish_login(token, str(session["user"]), config.client_code)
+            answer: Any = host_logins.finish_login(
+                self._broker, token, str(session["user"]), config.client_code
+            )
+        session.pop(self._new_login_key, None)
         return make_response(answer)
 
-    def _offer(
-        self, config: BrokerSettings, standing: StoredSession, error: BrokerError | None = None
-    ) -> Response:
-        page = render_template(
-            "mstock/resume.html",
-            problem=messages.problem_of(error) if error else None,
-            client_code=masked(config.client_code),
-            logged_in_at=standing.logged_in_at,
-            anew=url_of(ENDPOINT, new=1),
-            **self.frame.of(config),
-        )
-        return responses.with_status(page, messages.status_of(error) if error else 200)
-
-    def _to_app_login(self) -> Response:
-        if responses.wants_json():
-            body = jsonify(status="error", message=str(_NOT_IN), redirect=_APP_LOGIN)
-            return responses.with_status(body, 401)
-        return make_response(redirect(_APP_LOGIN))
-
     def _to_broker_login(self, why: str) -> Response:
-        if responses.wants_json():
-            words = why or "Log in to mStock first."
-            body = jsonify(status="error", message=words, redirect=url_of(ENDPOINT))
-            return responses.with_status(body, 401)
         if why:
-            session[_NOTICE] = why
-        return responses.see_other(url_of(ENDPOINT))
+            session[self._new_login_key] = True  # also when the broker did not confirm the end
+        if why and not wants_json():
+            session[self._notice_key] = why
+        return _go(self._broker.callback_path, why or f"Log in to {self._broker.title} first.", 401)
+
+    def _to_dashboard(self) -> Response:
+        return _go(_DASHBOARD, f"You are logged in to {self._broker.title} already.", 200)
 
 
-def _unreadable(error: BrokerError) -> Response:
-    return responses.error_page(
-        messages.status_of(error), "Today's session cannot be read", messages.problem_of(error)
-    )
-
-
-def _to_dashboard(words: str) -> Response:
-    if responses.wants_json():
-        return jsonify(status="success", message=words, redirect=DASHBOARD)
-    return responses.see_other(DASHBOARD)
+def _go(where: str, message: str, status: int) -> Response:
+    """Redirect a browser; a script gets the same address and the message as JSON."""
+    if not wants_json():
+        return see_other(where)
+    kind = "success" if status == 200 else "error"
+    return with_status(jsonify(status=kind, message=message, redirect=where), status)

@@ -1,38 +1,36 @@
-"""The face of auto-login for command line, web page and host: switch on and off, test, status."""
+"""Auto-login for command line, web page and OpenAlgo: switch on and off, test, status, tick."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from broker._kit.broker import BrokerSettings
+from broker._kit.broker import Broker, BrokerSettings
 from broker._kit.clock import SYSTEM_CLOCK, Clock
-from broker._kit.errors import BrokerError, CorrectInput, LoginInProgress
-from broker._kit.secret import Secret
+from broker._kit.errors import BrokerError, CorrectInput, LoginInProgress, PluginFault
+from broker._kit.secret import Secret, masked
 from broker._kit.sessions import daily_login, totp_login
-from broker._kit.sessions.auto_login_state import Ledger
-from broker._kit.sessions.daily_login import Attempt, Do, RenewalState, next_step
-from broker._kit.sessions.login_attempt import Attempts
+from broker._kit.sessions.daily_login import Action, Decision, next_step
+from broker._kit.sessions.login_lock import login_lease
 from broker._kit.sessions.notices import Notice
-from broker._kit.sessions.scheduler import start_ticking
-from broker._kit.sessions.store import Item, Store, described
-from broker._kit.sessions.stored_session import StoredSession, load_session
-from broker._kit.sessions.token_guard import TokenGuard
+from broker._kit.sessions.record import (
+    AccountRecord,
+    Attempt,
+    AutoLoginState,
+    LoginMethod,
+    SessionRecord,
+    described,
+)
+from broker._kit.sessions.store import Store
+from broker._kit.sessions.stored_session import session_of
+from broker._kit.sessions.timers import start_ticking
 from broker._kit.sessions.trading_calendar import Calendar, load_calendar
 from broker._kit.settings import Account
 
-__all__ = [
-    "Attempt",
-    "AutoLogin",
-    "AutoLoginStatus",
-    "Notice",
-    "TokenGuard",
-    "load_calendar",
-    "start_ticking",
-]
+__all__ = ["Attempt", "AutoLogin", "AutoLoginStatus", "Notice", "load_calendar", "start_ticking"]
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +38,16 @@ log = logging.getLogger(__name__)
 _TABLE_WARNING = timedelta(days=21)
 
 
-def nothing(_what: object) -> None:
-    """What is done when nobody wants to know."""
+def ignore(_event: object) -> None:
+    """Default callback: do nothing."""
+
+
+# What is written down before, or instead of, anything that is done.
+_CHANGES = {
+    Action.LOG_IN: daily_login.attempt_started,
+    Action.CLOSE: daily_login.already_logged_in,
+    Action.GIVE_UP: daily_login.given_up,
+}
 
 
 class AutoLoginStatus(NamedTuple):
@@ -66,35 +72,35 @@ class AutoLogin:
     """Logs accounts in without their users; safe to use from several threads and processes.
 
     `config_of` gives an account's settings, None for one that is not this process's to log in.
-    `on_login` is what is done with a new token; without it the store keeps it. `tell` is given a
-    notice once for each final failure, `audit` a line for each attempt, which the log gets anyway.
+    `on_login` is what is done with a new token; without it the store gets it. `tell` is given a
+    notice once for each final failure. The log gets a line for each attempt.
     """
 
     def __init__(
         self,
+        broker: Broker,
         store: Store,
         config_of: Callable[[Account], BrokerSettings | None],
         clock: Clock = SYSTEM_CLOCK,
         *,
         calendar: Calendar | None = None,
-        tell: Callable[[Notice], None] = nothing,
-        audit: Callable[[str], None] = nothing,
+        tell: Callable[[Notice], None] = ignore,
         on_login: Callable[[BrokerSettings, Secret], None] | None = None,
     ) -> None:
+        self._broker = broker
         self._store = store
         self._config_of = config_of
         self._clock = clock
         self._calendar = calendar or load_calendar()
         self._tell = tell
-        self._ledger = Ledger(store, clock)
-        self._attempts = Attempts(store, self._ledger, clock, audit, on_login)
-        self._seen: list[Account] = []
+        self._on_login = on_login
+        self._accounts: list[Account] = []
         self._troubles: dict[Account | None, str] = {}
 
     def enable(
         self, config: BrokerSettings, password: Secret, totp_secret: Secret, *, accepted: bool
     ) -> None:
-        """Keep what a login needs and switch on; nothing is sent. Clears `blocked`.
+        """Store what a login needs and switch on; nothing is sent. Clears `blocked`.
 
         Raises `CorrectInput` when the terms were not accepted, the password is blank or the TOTP
         secret is none; `LoginInProgress` while a login is under way; `StoreError`.
@@ -105,139 +111,219 @@ class AutoLogin:
                 "Read what it means to keep a password and a TOTP secret, and accept it first.",
             )
         if not password.reveal().strip():
-            raise CorrectInput("The password is empty.", "Enter your mStock trading password.")
+            title = self._broker.title
+            raise CorrectInput("The password is empty.", f"Enter your {title} trading password.")
         key = totp_login.totp_key(totp_secret)
-        account = config.account
-        with self._ledger.lease(config):
-            try:
-                state = self._ledger.state(account)
-            except BrokerError:
-                # What cannot be read is written anew only where the store itself is sound.
-                state = RenewalState()
-            self._store.set(account, Item.PASSWORD, password)
-            self._store.set(account, Item.TOTP_SECRET, key)
-            self._ledger.save(account, daily_login.switched_on(state, self._clock.now()))
-        self._troubles.pop(account, None)
+        with self._lease(config), self._store.update(config.account) as record:
+            record.password, record.totp_secret = password, key
+            state = record.auto_login or AutoLoginState()
+            record.auto_login = daily_login.switched_on(state, self._clock.now())
+        self._troubles.pop(config.account, None)
 
     def disable(self, account: Account) -> list[str]:
         """Switch off and remove password and TOTP secret; says what was removed.
 
         Works while a login is under way, too: that one still ends. Raises `StoreError`.
         """
-        removed = [
-            f"{described(account, name)}: removed"
-            for name in (Item.PASSWORD, Item.TOTP_SECRET)
-            if self._store.delete(account, name)
-        ]
-        try:
-            state = self._ledger.state(account)
-            if state.enabled or state.blocked or state.notice:
-                self._ledger.change(account, daily_login.switched_off)
-        except BrokerError:
-            self._store.delete(account, Item.RENEWAL)
-        return removed
+        with self._store.update(account) as record:
+            secrets = ((record.password, "password"), (record.totp_secret, "TOTP secret"))
+            record.password = record.totp_secret = None
+            if record.auto_login is not None:
+                record.auto_login = daily_login.switched_off(record.auto_login)
+        return [f"{described(account, name)}: removed" for secret, name in secrets if secret]
 
     def test(self, config: BrokerSettings) -> Attempt:
         """One login now, because the user asks for it; takes up to a minute and a half.
 
-        Raises the login's `BrokerError`, `LoginInProgress` while another one is at it,
+        Raises the login's `BrokerError`, `LoginInProgress` while another one is under way,
         `CorrectInput` when auto-login is off, `StoreError`.
         """
-        account = config.account
-        with self._ledger.lease(config):
-            state = self._ledger.state(account)
-            if not state.enabled:
-                raise CorrectInput(
-                    "Auto-login is off; nothing was sent.", "Switch auto-login on first."
-                )
-            if state.begun_at is not None:
-                now = self._clock.now()
-                session = self._held(account)
-                self._ledger.change(account, lambda s: daily_login.cleared_up(s, session, now))
-            before = self._ledger.state(account).notice
-            attempt, error = self._attempts.make(config)
+        with self._lease(config):
+            with self._store.update(config.account) as record:
+                state, now = record.auto_login, self._clock.now()
+                if state is None or not state.enabled:
+                    raise CorrectInput(
+                        "Auto-login is off; nothing was sent.", "Switch auto-login on first."
+                    )
+                session = session_of(self._broker, record.session, now)
+                state = daily_login.recovered(state, session, now)
+                record.auto_login = daily_login.attempt_started(state, now)
+            attempt, error = self._attempt(config, record, by_user=True)
             if error is not None:
-                # The user sees this error now, and need not be told of it later.
-                self._ledger.change(account, lambda state: state._replace(notice=before))
                 raise error
             return attempt
 
     def status(self, account: Account) -> AutoLoginStatus:
-        """How things stand; asks nobody, and says so when the vault cannot be read."""
-        words = self._calendar_words()
+        """How things stand; asks nobody, and says so when the store cannot be read."""
+        calendar_words = self._calendar_words()
         try:
-            state = self._ledger.state(account)
-            session = self._held(account)
+            record = self._store.load(account)
         except BrokerError as error:
-            said = "Auto-login cannot go on until the vault can be read."
-            return AutoLoginStatus(False, None, said, None, "", str(error), (), words)
-        step = next_step(state, self._clock.now(), self._calendar, session)
+            words = "Auto-login cannot go on until what is stored can be read."
+            return AutoLoginStatus(False, None, words, None, "", str(error), (), calendar_words)
+        state = record.auto_login or AutoLoginState()
+        decision = self._decide(record)
+        notices = (
+            state.notice,
+            self._troubles.get(account, ""),
+            self._troubles.get(None, ""),
+            daily_login.clock_warning(state, self._broker.title),
+        )
         return AutoLoginStatus(
             state.enabled,
-            step.at,
-            step.words,
-            state.last,
+            decision.at,
+            decision.words,
+            state.history[-1] if state.history else None,
             state.blocked,
-            state.notice or self._troubles.get(account, "") or self._troubles.get(None, ""),
+            next(filter(None, notices), ""),
             state.history,
-            words,
+            calendar_words,
         )
 
     def tick(self) -> list[Attempt]:
         """Do what is due, for all accounts of the store; the attempts made. Raises nothing."""
         attempts: list[Attempt] = []
-        with self._calm(None):
-            self._seen = self._store.accounts()
-            for account in self._seen:
-                with self._calm(account):
+        with self._troubles_told(None):
+            self._accounts = self._store.accounts()
+            for account in self._accounts:
+                with self._troubles_told(account):
                     attempts += self._serve(account)
         return attempts
 
     def _serve(self, account: Account) -> list[Attempt]:
-        """One account's due."""
-        state = self._ledger.state(account)
-        if not (state.enabled or state.begun_at) or self._step(account, state).do is Do.WAIT:
+        """What is due for one account."""
+        if self._decide(self._store.load(account)).action is Action.WAIT:
             return []
         config = self._config_of(account)
         if config is None or config.account != account:
             return []
         try:
-            with self._ledger.lease(config):
-                # Looked at again: another process may have done it a moment ago.
-                state = self._ledger.state(account)
-                return self._act(config, self._step(account, state).do)
+            with self._lease(config):
+                return self._act(config)
         except LoginInProgress:
             return []
 
-    def _act(self, config: BrokerSettings, do: Do) -> list[Attempt]:
-        account, now = config.account, self._clock.now()
-        if do is Do.LOG_IN:
-            attempt, _ = self._attempts.make(config)
-            self._announce(account)
-            return [attempt]
-        if do is Do.SETTLE:
-            self._ledger.change(account, lambda state: daily_login.settled(state, now))
-        elif do is Do.GIVE_UP:
-            self._ledger.change(account, lambda state: daily_login.given_up(state, now))
-            self._announce(account)
-        elif do is Do.CLEAR_UP:
-            session = self._held(account)
-            after = self._ledger.change(
-                account, lambda state: daily_login.cleared_up(state, session, now)
-            )
-            if after.last:
-                self._attempts.note(account, after.last)
-            self._announce(account)
+    def _act(self, config: BrokerSettings) -> list[Attempt]:
+        """Decide again, since another process may have done it a moment ago, and do it."""
+        account = config.account
+        with self._store.update(account) as record:
+            action, now = self._decide(record).action, self._clock.now()
+            before = state = record.auto_login or AutoLoginState()
+            if action is Action.RECOVER:
+                session = session_of(self._broker, record.session, now)
+                state = daily_login.recovered(state, session, now)
+            elif action is not Action.WAIT:
+                state = _CHANGES[action](state, now)
+            if state is not before:
+                record.auto_login = state
+        if action is Action.LOG_IN:
+            return [self._attempt(config, record)[0]]
+        if action is Action.RECOVER:
+            _log_attempt(account, state.attempts[-1])
+        if state.notice and state.notice != before.notice:
+            self._send(account, state.notice)
         return []
 
-    def _held(self, account: Account) -> StoredSession | None:
-        return load_session(self._store, account, self._clock.now())
+    def _attempt(
+        self, config: BrokerSettings, record: AccountRecord, by_user: bool = False
+    ) -> tuple[Attempt, BrokerError | None]:
+        """One login, already written down in the record, and the error in which it ended.
 
-    def _step(self, account: Account, state: RenewalState) -> daily_login.Step:
-        return next_step(state, self._clock.now(), self._calendar, self._held(account))
+        The caller holds the lease. Raises `StoreError` when its end cannot be stored.
+        """
+        token: Secret | None = None
+        error: BrokerError | None = None
+        started = (
+            record.auto_login.attempts[-1] if record.auto_login else Attempt(self._clock.now())
+        )
+        try:
+            token = self._log_in(config, record)
+            if self._on_login is not None:
+                if self._store.load(config.account).auto_login is None:
+                    raise self._given_up(config, token)
+                self._on_login(config, token)
+        except BrokerError as caught:
+            error = caught.with_traceback(None)
+        except Exception as caught:
+            # Its text is not told: it could quote the password.
+            error = PluginFault(
+                f"The plugin failed in a login ({type(caught).__name__}).",
+                "Please report this fault in it.",
+            )
+        attempt = daily_login.outcome(started, error, self._clock.now())
+        session = None
+        if token is not None and error is None and self._on_login is None:
+            session = SessionRecord(token, self._clock.now(), LoginMethod.AUTO)
+        state = self._store_outcome(config.account, attempt, session, by_user)
+        if state is None and session is not None and token is not None:
+            error = self._given_up(config, token)
+            attempt = daily_login.outcome(started, error, self._clock.now())
+        _log_attempt(config.account, attempt)
+        if state is not None:
+            if warning := daily_login.clock_warning(state, self._broker.title):
+                log.warning(warning)
+            if state.notice and not by_user:
+                self._send(config.account, state.notice)
+        return attempt, error
+
+    def _log_in(self, config: BrokerSettings, record: AccountRecord) -> Secret:
+        state = record.auto_login or AutoLoginState()
+        if not record.password or not record.totp_secret:
+            raise CorrectInput(
+                "The password and the TOTP secret are not stored here any more.",
+                "Switch auto-login on again.",
+            )
+
+        def note(step: int, clock_ahead: int) -> None:
+            with self._store.update(config.account) as now:
+                if now.auto_login is None:
+                    raise _erased("The code was not sent.")
+                now.auto_login = daily_login.code_sent(now.auto_login, step, clock_ahead)
+
+        # The broker takes no code twice, and the user may have entered one.
+        used = [attempt.step for attempt in state.attempts] + [state.manual_step]
+        session = record.session
+        if session and session.method is LoginMethod.TOTP and session.logged_in_at:
+            used.append(totp_login.step_at(session.logged_in_at))
+        return totp_login.log_in(
+            self._broker,
+            config,
+            record.password,
+            record.totp_secret,
+            used=[step for step in used if step is not None],
+            note=note,
+            clock=self._clock,
+        )
+
+    def _store_outcome(
+        self, account: Account, attempt: Attempt, session: SessionRecord | None, by_user: bool
+    ) -> AutoLoginState | None:
+        """Session and outcome in one transaction; None, and nothing stored, if all was erased."""
+        with self._store.update(account) as record:
+            if record.auto_login is None:
+                return None
+            last = record.auto_login.attempts[-1]
+            attempt = attempt._replace(step=last.step, clock_ahead=last.clock_ahead)
+            state = daily_login.attempt_finished(record.auto_login, attempt, by_user)
+            record.auto_login, record.session = state, session or record.session
+        return state
+
+    def _given_up(self, config: BrokerSettings, token: Secret) -> CorrectInput:
+        """Log the new session out: all was erased while it was made."""
+        self._broker.log_out(config, token)
+        return _erased("The new session was given up.")
+
+    def _lease(self, config: BrokerSettings) -> AbstractContextManager[None]:
+        seconds = totp_login.longest_login(config.timeouts)
+        return login_lease(self._store, self._clock, config, seconds)
+
+    def _decide(self, record: AccountRecord) -> Decision:
+        now = self._clock.now()
+        session = session_of(self._broker, record.session, now)
+        return next_step(record.auto_login or AutoLoginState(), now, self._calendar, session)
 
     @contextmanager
-    def _calm(self, account: Account | None) -> Iterator[None]:
+    def _troubles_told(self, account: Account | None) -> Iterator[None]:
         """A trouble within is told once, and again only after it had gone."""
         try:
             yield
@@ -252,19 +338,12 @@ class AutoLogin:
             return
         self._troubles[account] = trouble
         log.error(f"Auto-login cannot go on: {trouble}")
-        for concerned in [account] if account else self._seen[:1]:
-            words = f"Auto-login cannot go on. {trouble}"
-            self._send(Notice(concerned, words, self._clock.now()))
+        for concerned in [account] if account else self._accounts[:1]:
+            self._send(concerned, f"Auto-login cannot go on. {trouble}")
 
-    def _announce(self, account: Account) -> None:
-        """Tell the user of a final failure; a beginning attempt has taken the last one's away."""
-        words = self._ledger.state(account).notice
-        if words:
-            self._send(Notice(account, words, self._clock.now()))
-
-    def _send(self, notice: Notice) -> None:
+    def _send(self, account: Account, words: str) -> None:
         try:
-            self._tell(notice)
+            self._tell(Notice(account, words, self._clock.now()))
         except Exception as error:
             log.error(f"A notice could not be sent: {type(error).__name__}")
 
@@ -277,3 +356,18 @@ class AutoLogin:
             "Friday count as trading days. Update the plugin, or put the new year's holidays into "
             "trading-days.json."
         )
+
+
+def _erased(words: str) -> CorrectInput:
+    return CorrectInput(
+        f"What auto-login needs was erased in the middle of a login. {words}",
+        "Switch auto-login on again if you want it.",
+    )
+
+
+def _log_attempt(account: Account, attempt: Attempt) -> None:
+    code = f" (code {attempt.code})" if attempt.code else ""
+    log.info(
+        f"auto-login of {masked(account.client_code)}, API type {account.api_type}, "
+        f"begun {attempt.at:%Y-%m-%d %H:%M:%S} IST: {attempt.result}. {attempt.words}{code}"
+    )

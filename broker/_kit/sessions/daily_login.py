@@ -7,8 +7,24 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from broker._kit.clock import IST
+from broker._kit.errors import (
+    BrokerError,
+    CertificateError,
+    CorrectInput,
+    FixConfiguration,
+    HostError,
+    LoginUnfinished,
+    OutcomeUnknown,
+    RefusedByBroker,
+    StoreError,
+    Unreachable,
+)
+from broker._kit.http.routes import GATEWAY
+from broker._kit.sessions.record import Attempt, AutoLoginState, Result
 from broker._kit.sessions.stored_session import StoredSession
 from broker._kit.sessions.trading_calendar import Calendar
+
+__all__ = ["Action", "Attempt", "AutoLoginState", "Decision", "Result", "next_step"]
 
 # After mStock's start-of-day window (07:00 to 08:30 IST, when it may be slow), and in good time
 # before the market opens at 09:15.
@@ -17,235 +33,230 @@ TRIES = 4
 _PAUSES = (timedelta(minutes=2), timedelta(minutes=6), timedelta(minutes=14))
 # Where the table does not say when a special session ends: they are held in the early evening.
 _EVENING, _CLOSE = time(20), time(15, 30)
-_HISTORY, _TALLIES, _STEPS = 20, 16, 32
+_HISTORY = 20
 _FAR = 60  # days that are searched for the next trading day
+_CLOCK_ERROR_S = 30  # from here on the user is told
 
-
-class Result(StrEnum):
-    """How an attempt ended; equal to the plain texts."""
-
-    DONE = "done"
-    RETRY = "retry"  # the connection failed; the same again may work
-    REFUSED = "refused"  # mStock refused what was sent: never again without the user
-    UNKNOWN = "unknown"  # whether mStock logged in is not known: a person looks first
-    FAILED = "failed"  # anything else: not again today
-
-
-class Attempt(NamedTuple):
-    """One login without the user: when, how it ended (a `Result`), in words, mStock's code."""
-
-    at: datetime
-    result: str
-    words: str
-    code: str = ""
-
-
-class Tally(NamedTuple):
-    """What was done on one day: tries begun, no next one before a time, or none at all.
-
-    `is_done` says that it was closed because somebody was logged in.
-    """
-
-    day: date
-    tries: int = 0
-    not_before: datetime | None = None
-    is_closed: bool = False
-    is_done: bool = False
-
-
-class RenewalState(NamedTuple):
-    """What is kept of an account's auto-login.
-
-    `at` is the time (IST) of the first try; `blocked` says why nothing is tried until the user
-    switches on or tests again ("" when nothing blocks); `notice` is what the user must read;
-    `begun_at` is set from before an attempt's first byte until its outcome is kept. `steps` are the
-    TOTP steps whose codes were sent. What is newest stands last.
-    """
-
-    enabled: bool = False
-    accepted_at: datetime | None = None
-    at: time = FIRST_TRY
-    blocked: str = ""
-    notice: str = ""
-    begun_at: datetime | None = None
-    steps: tuple[int, ...] = ()
-    tallies: tuple[Tally, ...] = ()
-    history: tuple[Attempt, ...] = ()
-
-    @property
-    def last(self) -> Attempt | None:
-        """The newest attempt."""
-        return self.history[-1] if self.history else None
-
-    def tally(self, day: date) -> Tally:
-        """What was done on a day."""
-        return next((tally for tally in self.tallies if tally.day == day), Tally(day))
-
-
-class Do(StrEnum):
-    """What a step asks for."""
-
-    WAIT = "wait"
-    LOG_IN = "log in"
-    SETTLE = "settle"  # the day's need is met by a login that the user made
-    GIVE_UP = "give up"  # the day's tries are over
-    CLEAR_UP = "clear up"  # an attempt was begun, and how it ended was not kept
-
-
-class Step(NamedTuple):
-    """What to do now; for a wait until when (None: until the user does something); in words."""
-
-    do: Do
-    at: datetime | None
-    words: str
-
-
-def next_step(
-    state: RenewalState, now: datetime, calendar: Calendar, session: StoredSession | None
-) -> Step:
-    """What auto-login does at this moment. `session` is the kept one, None when there is none.
-
-    An attempt that is still under way looks like one whose end was not kept: the caller keeps the
-    two apart by its lease.
-    """
-    now = now.astimezone(IST)
-    day = now.date()
-    if state.begun_at is not None:
-        return Step(Do.CLEAR_UP, now, "A login is under way, or was broken off a moment ago.")
-    if not state.enabled:
-        return Step(Do.WAIT, None, "Auto-login is off.")
-    if state.blocked:
-        return Step(Do.WAIT, None, "Auto-login waits until you switch it on, or test it, again.")
-    tally = state.tally(day)
-    is_over = tally.is_closed and not _is_refuted(tally, session)
-    if is_over or not calendar.is_trading_day(day) or now >= _end(calendar, day):
-        return _wait_for_another_day(state, day, calendar)
-    first = max(filter(None, (_at(day, state.at), tally.not_before)))
-    if _is_good(session, calendar, day):
-        settles = now >= first
-        return Step(Do.SETTLE, now, _IN) if settles else _wait_for_another_day(state, day, calendar)
-    is_late = now.time() > LAST_TRY and not tally.is_done
-    if tally.tries >= TRIES or (tally.tries and is_late):
-        return Step(Do.GIVE_UP, now, "There are no more tries today.")
-    if now < first:
-        return Step(Do.WAIT, first, f"The next login is today at {first:%H:%M} IST.")
-    return Step(Do.LOG_IN, now, "A login is due now.")
-
-
-_IN = "You are logged in for today."
-
-
-def begun(state: RenewalState, now: datetime) -> RenewalState:
-    """An attempt begins: to be kept before anything is sent."""
-    tally = state.tally(_day(now))
-    is_closed = tally.is_closed and not tally.is_done
-    tally = tally._replace(tries=tally.tries + 1, is_closed=is_closed, is_done=False)
-    state = _tallied(state, tally)
-    return state._replace(begun_at=now.astimezone(IST), notice="")
-
-
-def stepped(state: RenewalState, step: int) -> RenewalState:
-    """A TOTP code goes out: to be kept before it does."""
-    return state._replace(steps=(*state.steps, step)[-_STEPS:])
-
-
-def concluded(state: RenewalState, attempt: Attempt, now: datetime) -> RenewalState:
-    """An attempt has ended."""
-    day = _day(state.begun_at or attempt.at)
-    tally = state.tally(day)
-    state = state._replace(begun_at=None, history=(*state.history, attempt)[-_HISTORY:])
-    if attempt.result == Result.DONE:
-        # One made in the small hours may end before the market does: that is seen when it is time.
-        lasts = attempt.at >= _at(day, state.at)
-        if lasts:
-            tally = tally._replace(is_closed=True, is_done=True)
-        else:
-            tally = tally._replace(tries=tally.tries - 1)
-        return _tallied(state, tally)._replace(blocked="", notice="")
-    if attempt.result == Result.RETRY and 0 < tally.tries < TRIES:
-        then = now.astimezone(IST) + _PAUSES[tally.tries - 1]
-        if then <= _at(day, LAST_TRY):
-            return _tallied(state, tally._replace(not_before=then))
-    if attempt.result == Result.REFUSED:
-        state = state._replace(blocked=attempt.words)
-    notice = f"{_SAD.get(attempt.result, _SAD_NEWS)} {attempt.words}"
-    return _tallied(state, tally._replace(is_closed=True))._replace(notice=notice)
-
-
-_SAD_NEWS = "Auto-login did not succeed and does not try again today."
-_SAD: dict[str, str] = {
+# First match wins. What the broker refused is never sent again; what has nothing to do with what
+# was sent (a certificate, the store, the broker's own trouble) may work on another day.
+_RESULTS: tuple[tuple[type[BrokerError], Result], ...] = (
+    (Unreachable, Result.RETRY),
+    (LoginUnfinished, Result.RETRY),
+    (OutcomeUnknown, Result.UNKNOWN),
+    (CertificateError, Result.FAILED),
+    (StoreError, Result.FAILED),
+    (HostError, Result.FAILED),
+    (FixConfiguration, Result.REFUSED),
+    (CorrectInput, Result.REFUSED),
+    (RefusedByBroker, Result.REFUSED),
+    (BrokerError, Result.FAILED),
+)
+_FAILED = "Auto-login did not succeed and does not try again today."
+_NOTICES: dict[str, str] = {
     Result.REFUSED: (
         "Auto-login was refused and does not try again until you have looked: put right what is "
         "wrong, then switch it on again or test it."
     ),
     Result.UNKNOWN: (
         "Whether auto-login succeeded is not known; it does not try again today. Look in the "
-        "mStock app, or log in yourself."
+        "broker's app, or log in yourself."
     ),
 }
 
 
-def cleared_up(state: RenewalState, session: StoredSession | None, now: datetime) -> RenewalState:
-    """The attempt whose end was not kept is put into the history: it may have succeeded."""
-    begun_at = state.begun_at or now
-    if (
-        session is not None
-        and not session.is_over
-        and session.logged_in_at is not None
-        and session.logged_in_at >= begun_at
-    ):
-        return concluded(state, Attempt(begun_at, Result.DONE, "Logged in."), now)
+class Action(StrEnum):
+    """What a decision asks for."""
+
+    WAIT = "wait"
+    LOG_IN = "log in"
+    CLOSE = "close"  # a login that the user made meets the day's need
+    GIVE_UP = "give up"  # the day's tries are over
+    RECOVER = "recover"  # an attempt was begun, and how it ended is not stored
+
+
+class Decision(NamedTuple):
+    """What to do now; for a wait until when (None: until the user does something); in words."""
+
+    action: Action
+    at: datetime | None
+    words: str
+
+
+def next_step(
+    state: AutoLoginState, now: datetime, calendar: Calendar, session: StoredSession | None
+) -> Decision:
+    """What auto-login does at this moment. `session` is the stored one, None when there is none.
+
+    An attempt that is still under way looks like one whose end was not stored: the caller keeps
+    the two apart by its lease.
+    """
+    now = now.astimezone(IST)
+    day = now.date()
+    if state.pending is not None:
+        return Decision(Action.RECOVER, now, "A login is under way, or was broken off just now.")
+    if not state.enabled:
+        return Decision(Action.WAIT, None, "Auto-login is off.")
+    if state.blocked:
+        words = "Auto-login waits until you switch it on, or test it, again."
+        return Decision(Action.WAIT, None, words)
+    tries = _tries(state, day)
+    if tries is None or not calendar.is_trading_day(day) or now >= _end(calendar, day):
+        return _wait_for_another_day(day, calendar)
+    first = (_next_try(tries) if tries else None) or _at(day, FIRST_TRY)
+    if _is_good(session, calendar, day):
+        if now < first:
+            return _wait_for_another_day(day, calendar)
+        return Decision(Action.CLOSE, now, "You are logged in for today.")
+    if tries and now.time() > LAST_TRY:
+        return Decision(Action.GIVE_UP, now, "There are no more tries today.")
+    if now < first:
+        return Decision(Action.WAIT, first, f"The next login is today at {first:%H:%M} IST.")
+    return Decision(Action.LOG_IN, now, "A login is due now.")
+
+
+def attempt_started(state: AutoLoginState, now: datetime) -> AutoLoginState:
+    """An attempt begins: to be stored before anything is sent."""
+    attempts = (*state.attempts, Attempt(now.astimezone(IST)))
+    return state._replace(attempts=attempts[-_HISTORY:])
+
+
+def code_sent(state: AutoLoginState, step: int, clock_ahead: int) -> AutoLoginState:
+    """The attempt's TOTP code goes out: to be stored before it does."""
+    return _last_replaced(state, step=step, clock_ahead=clock_ahead)
+
+
+def attempt_finished(
+    state: AutoLoginState, attempt: Attempt, by_user: bool = False
+) -> AutoLoginState:
+    """The attempt has ended. A user who asked for it (`by_user`) has seen its error."""
+    state = _last_replaced(state, **attempt._asdict())
+    if attempt.result == Result.DONE:
+        return state._replace(blocked="", notice="")
+    if attempt.result == Result.REFUSED:
+        state = state._replace(blocked=attempt.words)
+    if by_user:
+        return state
+    if _tries(state, attempt.at.date()) is not None:
+        return state._replace(notice="")
+    notice = f"{_NOTICES.get(attempt.result, _FAILED)} {attempt.words}"
+    return state._replace(notice=notice)
+
+
+def recovered(
+    state: AutoLoginState, session: StoredSession | None, now: datetime
+) -> AutoLoginState:
+    """The attempt whose end was not stored has ended: it may have succeeded."""
+    attempt = state.pending
+    if attempt is None:
+        return state
+    at = session.logged_in_at if session and not session.is_over else None
+    if at is not None and at >= attempt.at:
+        done = attempt._replace(result=Result.DONE.value, words="Logged in.", ended_at=at)
+        return attempt_finished(state, done)
     words = "The program ended in the middle of a login."
-    return concluded(state, Attempt(begun_at, Result.UNKNOWN, words), now)
+    unknown = attempt._replace(result=Result.UNKNOWN.value, words=words, ended_at=now)
+    return attempt_finished(state, unknown)
 
 
-def settled(state: RenewalState, now: datetime) -> RenewalState:
+def already_logged_in(state: AutoLoginState, now: datetime) -> AutoLoginState:
     """The user is logged in for the day: no tries, and nothing left to say."""
-    tally = state.tally(_day(now))._replace(is_closed=True, is_done=True)
-    return _tallied(state, tally)._replace(notice="")
+    return state._replace(closed_on=_day(now), notice="")
 
 
-def given_up(state: RenewalState, now: datetime) -> RenewalState:
+def given_up(state: AutoLoginState, now: datetime) -> AutoLoginState:
     """The time for tries is over without a login."""
-    words = f"{_SAD_NEWS} {state.last.words if state.last else ''}".rstrip()
-    return _closed(state, now)._replace(notice=words)
+    words = f"{_FAILED} {state.attempts[-1].words if state.attempts else ''}".rstrip()
+    return state._replace(closed_on=_day(now), notice=words)
 
 
-def switched_off(state: RenewalState) -> RenewalState:
+def switched_off(state: AutoLoginState) -> AutoLoginState:
     """The user has switched off; what was done is not forgotten."""
     return state._replace(enabled=False, blocked="", notice="")
 
 
-def switched_on(state: RenewalState, now: datetime) -> RenewalState:
+def switched_on(state: AutoLoginState, now: datetime) -> AutoLoginState:
     """The user has accepted the terms and switched on; nothing that was done is forgotten.
 
     After the morning's tries the first login is the next trading day's: nobody who switches on at
     noon expects a login a moment later.
     """
     now = now.astimezone(IST)
-    state = state._replace(enabled=True, accepted_at=now, blocked="", notice="")
-    return _closed(state, now) if now.time() > LAST_TRY else state
+    closed_on = now.date() if now.time() > LAST_TRY else state.closed_on
+    return state._replace(enabled=True, accepted_at=now, blocked="", notice="", closed_on=closed_on)
 
 
-def _closed(state: RenewalState, now: datetime) -> RenewalState:
-    return _tallied(state, state.tally(_day(now))._replace(is_closed=True))
+def outcome(attempt: Attempt, error: BrokerError | None, now: datetime) -> Attempt:
+    """The attempt that ended now, in this error or in a session."""
+    attempt = attempt._replace(ended_at=now)
+    if error is None:
+        return attempt._replace(result=Result.DONE.value, words="Logged in.")
+    if _was_cut_off(error):
+        result = Result.RETRY
+    else:
+        result = next(result for kind, result in _RESULTS if isinstance(error, kind))
+    words = f"{error.message} {error.next_step}".rstrip()
+    return attempt._replace(result=result.value, words=words, code=error.code)
 
 
-def _is_refuted(tally: Tally, session: StoredSession | None) -> bool:
-    """True when the day's login was made under a clock that was days ahead: its session is over."""
-    ends_at = session.life.ends_at if session else None
-    return tally.is_done and ends_at is not None and ends_at <= _at(tally.day, time())
+def clock_warning(state: AutoLoginState, title: str) -> str:
+    """What to say of this computer's clock by the last login; "" while it is right."""
+    ahead = state.attempts[-1].clock_ahead if state.attempts else 0
+    if abs(ahead) <= _CLOCK_ERROR_S:
+        return ""
+    way = "ahead of" if ahead > 0 else "behind"
+    return (
+        f"This computer's clock is {abs(ahead)} s {way} {title}'s; logins come at the wrong time. "
+        "Let the system set the clock by the network."
+    )
 
 
-def _wait_for_another_day(state: RenewalState, day: date, calendar: Calendar) -> Step:
+def _was_cut_off(error: BrokerError) -> bool:
+    """A connection that broke, or a gateway's 502, 503 or 504: a new login does no harm.
+
+    Not silence: then the broker may still be at work on the first one.
+    """
+    return (
+        isinstance(error, OutcomeUnknown)
+        and not error.is_silence
+        and (error.http_status is None or error.http_status in GATEWAY)
+    )
+
+
+def _tries(state: AutoLoginState, day: date) -> tuple[Attempt, ...] | None:
+    """The day's attempts that may be followed by another one; None when there is no more today.
+
+    What came to nothing before the first try's time is not counted, and a login made in the small
+    hours may end before the market does: that is seen when it is time.
+    """
+    if state.closed_on == day:
+        return None
+    first = _at(day, FIRST_TRY)
+    today = [attempt for attempt in state.attempts if _day(attempt.at) == day and attempt.result]
+    tries = tuple(attempt for attempt in today if attempt.at >= first)
+    early = [attempt for attempt in today if attempt.at < first]
+    if any(attempt.result not in (Result.RETRY, Result.DONE) for attempt in early):
+        return None
+    if any(attempt.result != Result.RETRY for attempt in tries):
+        return None
+    return None if tries and _next_try(tries) is None else tries
+
+
+def _next_try(tries: tuple[Attempt, ...]) -> datetime | None:
+    """When the next try is due after these; None when the time or the number is used up."""
+    if len(tries) >= TRIES:
+        return None
+    then = (tries[-1].ended_at or tries[-1].at) + _PAUSES[len(tries) - 1]
+    return then if then <= _at(_day(tries[-1].at), LAST_TRY) else None
+
+
+def _wait_for_another_day(day: date, calendar: Calendar) -> Decision:
     for n in range(1, _FAR):
         then = day + timedelta(n)
-        if calendar.is_trading_day(then) and not state.tally(then).is_closed:
-            at = _at(then, state.at)
-            return Step(
-                Do.WAIT, at, f"The next login is on {at:%A}, {at.day} {at:%B}, at {at:%H:%M} IST."
-            )
-    return Step(Do.WAIT, None, "The table of trading days holds no next trading day.")
+        if calendar.is_trading_day(then):
+            at = _at(then, FIRST_TRY)
+            words = f"The next login is on {at:%A}, {at.day} {at:%B}, at {at:%H:%M} IST."
+            return Decision(Action.WAIT, at, words)
+    return Decision(Action.WAIT, None, "The table of trading days holds no next trading day.")
 
 
 def _is_good(session: StoredSession | None, calendar: Calendar, day: date) -> bool:
@@ -261,9 +272,9 @@ def _end(calendar: Calendar, day: date) -> datetime:
     return _at(day, calendar.closing(day) or (_EVENING if is_special else _CLOSE))
 
 
-def _tallied(state: RenewalState, tally: Tally) -> RenewalState:
-    others = tuple(other for other in state.tallies if other.day != tally.day)
-    return state._replace(tallies=(*others, tally)[-_TALLIES:])
+def _last_replaced(state: AutoLoginState, **changes: object) -> AutoLoginState:
+    *before, last = state.attempts
+    return state._replace(attempts=(*before, last._replace(**changes)))  # type: ignore[arg-type]
 
 
 def _at(day: date, at: time) -> datetime:

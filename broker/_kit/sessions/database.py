@@ -5,53 +5,47 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
-from typing import Any, NoReturn
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import NullPool
-from sqlalchemy.schema import CreateTable
 
 from broker._kit.errors import StoreError
-from broker._kit.files import told
 from broker._kit.secret import Secret
+from broker._kit.settings import Account
 
-WRITES = "mstock_writes"  # the execution option of a connection whose transaction changes something
-_WAIT = 10  # seconds for a lock or a connection
+WRITES = "broker_writes"  # the execution option of a connection whose transaction may write
+_WAIT_S = 10  # for a lock or a connection
 _DRIVERS = ("psycopg", "psycopg2")
-_OURS = 0x6D53746F  # the number of our lock among PostgreSQL's advisory locks
+_ADVISORY_LOCK = 0x6D53746F  # our number among PostgreSQL's advisory locks
 _CORRECT = "Correct it in .env and start again."
 
-_tables = sa.MetaData()
+tables = sa.MetaData()
 
 
 def _account_columns() -> list[sa.Column[Any]]:
-    return [
-        sa.Column(name, sa.Text, primary_key=True)
-        for name in ("rest_url", "api_type", "client_code")
-    ]
+    return [sa.Column(name, sa.Text, primary_key=True) for name in Account._fields]
 
 
-# One row: which key seals this database.
-vault = sa.Table(
-    "mstock_vault",
-    _tables,
+# One row: which key encrypts this database.
+keys = sa.Table(
+    "broker_key",
+    tables,
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("key_id", sa.Text, nullable=False),
 )
-kept = sa.Table(
-    "mstock_kept",
-    _tables,
+records = sa.Table(
+    "broker_records",
+    tables,
     *_account_columns(),
-    sa.Column("name", sa.Text, primary_key=True),
     sa.Column("sealed", sa.LargeBinary, nullable=False),
 )
 # `until` is in microseconds since 1970: exact in both databases.
 leases = sa.Table(
-    "mstock_leases",
-    _tables,
+    "broker_leases",
+    tables,
     *_account_columns(),
     sa.Column("holder", sa.Text, nullable=False),
     sa.Column("until", sa.BigInteger, nullable=False),
@@ -59,11 +53,14 @@ leases = sa.Table(
 
 
 def open_engine(url: Secret) -> sa.Engine:
-    """An engine for the address; nothing is connected yet. Raises `StoreError`."""
+    """An engine for the address; nothing is connected yet. Raises `StoreError`.
+
+    A transaction of a connection with the option `WRITES` is the only one that writes until it
+    ends, among all programs.
+    """
     parsed = _parsed(url)
-    is_sqlite = parsed.get_backend_name() == "sqlite"
     try:
-        if is_sqlite:
+        if parsed.get_backend_name() == "sqlite":
             return _sqlite_engine(parsed)
         return _postgresql_engine(parsed)
     except (ImportError, sa.exc.ArgumentError):
@@ -73,50 +70,14 @@ def open_engine(url: Secret) -> sa.Engine:
         ) from None
 
 
-def make_tables(engine: sa.Engine) -> None:
-    """Create what is missing, also while others do so."""
-    path = sqlite_path(engine)
-    if path is not None:
-        # SQLite itself would let everybody read it.
-        with told(path, "written"), contextlib.suppress(FileExistsError):
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    with engine.connect().execution_options(**{WRITES: True}) as talk, talk.begin():
-        there = set(sa.inspect(talk).get_table_names())
-        missing = [table for table in _tables.sorted_tables if table.name not in there]
-        if missing:
-            alone(talk)
-        for table in missing:
-            talk.execute(CreateTable(table, if_not_exists=True))
-
-
-def alone(talk: sa.Connection) -> None:
-    """Let no other do what must be done by one at a time, until this transaction ends.
-
-    In SQLite a transaction that writes is alone as it is.
-    """
-    if talk.dialect.name == "postgresql":
-        talk.execute(sa.select(sa.func.pg_advisory_xact_lock(_OURS)))
-
-
 def sqlite_path(engine: sa.Engine) -> str | None:
     """The file of an SQLite database, None for PostgreSQL."""
     return engine.url.database if engine.dialect.name == "sqlite" else None
 
 
-def raise_alone(error: StoreError) -> NoReturn:
-    """Raise it without the one that is being handled, in which a driver keeps the password."""
-    try:
-        raise error
-    except StoreError:
-        error.__context__ = None
-        raise
-
-
-def insert(talk: sa.Connection, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
-    """An INSERT that can be told what to do about a row that is there."""
-    if talk.dialect.name == "sqlite":
-        return sqlite.insert(table)
-    return postgresql.insert(table)
+def sqlite_url(path: str) -> Secret:
+    """The address of an SQLite file."""
+    return Secret(URL.create("sqlite", database=path).render_as_string(hide_password=False))
 
 
 def _parsed(url: Secret) -> URL:
@@ -134,27 +95,28 @@ def _parsed(url: Secret) -> URL:
 
 def _sqlite_engine(url: URL) -> sa.Engine:
     if not os.path.isabs(url.database or ""):
-        # In memory nothing is kept, and a relative path is another file in each working folder.
+        # In memory nothing is stored, and a relative path is another file in each working folder.
         raise StoreError(
             "BROKER_STORE must name SQLite's file by its whole path, such as "
-            "sqlite:////home/me/mstock.db or sqlite:///C:/Users/me/mstock.db.",
+            "sqlite:////home/me/sessions.db or sqlite:///C:/Users/me/sessions.db.",
             _CORRECT,
         )
     # Without a pool no file stays open, so that it can be moved or removed.
     engine = sa.create_engine(
-        url, poolclass=NullPool, hide_parameters=True, connect_args={"timeout": _WAIT}
+        url, poolclass=NullPool, hide_parameters=True, connect_args={"timeout": _WAIT_S}
     )
 
     @event.listens_for(engine, "connect")
     def _on_connect(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # the driver would begin its transactions too late
-        connection.execute("PRAGMA synchronous=EXTRA")  # kept for good when a commit returns
+        connection.execute("PRAGMA synchronous=EXTRA")  # on the disk when a commit returns
+        connection.execute("PRAGMA secure_delete=ON")
 
     @event.listens_for(engine, "begin")
-    def _on_begin(talk: sa.Connection) -> None:
+    def _on_begin(connection: sa.Connection) -> None:
         # A transaction that begins to write only after it has read may be refused for good.
-        writes = talk.get_execution_options().get(WRITES)
-        talk.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        writes = connection.get_execution_options().get(WRITES)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
 
@@ -163,14 +125,15 @@ def _postgresql_engine(url: URL) -> sa.Engine:
     engine = sa.create_engine(
         url,
         hide_parameters=True,
-        isolation_level="READ COMMITTED",  # a compare-and-set that waited sees what it waited for
+        isolation_level="READ COMMITTED",  # whoever waited for the lock sees what was committed
         pool_pre_ping=True,
-        connect_args={"connect_timeout": _WAIT},
+        connect_args={"connect_timeout": _WAIT_S},
     )
 
     @event.listens_for(engine, "begin")
-    def _on_begin(talk: sa.Connection) -> None:
-        if talk.get_execution_options().get(WRITES):
-            talk.exec_driver_sql(f"SET LOCAL lock_timeout = '{_WAIT}s'")
+    def _on_begin(connection: sa.Connection) -> None:
+        if connection.get_execution_options().get(WRITES):
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_WAIT_S}s'")
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})")
 
     return engine

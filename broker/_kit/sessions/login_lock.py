@@ -1,21 +1,21 @@
-"""An account's only line to mStock: one login at a time, across threads and processes."""
+"""Serialises logins of one account across threads and processes, and saves their sessions."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import secrets
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 
 from broker._kit.broker import BrokerSettings
 from broker._kit.clock import SYSTEM_CLOCK, Clock
-from broker._kit.errors import BrokerError, StoreError
+from broker._kit.errors import BrokerError, LoginInProgress, StoreError
 from broker._kit.secret import Secret
-from broker._kit.sessions import stored_session
-from broker._kit.sessions.auto_login_state import Ledger
-from broker._kit.sessions.lease import alone
+from broker._kit.sessions.record import LoginMethod
 from broker._kit.sessions.store import Store
-from broker._kit.sessions.stored_session import LoginMethod
+from broker._kit.sessions.stored_session import save_session
+from broker._kit.sessions.totp_login import step_at
 
 Keep = Callable[[Secret, LoginMethod], None]
 
@@ -23,60 +23,85 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def by_hand(store: Store, clock: Clock, config: BrokerSettings) -> Iterator[None]:
-    """Be alone for one step of a login by hand, whose code auto-login will not send again."""
-    with alone(store, clock, config):
+def login_lease(
+    store: Store, clock: Clock, config: BrokerSettings, seconds: float = 0.0
+) -> Iterator[None]:
+    """Hold the sole right to log this account in, among threads and processes.
+
+    For `seconds`, or for as long as one step of a login by hand may take. Raises `LoginInProgress`
+    while another holds it, `StoreError`.
+    """
+    holder = secrets.token_hex(8)
+    seconds = seconds or 2 * config.timeouts.deadline + 15
+    if not store.acquire_lease(config.account, holder, clock.now(), seconds):
+        raise LoginInProgress(
+            "This account is being logged in at this moment, by auto-login or another program; "
+            "nothing was sent.",
+            "Wait a minute, then try again.",
+        )
+    try:
+        yield
+    finally:
+        # What cannot be given back ends by itself.
+        with contextlib.suppress(StoreError):
+            store.release_lease(config.account, holder)
+
+
+@contextmanager
+def manual_login(store: Store, clock: Clock, config: BrokerSettings) -> Iterator[None]:
+    """Hold the lease for one step of a login by hand. Raises `LoginInProgress`, `StoreError`.
+
+    The user may have entered the TOTP code of this moment: auto-login does not send it again, also
+    after a login that failed. A code that is sent twice is refused, which would stop auto-login.
+    """
+    with login_lease(store, clock, config):
         try:
             yield
         finally:
             # What auto-login needs must not turn the outcome of a login by hand into an error.
-            with contextlib.suppress(BrokerError):
-                Ledger(store, clock).note_entered_by_hand(config.account)
+            with contextlib.suppress(BrokerError), store.update(config.account) as record:
+                if record.auto_login is not None:
+                    step = step_at(clock.now())
+                    record.auto_login = record.auto_login._replace(manual_step=step)
 
 
-class Line:
-    """Holds the store's lease while a login is sent, and keeps the session that it earns.
+class LoginLock:
+    """Holds the store's lease while a login by hand is sent, and saves the session that it gets.
 
-    The session is kept before the lease is given back: whoever gets the lease next sees it. `keep`
-    is what is done with a new token instead of keeping it in the store.
+    The session is saved before the lease is given back: whoever gets the lease next sees it. `keep`
+    is what is done with a new token instead of saving it in the store. Without a store anybody may
+    log in, and nothing is saved.
     """
 
     def __init__(
         self,
-        store: Store,
+        store: Store | None,
         clock: Clock = SYSTEM_CLOCK,
         keep: Callable[[BrokerSettings, Secret, LoginMethod], None] | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
-        self._keep = keep or self._keep_in_store
+        self._keep = keep or self._save
 
     @contextmanager
     def hold(self, config: BrokerSettings) -> Iterator[Keep]:
-        """Hold the line; raises `LoginInProgress` while another has it.
+        """Hold the lock; yields what a new token is given to. Raises `LoginInProgress`.
 
-        What cannot be kept must not keep a trader from logging in by hand: a store that cannot be
-        read or written is no hindrance, and auto-login needs the same store.
+        A store that cannot be read or written does not keep a trader from logging in by hand;
+        auto-login needs the same store.
         """
-        with ExitStack() as stack:
-            with contextlib.suppress(StoreError):
-                stack.enter_context(by_hand(self._store, self._clock, config))
-            yield lambda token, how: self._try_to_keep(config, token, how)
+        with contextlib.ExitStack() as stack:
+            if self._store is not None:
+                with contextlib.suppress(StoreError):
+                    stack.enter_context(manual_login(self._store, self._clock, config))
+            yield lambda token, method: self._try_to_keep(config, token, method)
 
-    def _try_to_keep(self, config: BrokerSettings, token: Secret, how: LoginMethod) -> None:
+    def _try_to_keep(self, config: BrokerSettings, token: Secret, method: LoginMethod) -> None:
         try:
-            self._keep(config, token, how)
+            self._keep(config, token, method)
         except BrokerError as error:
-            log.error("mStock session not kept: %s", error)
+            log.error("The session was not stored: %s", error)
 
-    def _keep_in_store(self, config: BrokerSettings, token: Secret, how: LoginMethod) -> None:
-        stored_session.save_session(self._store, config.account, token, self._clock.now(), how)
-
-
-class OpenLine:
-    """The line where nothing is kept and nobody else logs in."""
-
-    @contextmanager
-    def hold(self, config: BrokerSettings) -> Iterator[Keep]:
-        """Anybody may; nothing is kept."""
-        yield lambda token, how: None
+    def _save(self, config: BrokerSettings, token: Secret, method: LoginMethod) -> None:
+        if self._store is not None:
+            save_session(self._store, config.account, token, self._clock.now(), method)

@@ -6,12 +6,13 @@ import json
 import logging
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 from urllib import request
 from urllib.error import HTTPError
 
+from broker._kit.broker import Broker
 from broker._kit.clock import IST, SYSTEM_CLOCK, Clock
 from broker._kit.secret import Secret, masked
 from broker._kit.settings import Account, ServiceSettings
@@ -19,8 +20,8 @@ from broker._kit.settings import Account, ServiceSettings
 log = logging.getLogger(__name__)
 
 TELEGRAM = "https://api.telegram.org"
-_TIMEOUT = 4.0  # seconds, to connect and between two reads
-_PATIENCE = 6.0  # seconds for all of it; what takes longer goes on in the background
+_TIMEOUT_S = 4.0  # to connect and between two reads
+_WAIT_S = 6.0  # for all of it; what takes longer goes on in the background
 _LONGEST = 1500  # characters
 
 
@@ -32,16 +33,12 @@ class Notice(NamedTuple):
     at: datetime
 
 
-class _Post(NamedTuple):
-    """One message; the address is a secret, since it opens a chat to whoever knows it."""
-
-    to: str
-    address: Secret
-    body: dict[str, str]
-
-
 def teller(
-    upkeep: ServiceSettings, clock: Clock = SYSTEM_CLOCK, *, telegram: str = TELEGRAM
+    broker: Broker,
+    settings: ServiceSettings,
+    clock: Clock = SYSTEM_CLOCK,
+    *,
+    telegram: str = TELEGRAM,
 ) -> Callable[[Notice], None]:
     """What sends a notice wherever the settings say. It never raises, and takes a few seconds.
 
@@ -50,12 +47,15 @@ def teller(
     """
 
     def tell(notice: Notice) -> None:
-        log.warning(f"{_heading(notice.account)}: {notice.words}")
-        posts = _posts(upkeep, notice, telegram)
-        threads = [threading.Thread(target=_deliver, args=(post,), daemon=True) for post in posts]
+        text = f"{broker.title} auto-login of {masked(notice.account.client_code)}: {notice.words}"
+        log.warning(text)
+        threads = [
+            threading.Thread(target=_deliver, args=message, daemon=True)
+            for message in _messages(settings, notice, text[:_LONGEST], telegram)
+        ]
         for thread in threads:
             thread.start()
-        end = clock.monotonic() + _PATIENCE
+        end = clock.monotonic() + _WAIT_S
         for thread in threads:
             thread.join(max(0.0, end - clock.monotonic()))
             if thread.is_alive():
@@ -64,52 +64,47 @@ def teller(
     return tell
 
 
-def _posts(upkeep: ServiceSettings, notice: Notice, telegram: str) -> list[_Post]:
-    text = f"{_heading(notice.account)}: {notice.words}"[:_LONGEST]
-    posts = []
-    if upkeep.webhook is not None:
+def _messages(
+    settings: ServiceSettings, notice: Notice, text: str, telegram: str
+) -> Iterator[tuple[str, Secret, dict[str, str]]]:
+    """Where to, the address and the body; an address opens a chat to whoever knows it."""
+    if settings.webhook is not None:
         body = {
             "text": text,
             "account": masked(notice.account.client_code),
             "api_type": notice.account.api_type,
             "at": notice.at.astimezone(IST).isoformat(timespec="seconds"),
         }
-        posts.append(_Post("webhook", upkeep.webhook, body))
-    if upkeep.telegram is not None:
-        token, chat = upkeep.telegram
+        yield "webhook", settings.webhook, body
+    if settings.telegram is not None:
+        token, chat = settings.telegram
         # Telegram wants the bot's token in the path; nothing here shows an address.
         address = Secret(f"{telegram}/bot{token.reveal()}/sendMessage")
-        posts.append(_Post("Telegram", address, {"chat_id": chat, "text": text}))
-    return posts
+        yield "Telegram", address, {"chat_id": chat, "text": text}
 
 
-def _heading(account: Account) -> str:
-    return f"mStock auto-login of {masked(account.client_code)}"
-
-
-def _deliver(post: _Post) -> None:
+def _deliver(to: str, address: Secret, body: dict[str, str]) -> None:
     try:
-        status = _send(post)
+        status = _send(address.reveal(), body)
     except HTTPError as error:
         status = error.code
         error.close()
     except Exception as error:
         # Not its text, which may hold the address.
-        log.warning(f"The notice could not be sent ({post.to}): {type(error).__name__}")
+        log.warning(f"The notice could not be sent ({to}): {type(error).__name__}")
         return
     if 200 <= status < 300:
-        log.info(f"The notice was sent ({post.to}).")
+        log.info(f"The notice was sent ({to}).")
     else:
-        log.warning(f"The notice was not taken ({post.to}): HTTP {status}")
+        log.warning(f"The notice was not taken ({to}): HTTP {status}")
 
 
-def _send(post: _Post) -> int:
+def _send(address: str, body: dict[str, str]) -> int:
     """The HTTP status. By urllib, which logs no address, as urllib3 would at its lowest level."""
-    address = post.address.reveal()
-    message = request.Request(  # noqa: S310, upkeep.py lets only https and loopback through
+    message = request.Request(  # noqa: S310, settings.py lets only https and loopback through
         address,
-        data=json.dumps(post.body).encode(),
-        headers={"Content-Type": "application/json", "User-Agent": "mstock-openalgo"},
+        data=json.dumps(body).encode(),
+        headers={"Content-Type": "application/json", "User-Agent": "openalgo-brokers"},
         method="POST",
     )
     is_local = address.lower().startswith("http://")
@@ -118,7 +113,7 @@ def _send(post: _Post) -> int:
         _NoRedirect,
         request.ProxyHandler({} if is_local else None),
     )
-    with opener.open(message, timeout=_TIMEOUT) as answer:
+    with opener.open(message, timeout=_TIMEOUT_S) as answer:
         return int(answer.status)
 
 

@@ -1,15 +1,45 @@
-"""Runs a clean-up after a while, so that a secret goes on time even when nobody calls again."""
+"""Timer threads: a job after a while, and auto-login's tick every few seconds."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Protocol
 
 Later = Callable[[float, Callable[[], None]], None]
 
 
-def on_a_thread(seconds: float, job: Callable[[], None]) -> None:
+class Ticking(Protocol):
+    """What can be told that time has passed."""
+
+    def tick(self) -> object:
+        """Do what is due; raises nothing."""
+
+
+def run_later(seconds: float, job: Callable[[], None]) -> None:
     """Run the job after that many seconds on a thread that does not keep the process alive."""
     timer = threading.Timer(seconds, job)
     timer.daemon = True
     timer.start()
+
+
+def start_ticking(auto: Ticking, every: float = 20.0) -> Callable[[], None]:
+    """Call `auto.tick()` every so many seconds on a thread; returns what stops it.
+
+    Ticks do not overlap, and a clock that is set does not matter. Stopping waits for a tick that is
+    under way.
+    """
+    over = threading.Event()
+
+    def loop() -> None:
+        while not over.wait(every):
+            auto.tick()
+
+    thread = threading.Thread(target=loop, name="auto-login", daemon=True)
+    thread.start()
+
+    def stop() -> None:
+        over.set()
+        thread.join()
+
+    return stop

@@ -1,31 +1,25 @@
-"""How long a token lives, read off the token itself; nothing here asks mStock."""
+"""How long a token lives, read off the token itself; nothing here asks the broker."""
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from broker._kit.clock import IST, session_end
+from broker._kit.broker import Broker
+from broker._kit.clock import IST
 from broker._kit.secret import Secret
 
-# mStock's newer wording: twelve hours or midnight, whichever comes first.
-_TWELVE_HOURS = timedelta(hours=12)
-# How far mStock's clock may be ahead of this computer's before its word on the time means nothing.
-_AHEAD = timedelta(minutes=5)
-# Before this nobody had a token of mStock's: a claim of 0 says nothing, and kills nothing.
+# Before this no broker's token was made: a claim of 0 says nothing.
 _EARLIEST = datetime(2015, 1, 1, tzinfo=UTC)
 
 
 class Life(NamedTuple):
-    """A token's times, aware, in IST; all None when it does not say when it was made.
+    """A token's times, aware, in IST; all None when it is not known when it was made.
 
-    `ends_at` is the midnight IST after `issued_at`: from then on the token is dead for certain.
-    `expected_until` is that or twelve hours, whichever comes first: a refusal after it is an
-    expiry and no alarm. `claimed_end` is the token's own `exp`, to be shown and not to be trusted:
-    the documented sample's is five minutes after its making.
+    From `ends_at` on the token is dead for certain. A refusal after `expected_until` is an expiry
+    and no alarm. `claimed_end` is the token's own `exp`, to be shown and not to be trusted: that of
+    mStock's documented sample is five minutes after its making.
     """
 
     issued_at: datetime | None = None
@@ -34,7 +28,7 @@ class Life(NamedTuple):
     claimed_end: datetime | None = None
 
     def is_over(self, now: datetime) -> bool:
-        """True when the token is dead for certain; what is not known is asked of mStock."""
+        """True when the token is dead for certain; what is not known is asked of the broker."""
         return self.ends_at is not None and now >= self.ends_at
 
 
@@ -43,48 +37,29 @@ UNKNOWN_LIFE = Life()
 
 def fingerprint(token: Secret) -> str:
     """Sixteen hex digits that tell tokens apart and from which no token can be had."""
-    return hashlib.sha256(b"mstock session " + token.reveal().encode()).hexdigest()[:16]
+    return hashlib.sha256(b"session token " + token.reveal().encode()).hexdigest()[:16]
 
 
-def life_of(token: Secret, now: datetime) -> Life:
-    """A token's life by its `iat`; unknown without one, and with one in the future.
-
-    Source: mStock's login page ("valid till 12:00 AM of generated day", newer "12 hours").
-    """
+def life_of(broker: Broker, token: Secret, logged_in_at: datetime | None = None) -> Life:
+    """A token's life by its `iat`, or from the login on where it has none; else unknown."""
     claims = _claims(token.reveal())
-    issued_at = _time(claims.get("iat"))
-    if issued_at is None or is_ahead(issued_at, now):
+    issued_at = _time(claims.get("iat")) or logged_in_at
+    if issued_at is None:
         return UNKNOWN_LIFE
-    return life_from(issued_at, _time(claims.get("exp")))
-
-
-def issue_of(token: Secret) -> datetime | None:
-    """When mStock made the token, by its own `iat`; None when it does not say."""
-    return _time(_claims(token.reveal()).get("iat"))
-
-
-def is_ahead(then: datetime, now: datetime) -> bool:
-    """True when a time that should be past lies in the future: one of two clocks is wrong."""
-    return then > now + _AHEAD
-
-
-def life_from(issued_at: datetime, claimed_end: datetime | None = None) -> Life:
-    """The life of a token made at this moment."""
     issued_at = issued_at.astimezone(IST)
-    ends_at = session_end(issued_at)
-    return Life(issued_at, ends_at, min(ends_at, issued_at + _TWELVE_HOURS), claimed_end)
+    ends_at = broker.session_end(issued_at)
+    expected_until = min(ends_at, issued_at + broker.usual_life)
+    return Life(issued_at, ends_at, expected_until, _time(claims.get("exp")))
 
 
 def _claims(token: str) -> dict[str, Any]:
-    """The JWT's claims, unverified: only mStock could verify them."""
-    parts = token.split(".")
-    if len(parts) != 3:
-        return {}
+    """The JWT's claims, unverified: only the broker could verify them; {} for any other text."""
+    import jwt
+
     try:
-        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-    except (ValueError, RecursionError):
+        return dict(jwt.decode(token, options={"verify_signature": False}))
+    except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
         return {}
-    return claims if isinstance(claims, dict) else {}
 
 
 def _time(value: Any) -> datetime | None:

@@ -1,4 +1,4 @@
-"""Logs in without a person: the password, and a TOTP code reckoned by mStock's own clock."""
+"""Logs in without a person: the password, and a TOTP code reckoned by the broker's own clock."""
 
 from __future__ import annotations
 
@@ -9,18 +9,16 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import NamedTuple
 
-from broker._kit.broker import BrokerSettings, LoginReply
+from broker._kit.broker import Broker, BrokerSettings, LoginReply
 from broker._kit.clock import SYSTEM_CLOCK, Clock
 from broker._kit.errors import CorrectInput, LoginUnfinished, Unreachable
 from broker._kit.secret import Secret
-from broker._kit.sessions.token_guards import the_watch
 from broker._kit.settings import Timeouts
-from broker.mstock.client.connection import fresh_client
 
-STEP = 30  # seconds that a code lives; mStock's authenticator is the usual one (RFC 6238)
+STEP = 30  # seconds that a code lives; the brokers' authenticators are the usual one (RFC 6238)
 # A code that is about to change is left alone: it may arrive when it is over.
 _MARGIN = 3.0
-# mStock's ticket and the open connection bear no longer wait between the two calls.
+# The broker's ticket and the open connection bear no longer wait between the two calls.
 _LONGEST_WAIT = STEP + _MARGIN
 _FEWEST_BYTES = 10  # a shorter secret is a typing error; RFC 4226 wants 16
 
@@ -43,38 +41,40 @@ class Choice(NamedTuple):
 
 
 def log_in(
+    broker: Broker,
     config: BrokerSettings,
     password: Secret,
     totp_secret: Secret,
     *,
     used: Iterable[int] = (),
-    note: Callable[[int], None],
+    note: Callable[[int, int], None],
     clock: Clock = SYSTEM_CLOCK,
 ) -> Secret:
     """The day's token, by both calls on one connection; each goes out once.
 
     `used` are the steps whose codes were sent before; none is sent again. `note` is given the step
-    before its code goes out, to keep it: what it raises ends the login. Takes up to a minute, most
-    of it waiting for the next code. Raises as `login.login_with_totp` does, `LoginUnfinished` also
-    when no fresh code was to be had in time.
+    before its code goes out, to store it, and the seconds by which this computer's clock is ahead
+    of the broker's; what it raises ends the login. Takes up to a minute, most of it waiting for the
+    next code. Raises as the broker's `log_in_with_totp` does, `LoginUnfinished` also when no fresh
+    code was to be had in time.
     """
     secret = totp_key(totp_secret)
     used = frozenset(used)
     # Here, so that the wait between the two calls is short where this computer's clock is right.
     clock.sleep(min(choose_step(clock.now().timestamp(), used).wait, _LONGEST_WAIT))
-    with fresh_client(config, clock) as client:
+    with broker.login_client(config, clock) as client:
         reply = client.login(config.client_code, password)
-        step = _next_code(_server_time(reply, clock), used, clock)
-        note(step)
+        server_time = _server_time(reply, clock)
+        clock_ahead = round(clock.now().timestamp() - server_time())
+        step = _next_code(broker, server_time, used, clock)
+        note(step, clock_ahead)
         try:
-            token = client.verify_totp(reply.ticket, _code(secret, step))
+            return client.verify_totp(reply.ticket, _code(secret, step))
         except Unreachable:
             raise LoginUnfinished(
-                "mStock took the password, but the authenticator code could not be sent.",
+                f"{broker.title} took the password, but the authenticator code could not be sent.",
                 "Wait for the next code and start again.",
             ) from None
-    the_watch().logged_in(token)
-    return token
 
 
 def totp_key(totp_secret: Secret) -> Secret:
@@ -90,8 +90,8 @@ def totp_key(totp_secret: Secret) -> Secret:
     if len(raw) < _FEWEST_BYTES:
         raise CorrectInput(
             "This is not a TOTP secret; nothing was sent.",
-            "Enter the text that mStock shows under the QR code (letters A to Z and digits 2 to "
-            "7), not the six digits of a code.",
+            "Enter the text that the broker shows under the QR code (letters A to Z and digits 2 "
+            "to 7), not the six digits of a code.",
         )
     return Secret(text)
 
@@ -111,12 +111,15 @@ def choose_step(time: float, used: frozenset[int]) -> Choice:
     return Choice(step, max(0.0, step * STEP - time))
 
 
-def _next_code(server_time: Callable[[], float], used: frozenset[int], clock: Clock) -> int:
-    """The step to use, once its time has come by mStock's clock."""
+def _next_code(
+    broker: Broker, server_time: Callable[[], float], used: frozenset[int], clock: Clock
+) -> int:
+    """The step to use, once its time has come by the broker's clock."""
     choice = choose_step(server_time(), used)
     if choice.wait > _LONGEST_WAIT:
         raise LoginUnfinished(
-            "mStock took the password, but the authenticator code of this moment was used before.",
+            f"{broker.title} took the password, but the authenticator code of this moment was "
+            "used before.",
             "Wait for a minute and start again.",
         )
     if choice.wait:
@@ -125,7 +128,7 @@ def _next_code(server_time: Callable[[], float], used: frozenset[int], clock: Cl
 
 
 def _server_time(reply: LoginReply, clock: Clock) -> Callable[[], float]:
-    """mStock's time as it goes on; this computer's own where mStock does not say."""
+    """The broker's time as it goes on; this computer's own where the broker does not say."""
     arrived = clock.monotonic()
     then = reply.server_time or clock.now()
     return lambda: then.timestamp() + clock.monotonic() - arrived

@@ -1,4 +1,4 @@
-"""On which days the exchange trades, from a table that ships with the plugin and can be mended.
+"""On which days the exchange trades, from a table that ships with the plugin and can be corrected.
 
 The exchange announces a year's holidays in the December before it, and may add a special session
 or move a holiday at short notice. Then a new line goes into `trading_days.json`, or, without
@@ -52,20 +52,11 @@ class Calendar:
         """The table's last day."""
         return date(max(self._years), 12, 31)
 
-    def covers(self, day: date) -> bool:
-        """True when the table holds the day's year."""
-        return day.year in self._years
-
     def is_trading_day(self, day: date) -> bool:
         """True on weekdays that are no holiday, and on the days of a special session."""
         if day in self._specials:
             return True
         return day.weekday() < _SATURDAY and day not in self._holidays
-
-    def name(self, day: date) -> str:
-        """What the day is: a holiday's or special session's name, "" for any other."""
-        special = self._specials.get(day)
-        return special.name if special else self._holidays.get(day, "")
 
     def opening(self, day: date) -> time | None:
         """When the exchange opens (IST); None on other days, and where the table does not say."""
@@ -85,35 +76,26 @@ def load_calendar(home: str | None = None) -> Calendar:
     so are `holidays` and `special_sessions`; a date with `null` takes a line away. Raises
     `SettingError`, which names the file, when it cannot be used.
     """
-    tables = [_read(_PACKAGED)]
-    if home is not None:
-        path = os.path.join(home, USERS_FILE)
-        if os.path.exists(path):
-            tables.append(_read(path))
+    paths = [_PACKAGED]
+    if home is not None and os.path.exists(os.path.join(home, USERS_FILE)):
+        paths.append(os.path.join(home, USERS_FILE))
     years: set[int] = set()
-    holidays: dict[date, str] = {}
-    specials: dict[date, Special] = {}
-    for table in tables:
-        years |= table.years
-        _lay_over(holidays, table.holidays)
-        _lay_over(specials, table.specials)
-    return Calendar(frozenset(years), holidays, specials)
+    holidays: dict[date, str | None] = {}
+    specials: dict[date, Special | None] = {}
+    for path in paths:
+        table = _read(path)
+        years |= table[0]
+        holidays |= table[1]
+        specials |= table[2]
+    return Calendar(
+        frozenset(years),
+        {day: name for day, name in holidays.items() if name is not None},
+        {day: special for day, special in specials.items() if special is not None},
+    )
 
 
-class _Table(NamedTuple):
-    """One file's content; a None takes a line of an earlier file away."""
-
-    years: set[int]
-    holidays: dict[date, str | None]
-    specials: dict[date, Special | None]
-
-
-def _lay_over(below: dict[date, Any], above: Mapping[date, Any]) -> None:
-    for day, value in above.items():
-        if value is None:
-            below.pop(day, None)
-        else:
-            below[day] = value
+# One file's years, holidays and special sessions; a None takes a line of an earlier file away.
+_Table = tuple[set[int], dict[date, str | None], dict[date, Special | None]]
 
 
 def _read(path: str) -> _Table:
@@ -123,43 +105,41 @@ def _read(path: str) -> _Table:
     except OSError:
         what = "cannot be read"
     except (ValueError, TypeError, RecursionError) as error:
-        # Of JSON's own errors only the place; the rest are this room's words.
+        # Of JSON's own errors only the place; the rest are this module's words.
         at = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else f": {error}"
         what = f"is not a table of trading days{at}"
-    raise SettingError(f"{path} {what}.", "Mend it or take it away.")
+    raise SettingError(f"{path} {what}.", "Correct it or remove it.")
 
 
 def _table(value: Any) -> _Table:
-    table = _object(value, "the file")
-    years = table.get("years", [])
-    if not isinstance(years, list) or not all(type(y) is int and 2000 < y < 3000 for y in years):
+    table = _typed(value, dict, "the file must hold names and values in braces")
+    years = _typed(table.get("years", []), list, "years is a list of years, such as [2027]")
+    if not all(type(year) is int and 2000 < year < 3000 for year in years):
         raise ValueError("years is a list of years, such as [2027]")
-    holidays = _object(table.get("holidays", {}), "holidays")
-    specials = _object(table.get("special_sessions", {}), "special_sessions")
-    return _Table(
-        set(years),
-        {_day(day): None if name is None else _text(name, day) for day, name in holidays.items()},
-        {_day(day): _special(entry, day) for day, entry in specials.items()},
+    parts = (("holidays", _holiday), ("special_sessions", _special))
+    holidays, specials = (
+        {
+            _day(day): None if entry is None else read(entry)
+            for day, entry in _typed(table.get(name, {}), dict, f"{name} must be in braces").items()
+        }
+        for name, read in parts
     )
+    return set(years), holidays, specials
 
 
-def _special(entry: Any, day: str) -> Special | None:
-    if entry is None:
-        return None
-    fields = _object(entry, day)
-    name = _text(fields.get("name", "special session"), day)
-    return Special(name, _time(fields.get("opens"), day), _time(fields.get("closes"), day))
+def _holiday(entry: Any) -> Any:
+    return _typed(entry, str, "a holiday's name must be a text")
 
 
-def _object(value: Any, name: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise TypeError(f"{name} must hold names and values in braces")
-    return value
+def _special(entry: Any) -> Any:
+    fields = _typed(entry, dict, "a special session must be in braces")
+    name = _typed(fields.get("name", "special session"), str, "a session's name must be a text")
+    return Special(name, _time(fields.get("opens")), _time(fields.get("closes")))
 
 
-def _text(value: Any, day: str) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"the name for {day[:10]} must be a text")
+def _typed(value: Any, kind: type, words: str) -> Any:
+    if not isinstance(value, kind):
+        raise TypeError(words)
     return value
 
 
@@ -170,10 +150,8 @@ def _day(text: str) -> date:
         raise ValueError("a date must look like 2026-11-08") from None
 
 
-def _time(value: Any, day: str) -> time | None:
-    if value is None:
-        return None
+def _time(value: Any) -> time | None:
     try:
-        return time.fromisoformat(value)
+        return None if value is None else time.fromisoformat(value)
     except (ValueError, TypeError):
-        raise ValueError(f"a time for {day[:10]} must look like 09:15, or be null") from None
+        raise ValueError("a time must look like 09:15, or be null") from None

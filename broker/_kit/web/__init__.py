@@ -1,1 +1,1 @@
-"""The login page at /mstock/callback, and a small web app around it for use without OpenAlgo."""
+"""A broker's login, funds and auto-login pages, and a small web app for use without OpenAlgo."""

@@ -1,4 +1,4 @@
-"""How figures, times and names are put for a trader's eyes; pure."""
+"""How figures and times are put for a trader's eyes; pure."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
+from broker._kit.broker import FundLine
 from broker._kit.clock import IST
 
 # Of our own: the host's other code may have changed the thread's.
 _CONTEXT = Context(prec=40, rounding=ROUND_HALF_EVEN)
 _PAISA = Decimal("0.01")
 _MINUS = "\N{MINUS SIGN}"
-_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 
 def rupees(amount: Decimal, *, plus: bool = False) -> str:
@@ -23,6 +23,20 @@ def rupees(amount: Decimal, *, plus: bool = False) -> str:
     groups = [head[max(0, end - 2) : end] for end in range(len(head), 0, -2)][::-1]
     sign = _MINUS if rounded < 0 else "+" if plus and rounded > 0 else ""
     return f"{sign}₹{','.join([*groups, tail])}.{paise}"
+
+
+def fund_text(line: FundLine) -> str:
+    """A fund line's figure."""
+    return rupees(line.amount, plus=line.signed)
+
+
+def tone(line: FundLine) -> str:
+    """What a fund line's figure is to its reader: "gain", "loss", "zero" or ""."""
+    if not line.amount:
+        return "zero"
+    if line.amount < 0:
+        return "loss"
+    return "gain" if line.signed else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +77,6 @@ def start_time(moment: datetime) -> str:
     return clock_time(moment + timedelta(seconds=1 if moment.microsecond else 0))
 
 
-def date_time(moment: datetime) -> str:
-    """20 Nov 2026, 09:15:07 IST; the month in English whatever the machine's language."""
-    there = moment.astimezone(IST)
-    return f"{there.day} {_MONTHS[there.month - 1]} {there.year}, {clock_time(there)}"
-
-
 def when_words(seconds: int, now: datetime) -> str:
     """When to come back, as a wait and as a time: in 2 minutes, at 09:17:07 IST."""
     at = start_time(now + timedelta(seconds=seconds))
@@ -78,5 +86,5 @@ def when_words(seconds: int, now: datetime) -> str:
 
 
 def count(number: int, one: str, many: str) -> str:
-    """1 try, 2 tries"""
+    """1 attempt, 2 attempts"""
     return f"{number} {one if number == 1 else many}"

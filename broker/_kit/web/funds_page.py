@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from datetime import datetime
+from typing import Any, NamedTuple
 
-from flask import Response, make_response, render_template
+from flask import Response
 
-from broker._kit.broker import BrokerSettings
+from broker._kit.broker import BrokerSettings, FundReport
 from broker._kit.clock import Clock
 from broker._kit.errors import BrokerError, WaitAndRetry
-from broker._kit.secret import masked
-from broker._kit.web import formatting, fund_figures, messages, responses
-from broker._kit.web.responses import Frame
-from broker.mstock.mapping.funds import FundSummary, margin_of
+from broker._kit.sessions.report import date_time
+from broker._kit.web import formatting, messages
+from broker._kit.web.pages import Pages
+from broker._kit.web.session_service import Banner
 
 _STILL_IN = "You are still logged in."
-_LOG_OUT_AND_IN = "When that is mended and this page still says so, log out and log in again."
+_LOG_OUT_AND_IN = "When that is fixed and this page still says so, log out and log in again."
 
 
 class Links(NamedTuple):
-    """Where the page leads: itself anew, a logout by form, a page above it; "" for none."""
+    """Where the page leads: itself again, a logout by form, a page above it; "" for none."""
 
     refresh: str
     log_out: str = ""
@@ -27,38 +28,55 @@ class Links(NamedTuple):
     back_words: str = ""
 
 
+class Shown(NamedTuple):
+    """Figures, and when the broker gave them."""
+
+    report: FundReport
+    at: datetime
+
+
 def with_figures(
-    frame: Frame, config: BrokerSettings, summary: FundSummary, clock: Clock, links: Links
+    pages: Pages,
+    config: BrokerSettings,
+    report: FundReport,
+    clock: Clock,
+    links: Links,
+    banner: Banner | None = None,
 ) -> Response:
     """The page with all figures."""
-    view = config.funds_view
-    page = render_template(
-        "mstock/funds.html",
-        client_code=masked(config.client_code),
-        present=formatting,
+    return pages.render(
+        "funds",
+        config=config,
+        formatting=formatting,
         links=links,
-        summary=summary,
-        as_of=formatting.date_time(clock.now()),
-        bar=formatting.bar(summary.amount_utilized, summary.available_balance),
-        openalgo=fund_figures.openalgo_lines(margin_of(summary, view), view),
-        columns=fund_figures.columns(summary),
-        segment_words=fund_figures.segment_words(summary),
-        **frame.of(config),
+        banner=banner,
+        **_figures(Shown(report, clock.now())),
     )
-    return make_response(page)
 
 
 def with_problem(
-    frame: Frame, config: BrokerSettings, error: BrokerError, links: Links
+    pages: Pages,
+    config: BrokerSettings,
+    error: BrokerError,
+    links: Links,
+    banner: Banner | None = None,
+    last: Shown | None = None,
 ) -> Response:
-    """The page that says why there are no figures; the session goes on."""
-    page = render_template(
-        "mstock/funds.html",
-        client_code=masked(config.client_code),
-        present=formatting,
+    """The page that says why there are no new figures, above the `last` ones."""
+    return pages.render(
+        "funds",
+        messages.status_of(error),
+        config=config,
+        formatting=formatting,
         links=links,
+        banner=banner,
+        **(_figures(last) if last else {}),
         problem=messages.problem_of(error),
         after_problem=_STILL_IN if isinstance(error, WaitAndRetry) else _LOG_OUT_AND_IN,
-        **frame.of(config),
     )
-    return responses.with_status(page, messages.status_of(error))
+
+
+def _figures(shown: Shown) -> dict[str, Any]:
+    report, at = shown
+    bar = formatting.bar(report.in_use, report.available)
+    return {"report": report, "as_of": date_time(at), "bar": bar}

@@ -22,8 +22,7 @@ from broker._kit.errors import (
 )
 from broker._kit.secret import Secret
 from broker._kit.web.formatting import count, when_words
-from broker._kit.web.pending_view import Rules, Waiting, Why
-from broker.mstock.client.login import SENT_UNSAID
+from broker._kit.web.pending_logins import Rules, Waiting, Why
 
 
 class Step(Enum):
@@ -60,7 +59,7 @@ class Problem:
 class Outcome:
     """Where a step led: `http` holds for JSON and page alike, `token` is set when it is `DONE`.
 
-    `has_moved` means that a page should be fetched anew, so that a reload repeats nothing.
+    `has_moved` means that a page should be fetched by redirect, so that a reload repeats nothing.
     """
 
     step: Step
@@ -72,7 +71,7 @@ class Outcome:
     has_moved: bool = False
 
 
-# The HTTP status of a failure, first match; what is not listed was refused: 401.
+# The HTTP status of a failure, first match; what is not listed was refused.
 STATUS: tuple[tuple[type[BrokerError], int], ...] = (
     (RateLimited, 429),
     (WaitAndRetry, 503),
@@ -85,12 +84,14 @@ STATUS: tuple[tuple[type[BrokerError], int], ...] = (
     (OutcomeUnknown, 502),
     (UnusableReply, 502),
 )
-REFUSED = 401
+OTP_REQUIRED = 409
+NOT_LOGGED_IN = 401
 
 
 def status_of(error: BrokerError) -> int:
     """The HTTP status that tells a client what kind of failure this is; never 200."""
-    return next((status for family, status in STATUS if isinstance(error, family)), REFUSED)
+    families = (status for family, status in STATUS if isinstance(error, family))
+    return next(families, NOT_LOGGED_IN)
 
 
 def problem_of(error: BrokerError) -> Problem:
@@ -105,20 +106,25 @@ def problem_of(error: BrokerError) -> Problem:
     )
 
 
-def to_json(outcome: Outcome) -> dict[str, Any]:
-    """The JSON body of an outcome that is not `DONE`.
+def to_json(outcome: Outcome, title: str) -> dict[str, Any]:
+    """The JSON body of an outcome that is not `DONE`; `title` is the broker's.
 
     `{"status": "otp_required", "message"}` when an OTP is awaited, `{"status": "error", "message"}`
     otherwise; both with `login_id` and `tries_left` while an OTP may be entered. `attempts_left`
-    is there when mStock says it, and `retry_after`, in seconds, with every 429.
+    is there when the broker says it, and `retry_after`, in seconds, with every 429.
     """
     waiting, problem = outcome.waiting, outcome.problem
     body: dict[str, Any] = {"status": "error"}
     if waiting is not None:
         body |= {"login_id": waiting.login_id, "tries_left": waiting.tries_left}
-    if waiting is not None and outcome.http == OTP_REQUIRED:
-        body["status"] = "otp_required"
-    body["message"] = str(problem) if problem else _invitation(waiting)
+        if outcome.http == OTP_REQUIRED:
+            body["status"] = "otp_required"
+    if problem is not None:
+        body["message"] = str(problem)
+    elif waiting is not None:
+        body["message"] = sent_words(waiting, title)
+    else:
+        body["message"] = f"Enter your {title} password to log in."
     if problem is not None and problem.attempts_left is not None:
         body["attempts_left"] = problem.attempts_left
     if outcome.http == 429:
@@ -126,23 +132,17 @@ def to_json(outcome: Outcome) -> dict[str, Any]:
     return body
 
 
-OTP_REQUIRED = 409
-PERHAPS_NOT_SENT = (
-    "mStock took the password but does not say that it has sent an OTP. With TOTP enabled it sends "
-    "none: start again and choose the authenticator app."
-)
-
-
-def sent_words(waiting: Waiting) -> str:
-    """Where the OTP went: in mStock's words, or in ours when it does not say."""
+def sent_words(waiting: Waiting, title: str) -> str:
+    """Where the OTP went: in the broker's words, or in ours when it does not say."""
     words = waiting.sent_to.strip()
     if not words:
-        return SENT_UNSAID
-    return words if "otp" in words.lower() else PERHAPS_NOT_SENT
-
-
-def _invitation(waiting: Waiting | None) -> str:
-    return sent_words(waiting) if waiting else "Enter your mStock password to log in."
+        return f"{title} sends the OTP to your registered mobile number and e-mail address."
+    if "otp" in words.lower():
+        return words
+    return (
+        f"{title} took the password but does not say that it has sent an OTP. With TOTP enabled it "
+        "sends none: start again and choose the authenticator app."
+    )
 
 
 PASSWORD_MISSING = Problem("Password is required.", field="password")
@@ -177,13 +177,11 @@ CSRF_STALE = Problem(
     "The CSRF token is missing or out of date, so nothing was sent.",
     "A GET of this address gives a fresh csrf_token; send it with the fields.",
 )
-BEING_CHECKED = Problem(
-    "mStock is still busy with this login, from another tab.", "Wait for its answer there."
-)
 RESENDS_USED = Problem(
-    "mStock has sent as many OTPs as this page asks for.",
+    "No further OTP can be asked for here, so nothing was sent.",
     "Enter the newest one, or start again from the password.",
 )
+REFUSED = Problem("The request was refused.", "Nothing was sent.")
 FAULT = Problem(
     "Something went wrong on this page's side; it was not your entry.",
     "If you were waiting for an OTP, ignore it and start again.",
@@ -219,9 +217,9 @@ def last_try_failed(problem: Problem, rules: Rules) -> Problem:
 
 
 def too_many(seconds: int, now: datetime) -> Problem:
-    """The limit on tries is reached."""
+    """The limit on logins is reached."""
     return Problem(
-        "Too many tries for this page's own limit, so nothing was sent to mStock.",
+        "Too many tries for this page's own limit, so nothing was sent to the broker.",
         f"Try again {when_words(seconds, now)}. An OTP that you have is not lost meanwhile.",
     )
 
@@ -235,10 +233,8 @@ def too_soon(seconds: int, now: datetime) -> Problem:
     )
 
 
-def tries_words(waiting: Waiting) -> str:
+def tries_words(waiting: Waiting, title: str) -> str:
     """How many tries are left, with a warning before the last."""
-    if waiting.tries_left < 1:
-        return "The last try is being checked."
     if waiting.tries_left == 1:
         return "Last try: if it is wrong, this login ends and you start again from the password."
-    return f"{count(waiting.tries_left, 'try', 'tries')} left here; mStock may allow fewer."
+    return f"{count(waiting.tries_left, 'try', 'tries')} left here; {title} may allow fewer."

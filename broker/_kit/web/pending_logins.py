@@ -1,4 +1,4 @@
-"""Logins between their two steps: kept on the server for five minutes and one use, then forgotten.
+"""Logins between their two steps, kept on the server for one use, then forgotten.
 
 A browser session has at most one, and so has an account: the newer wins. What the browser holds
 is an id that names the OTP it was shown, so that an older tab can be told that a newer one exists.
@@ -9,128 +9,138 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from enum import Enum
 
+from broker._kit.broker import OtpChallenge
 from broker._kit.clock import SYSTEM_CLOCK, Clock
 from broker._kit.secret import Secret
-from broker._kit.sessions.timers import Later, on_a_thread
-from broker._kit.web.pending_view import (
-    Attempt,
-    Busy,
-    Gone,
-    NoResendLeft,
-    Rules,
-    TooSoon,
-    Waiting,
-    Why,
-)
+from broker._kit.sessions.timers import Later, run_later
+from broker._kit.settings import Account
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How long an OTP and the password for a resend are kept, and how often they may be used.
+
+    Times are in seconds; the password's run from the first OTP, the OTP's from the newest.
+    """
+
+    life: float = 300
+    tries: int = 5
+    resends: int = 3
+    resend_gap: float = 30
+    capacity: int = 64
+
+
+class Why(Enum):
+    """Why a pending login is no longer open."""
+
+    EXPIRED = "expired"
+    REPLACED = "replaced"
+    TRIED_OUT = "tried out"
+    USED = "used"
+    DROPPED = "dropped"
+    UNKNOWN = "unknown"
+
+
+class Gone(Exception):
+    """The login that the form belongs to is not open any more."""
+
+    def __init__(self, why: Why) -> None:
+        super().__init__(why.value)
+        self.why = why
+
+
+class TooSoon(Exception):
+    """The next OTP may be asked for in `seconds`."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"{seconds:.0f}")
+        self.seconds = seconds
+
+
+class NoResendLeft(Exception):
+    """All resends of this login are used, or its password is no longer kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What a page may show of a pending login; nothing in it is secret."""
+
+    login_id: str
+    sent_to: str
+    sent_at: datetime
+    ends_at: datetime
+    tries_left: int
+    resends_left: int
+    resend_from: datetime
+    is_resent: bool
 
 
 @dataclass(slots=True)
 class _Login:
-    account: Hashable
-    password: Secret
-    turn: int
-    opened: _Moment
-    tries_left: int
-    resends_left: int
-    login_id: str
+    account: Account
+    password: Secret | None
+    password_until: datetime
     ticket: Secret
-    sent_to: str
-    sent: _Moment
-    is_resent: bool = False
-    busy: bool = False
-    # What gave a resend its place in the queue, so that giving it back restores the waiting time.
-    asked: _Moment = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.asked = self.sent
-
-
-@dataclass(frozen=True, slots=True)
-class _Moment:
-    """Both clocks: the steady one stands still while a laptop sleeps, the wall clock may be set."""
-
-    steady: float
-    wall: datetime
+    shown: Waiting
 
 
 class PendingLogins:
-    """The store. Every method is atomic; none of them talks to mStock."""
+    """The store. Every method is atomic; none of them talks to the broker.
+
+    Who sends something for a login holds the account's login lock from `ticket` or `password` to
+    what follows: `use_up`, `renew` or `close`.
+    """
 
     def __init__(
         self,
         clock: Clock = SYSTEM_CLOCK,
         rules: Rules | None = None,
-        later: Later = on_a_thread,
+        later: Later = run_later,
     ) -> None:
         self.rules = rules or Rules()
         self._clock = clock
         self._later = later
         self._lock = threading.Lock()
-        self._turn = 0
         self._logins: OrderedDict[str, _Login] = OrderedDict()
         self._ended: OrderedDict[str, tuple[str, Why]] = OrderedDict()
 
-    def turn(self) -> int:
-        """A place in the order of OTPs, to be taken before one is asked for."""
-        with self._lock:
-            self._turn += 1
-            return self._turn
-
     def open(
-        self,
-        browser: str,
-        account: Hashable,
-        turn: int,
-        *,
-        password: Secret,
-        ticket: Secret,
-        sent_to: str,
+        self, browser: str, account: Account, password: Secret, challenge: OtpChallenge
     ) -> Waiting:
-        """Remember a login whose OTP is on its way; the browser's or account's older one makes way.
-
-        Raises `Gone(REPLACED)` when an OTP asked for later is here already.
-        """
+        """Keep a login whose OTP is on its way; the browser's or account's older one goes."""
         with self._lock:
             self._sweep()
-            rivals = [
-                each
-                for each, login in self._logins.items()
-                if each == browser or login.account == account
-            ]
-            if any(self._logins[each].turn > turn for each in rivals):
-                raise Gone(Why.REPLACED)
-            for each in rivals:
-                self._end(each, Why.REPLACED)
+            for each, other in list(self._logins.items()):
+                if each == browser or other.account == account:
+                    self._end(each, Why.REPLACED)
             while len(self._logins) >= self.rules.capacity:
                 self._end(next(iter(self._logins)), Why.DROPPED)
-            now = self._moment()
-            self._logins[browser] = login = _Login(
-                account=account,
-                password=password,
-                turn=turn,
-                opened=now,
+            now = self._clock.now()
+            shown = Waiting(
+                login_id="",
+                sent_to="",
+                sent_at=now,
+                ends_at=now,
                 tries_left=self.rules.tries,
                 resends_left=self.rules.resends,
-                login_id=secrets.token_urlsafe(12),
-                ticket=ticket,
-                sent_to=sent_to,
-                sent=now,
+                resend_from=now,
+                is_resent=False,
             )
-            waiting = self._show(login)
-        self._later(self.rules.life + 1, self.sweep)
-        return waiting
+            life = timedelta(seconds=self.rules.life)
+            self._logins[browser] = _Login(account, password, now + life, challenge.ticket, shown)
+            return self._sent(self._logins[browser], challenge)
 
-    def look(self, browser: str, account: Hashable) -> Waiting | None:
+    def look(self, browser: str, account: Account) -> Waiting | None:
         """What is open for this browser and account, None when nothing is."""
         with self._lock:
             login = self._find(browser, account)
-            return self._show(login) if login else None
+            return login.shown if login else None
 
-    def last_words(self, browser: str) -> Why | None:
+    def why_ended(self, browser: str) -> Why | None:
         """Why this browser's last login ended without its doing; told once."""
         with self._lock:
             self._sweep()
@@ -140,70 +150,61 @@ class PendingLogins:
             del self._ended[browser]
             return why
 
-    def take_try(self, browser: str, account: Hashable, login_id: str) -> Attempt:
-        """Use up one try, before the code goes to mStock. Raises `Gone` or `Busy`."""
+    def ticket(self, browser: str, account: Account, login_id: str) -> Secret:
+        """What an OTP is sent with. Raises `Gone`."""
+        with self._lock:
+            return self._claim(browser, account, login_id).ticket
+
+    def password(self, browser: str, account: Account, login_id: str) -> Secret:
+        """What the next OTP is asked for with. Raises `Gone`, `NoResendLeft`, `TooSoon`."""
         with self._lock:
             login = self._claim(browser, account, login_id)
-            login.busy = True
-            login.tries_left -= 1
-            return Attempt(browser, login_id, login.ticket, True, login.turn)
-
-    def take_resend(self, browser: str, account: Hashable, login_id: str) -> Attempt:
-        """Use up one resend, before mStock is asked.
-
-        Raises `Gone`, `Busy`, `NoResendLeft`, `TooSoon`.
-        """
-        with self._lock:
-            login = self._claim(browser, account, login_id)
-            if login.resends_left < 1:
+            if login.password is None or login.shown.resends_left < 1:
                 raise NoResendLeft
-            wait = self.rules.resend_gap - self._age(login.asked)
+            wait = (login.shown.resend_from - self._clock.now()).total_seconds()
             if wait > 0:
                 raise TooSoon(wait)
-            login.busy = True
-            login.resends_left -= 1
-            login.asked = self._moment()
-            self._turn += 1
-            return Attempt(browser, login_id, login.password, False, self._turn)
+            return login.password
 
-    def renew(self, attempt: Attempt, *, ticket: Secret, sent_to: str) -> Waiting:
-        """A resend has worked: the newer OTP takes the older one's place, the five minutes run on.
+    def renew(
+        self, browser: str, account: Account, login_id: str, challenge: OtpChallenge
+    ) -> Waiting:
+        """A resend has worked: its OTP takes the older one's place and has its own five minutes.
 
         Raises `Gone` when the login ended meanwhile.
         """
         with self._lock:
-            login = self._held(attempt)
-            login.busy = False
-            login.turn = attempt.turn
-            login.login_id = secrets.token_urlsafe(12)
-            login.ticket, login.sent_to = ticket, sent_to
-            login.sent = login.asked = self._moment()
-            login.is_resent = True
-            return self._show(login)
+            login = self._claim(browser, account, login_id)
+            left = max(0, login.shown.resends_left - 1)
+            login.shown = replace(login.shown, resends_left=left, is_resent=True)
+            return self._sent(login, challenge)
 
-    def free(self, attempt: Attempt, *, give_back: bool = False) -> Waiting:
-        """End a try or resend that did not lead on; `give_back` when mStock never judged it.
+    def use_up(
+        self, browser: str, account: Account, login_id: str, *, tries: int = 0, resends: int = 0
+    ) -> Waiting:
+        """Count what the broker has refused; nothing is counted that it never judged.
 
         Raises `Gone`: with `TRIED_OUT` after the last try, or why the login ended meanwhile.
         """
         with self._lock:
-            login = self._held(attempt)
-            login.busy = False
-            if give_back and attempt.is_try:
-                login.tries_left += 1
-            elif give_back:
-                login.resends_left += 1
-                login.asked = login.sent
-            if login.tries_left < 1:
-                self._end(attempt.browser, Why.TRIED_OUT)
+            login = self._claim(browser, account, login_id)
+            shown = login.shown
+            login.shown = replace(
+                shown,
+                tries_left=shown.tries_left - tries,
+                resends_left=shown.resends_left - resends,
+                resend_from=self._next_resend() if resends else shown.resend_from,
+            )
+            if login.shown.tries_left < 1:
+                self._end(browser, Why.TRIED_OUT)
                 raise Gone(Why.TRIED_OUT)
-            return self._show(login)
+            return login.shown
 
-    def close(self, browser: str, why: Why, *, only: Attempt | None = None) -> None:
-        """Forget this browser's login if there is one, or only if it is the attempt's."""
+    def close(self, browser: str, why: Why, *, only: str = "") -> None:
+        """Forget this browser's login if there is one, or only if it has that id."""
         with self._lock:
             login = self._logins.get(browser)
-            if login is not None and (only is None or login.login_id == only.login_id):
+            if login is not None and only in ("", login.shown.login_id):
                 self._end(browser, why)
 
     def sweep(self) -> None:
@@ -217,26 +218,16 @@ class PendingLogins:
 
     # What follows is called with the lock held.
 
-    def _claim(self, browser: str, account: Hashable, login_id: str) -> _Login:
+    def _claim(self, browser: str, account: Account, login_id: str) -> _Login:
         login = self._find(browser, account)
         if login is None:
             ended_id, why = self._ended.get(browser, ("", Why.UNKNOWN))
             raise Gone(why if ended_id == login_id else Why.UNKNOWN)
-        if login.login_id != login_id:
+        if login.shown.login_id != login_id:
             raise Gone(Why.REPLACED)
-        if login.busy:
-            raise Busy
         return login
 
-    def _held(self, attempt: Attempt) -> _Login:
-        self._sweep()
-        login = self._logins.get(attempt.browser)
-        if login is None or login.login_id != attempt.login_id:
-            ended_id, why = self._ended.get(attempt.browser, ("", Why.UNKNOWN))
-            raise Gone(why if ended_id == attempt.login_id else Why.REPLACED)
-        return login
-
-    def _find(self, browser: str, account: Hashable) -> _Login | None:
+    def _find(self, browser: str, account: Account) -> _Login | None:
         self._sweep()
         login = self._logins.get(browser)
         if login is not None and login.account != account:
@@ -245,40 +236,36 @@ class PendingLogins:
             return None
         return login
 
+    def _sent(self, login: _Login, challenge: OtpChallenge) -> Waiting:
+        """An OTP is on its way: it has a new id, and its own time."""
+        now = self._clock.now()
+        login.ticket = challenge.ticket
+        login.shown = replace(
+            login.shown,
+            login_id=secrets.token_urlsafe(12),
+            sent_to=challenge.message,
+            sent_at=now,
+            ends_at=now + timedelta(seconds=self.rules.life),
+            resend_from=self._next_resend(),
+        )
+        self._later(self.rules.life + 1, self.sweep)
+        return login.shown
+
+    def _next_resend(self) -> datetime:
+        return self._clock.now() + timedelta(seconds=self.rules.resend_gap)
+
     def _sweep(self) -> None:
-        over = [
-            each
-            for each, login in self._logins.items()
-            if self._age(login.opened) >= self.rules.life
-        ]
-        for each in over:
-            self._end(each, Why.EXPIRED)
+        now = self._clock.now()
+        for each, login in list(self._logins.items()):
+            if now >= login.shown.ends_at:
+                self._end(each, Why.EXPIRED)
+            elif now >= login.password_until:
+                login.password = None
+                login.shown = replace(login.shown, resends_left=0)
 
     def _end(self, browser: str, why: Why) -> None:
         login = self._logins.pop(browser)
         self._ended.pop(browser, None)
-        self._ended[browser] = (login.login_id, why)
+        self._ended[browser] = (login.shown.login_id, why)
         while len(self._ended) > self.rules.capacity:
             self._ended.popitem(last=False)
-
-    def _show(self, login: _Login) -> Waiting:
-        def after(moment: _Moment, seconds: float) -> datetime:
-            return moment.wall + timedelta(seconds=seconds)
-
-        return Waiting(
-            login_id=login.login_id,
-            sent_to=login.sent_to,
-            sent_at=login.sent.wall,
-            ends_at=after(login.opened, self.rules.life),
-            tries_left=login.tries_left,
-            resends_left=login.resends_left,
-            resend_from=after(login.asked, self.rules.resend_gap),
-            is_resent=login.is_resent,
-        )
-
-    def _moment(self) -> _Moment:
-        return _Moment(self._clock.monotonic(), self._clock.now())
-
-    def _age(self, moment: _Moment) -> float:
-        steady = self._clock.monotonic() - moment.steady
-        return max(steady, (self._clock.now() - moment.wall).total_seconds())

@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import threading
-from types import TracebackType
 from typing import Any, Self
 
 from flask import Flask
-from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
+from waitress import create_server, wasyncore  # type: ignore[import-untyped]
 
 LOOPBACK = "127.0.0.1"
-
-
-class _Handler(WSGIRequestHandler):
-    """Logs no request line, names no software version, and drops a client that stops talking."""
-
-    timeout = 60
-    server_version = "mstock"
-    sys_version = ""
-
-    def log(self, type: str, message: str, *args: Any) -> None:
-        """Nothing: a path or a fault may hold what nobody should read."""
-
-    def version_string(self) -> str:
-        return self.server_version
-
-
-class _Server(ThreadedWSGIServer):
-    """As silent as its handler: a traceback may quote what was entered."""
-
-    def log(self, type: str, message: str, *args: Any) -> None:
-        """Nothing."""
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Nothing: mostly a browser that went away."""
+# Each event stream holds a thread for as long as its page is open.
+_THREADS = 32
+_SERVED = {
+    "ident": None,  # no name and no version
+    "server_name": LOOPBACK,
+    "threads": _THREADS,
+    "connection_limit": 4 * _THREADS,
+    "channel_timeout": 60,  # for a client that stops talking
+    "max_request_body_size": 64 * 1024,  # below what would be put on the disk
+}
 
 
 class LoopbackServer:
@@ -46,10 +32,12 @@ class LoopbackServer:
 
     def __init__(self, port: int = 0, host: str = LOOPBACK) -> None:
         if host not in (LOOPBACK, "localhost"):
-            raise ValueError(f"The mStock page is served on {LOOPBACK} only, not on {host}.")
+            raise ValueError(f"The page is served on {LOOPBACK} only, not on {host}.")
         self._socket = socket.create_server((LOOPBACK, port))
         self.port: int = self._socket.getsockname()[1]
-        self._server: _Server | None = None
+        self._connections: dict[int, Any] = {}
+        self._over = threading.Event()
+        self._server: Any = None
         self._thread: threading.Thread | None = None
 
     @property
@@ -58,17 +46,18 @@ class LoopbackServer:
         return f"http://{LOOPBACK}:{self.port}"
 
     def start(self, app: Flask) -> Self:
-        """Serve the app from a thread of its own, each request on another.
+        """Serve the app from a thread of its own, its requests from a pool of threads.
 
         The session cookie is named for the port: browsers send a host's cookies to all its ports,
         and two of these apps must not overwrite each other's.
         """
-        app.config["SESSION_COOKIE_NAME"] = f"mstock_session_{self.port}"
-        server = _Server(LOOPBACK, self.port, app, _Handler, fd=self._socket.fileno())
-        self._server = server
-        self._thread = threading.Thread(
-            target=server.serve_forever, args=(0.05,), name="mstock-web", daemon=True
-        )
+        app.config["SESSION_COOKIE_NAME"] += f"_{self.port}"
+        # A path or a fault may hold what nobody should read.
+        log = logging.getLogger("waitress")
+        log.addHandler(logging.NullHandler())
+        log.propagate = False
+        self._server = create_server(app, map=self._connections, sockets=[self._socket], **_SERVED)
+        self._thread = threading.Thread(target=self._serve, name="web", daemon=True)
         self._thread.start()
         return self
 
@@ -78,20 +67,20 @@ class LoopbackServer:
             self._thread.join(0.5)
 
     def stop(self) -> None:
-        """Stop listening; requests under way are left to end by themselves."""
-        if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
-            self._server = None
+        """Stop listening and close the connections; a request under way ends without its reader."""
+        self._over.set()
+        if self._thread is not None:
+            self._thread.join()
         self._socket.close()
+
+    def _serve(self) -> None:
+        while not self._over.is_set():
+            wasyncore.loop(timeout=0.2, count=1, map=self._connections, use_poll=True)
+        self._server.task_dispatcher.shutdown(timeout=0.5)
+        wasyncore.close_all(self._connections, ignore_all=True)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()

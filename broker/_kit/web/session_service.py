@@ -1,26 +1,38 @@
-"""What the standalone app keeps and what auto-login says of it; without a store, nothing."""
+"""The stored session and auto-login of one app, and what its pages say of them."""
 
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from broker._kit.broker import BrokerSettings
 from broker._kit.clock import Clock
 from broker._kit.errors import BrokerError, StoreError
 from broker._kit.secret import Secret
-from broker._kit.sessions import stored_session
-from broker._kit.sessions.browser_sessions import Newer, newer_in, nothing_newer
-from broker._kit.sessions.login_lock import Line, OpenLine
+from broker._kit.sessions import report
 from broker._kit.sessions.store import Store
-from broker._kit.sessions.stored_session import StoredSession
+from broker._kit.sessions.stored_session import (
+    EndReason,
+    StoredSession,
+    delete_session,
+    end_reason,
+    load_session,
+)
 from broker._kit.settings import Account
-from broker._kit.web import auto_login_view
 
 if TYPE_CHECKING:
     from broker._kit.sessions.auto_login import AutoLogin, AutoLoginStatus
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Banner:
+    """Auto-login in one line; `is_trouble` when the user has to do something."""
+
+    words: str
+    is_trouble: bool = False
 
 
 class SessionService:
@@ -46,53 +58,48 @@ class SessionService:
         """True when there is something for an auto-login page to say."""
         return self._auto is not None or self._trouble is not None
 
-    @property
-    def line(self) -> Line | OpenLine:
-        """What logins share."""
-        return OpenLine() if self._store is None else Line(self._store, self._clock)
-
-    @property
-    def newer(self) -> Newer:
-        """Looks for an account's live session."""
-        return nothing_newer if self._store is None else newer_in(self._store, self._clock)
-
     def auto(self) -> AutoLogin:
         """Auto-login; raises why there is none."""
         if self._auto is None:
             raise self._trouble or StoreError("Auto-login is not set up here.")
         return self._auto
 
-    def status(self, account: Account) -> AutoLoginStatus | None:
-        """How auto-login stands, None without it."""
-        return None if self._auto is None else self._auto.status(account)
+    def awaited(self, account: Account) -> AutoLoginStatus | None:
+        """Auto-login's status if it is to log this account in, else None."""
+        status = None if self._auto is None else self._auto.status(account)
+        is_on = status is not None and status.next_at and report.state(status) == "on"
+        return status if is_on else None
 
-    def banner(self, account: Account, url: str) -> auto_login_view.Line | None:
+    def banner(self, account: Account | None) -> Banner | None:
         """What the login and funds pages say of auto-login, None when there is nothing to say."""
-        if self._trouble is not None:
-            return auto_login_view.Line(str(self._trouble), True, url)
-        status = self.status(account)
-        return None if status is None else auto_login_view.line_of(status, url)
+        if account is None or not self.has_page:
+            return None
+        if self._trouble is not None or self._auto is None:
+            return Banner(str(self._trouble), is_trouble=True)
+        status = self._auto.status(account)
+        if status.blocked or status.notice:
+            return Banner(status.blocked or status.notice, is_trouble=True)
+        if not status.enabled:
+            return Banner("Auto-login is off: you log in yourself each day.")
+        return Banner(f"Auto-login is on. {status.next_words}")
 
     def session(self, config: BrokerSettings) -> StoredSession | None:
-        """The account's kept session. Raises `StoreError`."""
+        """The account's stored session. Raises `StoreError`."""
         if self._store is None:
             return None
-        return stored_session.load_session(self._store, config.account, self._clock.now())
+        return load_session(self._store, config.account, self._clock.now())
 
-    def forget(self, account: Account, token: Secret) -> None:
-        """Let go of the kept session if it is this one."""
-        if self._store is None:
-            return
+    def end_reason(self, account: Account) -> EndReason | None:
+        """Why the account's last session ended, None while it may be alive or nobody knows."""
         try:
-            stored_session.delete_session(self._store, account, token)
-        except StoreError as error:
-            log.error("mStock session not forgotten: %s", error)
-
-    def other(self, config: BrokerSettings, token: Secret) -> Secret | None:
-        """The token of the account's kept, live session, unless it is this one."""
-        try:
-            kept = self.session(config)
+            return end_reason(self._store, account, self._clock.now()) if self._store else None
         except StoreError:
             return None
-        is_other = kept is not None and not kept.is_over and kept.token != token
-        return kept.token if kept is not None and is_other else None
+
+    def delete(self, account: Account, token: Secret) -> None:
+        """Forget the stored session if it is this one."""
+        if self._store is not None:
+            try:
+                delete_session(self._store, account, token)
+            except StoreError as error:
+                log.error(f"A session that was logged out is still stored: {error}")

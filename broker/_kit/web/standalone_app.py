@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from flask import (
-    Flask,
-    session,
-    url_for,
-)
-from flask_wtf.csrf import CSRFProtect  # type: ignore[import-untyped]
+from flask import Flask, Response, request, url_for
+from flask_wtf.csrf import CSRFError, CSRFProtect  # type: ignore[import-untyped]
+from werkzeug.exceptions import HTTPException, SecurityError
 
+from broker._kit.broker import Broker, BrokerSettings
 from broker._kit.clock import SYSTEM_CLOCK, Clock
-from broker._kit.errors import BrokerError
+from broker._kit.errors import BrokerError, SettingError
 from broker._kit.sessions.browser_sessions import BrowserSessions
+from broker._kit.sessions.login_lock import LoginLock
 from broker._kit.sessions.store import Store
-from broker._kit.web import auto_login_page, error_pages
-from broker._kit.web.headers import harden
+from broker._kit.sessions.token_guard import TokenGuard, token_guard
+from broker._kit.settings import Account, ServiceSettings
+from broker._kit.web import messages
+from broker._kit.web.auto_login_page import AutoLoginPage
 from broker._kit.web.login_flow import LoginFlow
-from broker._kit.web.login_page import create_blueprint
-from broker._kit.web.responses import ConfigSource, Frame
+from broker._kit.web.login_page import LoginPage
+from broker._kit.web.messages import Problem
+from broker._kit.web.pages import HEADERS, POLICY, ConfigSource, Pages, wants_json
 from broker._kit.web.session_service import SessionService
-from broker._kit.web.standalone_views import NOTICE, Desk
+from broker._kit.web.standalone_views import StandaloneViews
 
 if TYPE_CHECKING:
     from broker._kit.sessions.auto_login import AutoLogin
+    from broker._kit.web.server import LoopbackServer
 
 # A page elsewhere whose name is pointed at this machine must not read ours.
 TRUSTED_HOSTS = ["127.0.0.1", "localhost"]
@@ -33,6 +37,7 @@ _LARGEST_REQUEST = 16 * 1024
 
 
 def create_app(
+    broker: Broker,
     config_source: ConfigSource,
     clock: Clock = SYSTEM_CLOCK,
     *,
@@ -41,18 +46,19 @@ def create_app(
     store: Store | None = None,
     auto: AutoLogin | None = None,
     no_auto: BrokerError | None = None,
+    guard: TokenGuard | None = None,
 ) -> Flask:
-    """The app: `/mstock/callback` to log in, `/funds`, `/logout`, `/mstock/auto-login`.
+    """The app: `/<broker>/callback` to log in, `/funds`, `/logout`, `/<broker>/auto-login`.
 
     For loopback only (see `server.py`). `config_source` is asked at each request and may raise
-    `SettingError`. With a `store` a login is kept in it, and a `flow` that is given should share
-    its line (`session/line.py`); `auto` is what the auto-login page shows; `no_auto` says why
-    there is no auto-login.
+    `SettingError`. With a `store` a login is stored in it, and a `flow` that is given should share
+    its login lock; `auto` is what the auto-login page shows; `no_auto` says why there is none.
+    `guard` is the process's one unless the app has a clock of its own.
     """
     app = Flask(__name__, static_folder=None, template_folder=None)
     app.config.update(
         SECRET_KEY=secrets.token_bytes(32),
-        SESSION_COOKIE_NAME="mstock_session",
+        SESSION_COOKIE_NAME=f"{broker.name}_session",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Strict",
         TRUSTED_HOSTS=TRUSTED_HOSTS,
@@ -61,39 +67,130 @@ def create_app(
         # A page opened at 08:00 must still work at 09:15; a restart makes every token void.
         WTF_CSRF_TIME_LIMIT=None,
     )
-    app.before_request(error_pages.turn_away_strangers)
+    pages = Pages(broker, config_source, phone_url=phone_url)
+    service = SessionService(clock, store, auto, no_auto)
+    browsers = BrowserSessions(broker, store, clock)
+    views = StandaloneViews(pages, browsers, service, guard or token_guard(broker), clock)
+    lock = None if store is None else LoginLock(store, clock)
+    login = LoginPage(pages, views, flow or LoginFlow(broker, clock, lock=lock)).blueprint()
+    app.before_request(lambda: _on_cross_site(pages))
     CSRFProtect(app)
-    frame = Frame(config_source, phone_url)
-    app.context_processor(frame)
-    kept = SessionService(clock, store, auto, no_auto)
-    desk = Desk(clock, BrowserSessions(clock, newer=kept.newer), frame, kept)
-    app.context_processor(lambda: {"auto_line": desk.auto_line})
-    login_page = create_blueprint(
-        config_source,
-        desk.on_login,
-        clock,
-        on_entry=desk.on_entry,
-        notice=lambda: str(session.pop(NOTICE, "")),
-        phone_url=phone_url,
-        flow=flow or LoginFlow(clock, line=kept.line),
-    )
-    app.register_blueprint(login_page)
-    if kept.has_page:
-        auto_page = auto_login_page.create_auto_login_blueprint(
-            config_source,
-            kept.auto,
-            may_manage=desk.may_manage,
-            clock=clock,
-            phone_url=phone_url,
-            session_of=kept.session,
-            home=lambda: url_for("home"),
-        )
-        app.register_blueprint(auto_page)
-    app.add_url_rule("/", "home", desk.home)
-    app.add_url_rule("/funds", "funds", desk.funds)
-    app.add_url_rule("/logout", "log_out", desk.log_out, methods=["POST"])
-    app.add_url_rule("/logged-out", "logged_out", desk.logged_out)
-    app.add_url_rule("/favicon.ico", "favicon", lambda: login_page.send_static_file("icon.svg"))
-    error_pages.register(app)
-    app.after_request(harden)
+    app.register_blueprint(login)
+    if service.has_page:
+        app.register_blueprint(AutoLoginPage(pages, views, service, clock).blueprint())
+    app.add_url_rule("/", "home", views.index)
+    app.add_url_rule("/funds", "funds", views.funds)
+    app.add_url_rule("/logout", "log_out", views.log_out, methods=["POST"])
+    app.add_url_rule("/logged-out", "logged_out", views.logged_out)
+    app.add_url_rule("/favicon.ico", "favicon", lambda: login.send_static_file("icon.svg"))
+    app.register_error_handler(SecurityError, lambda error: _on_untrusted_host(pages))
+    app.register_error_handler(HTTPException, lambda error: _on_http_error(pages, error))
+    app.register_error_handler(Exception, pages.on_error)
+    app.after_request(pages.harden)
     return app
+
+
+def start(
+    broker: Broker,
+    config_source: ConfigSource,
+    services: ServiceSettings,
+    server: LoopbackServer,
+    clock: Clock = SYSTEM_CLOCK,
+    every: float = 20.0,
+) -> Callable[[], None]:
+    """Serve the pages on this server, with auto-login at work; returns what stops auto-login.
+
+    Where the store or the table of trading days cannot be used, the pages are served all the same
+    and say so: a trader can still log in by hand. `every` is the seconds between two ticks. The
+    stopping waits for a login that is under way.
+    """
+    from broker._kit.sessions.auto_login import AutoLogin
+    from broker._kit.sessions.notices import teller
+    from broker._kit.sessions.store_factory import open_store
+    from broker._kit.sessions.timers import start_ticking
+    from broker._kit.sessions.trading_calendar import load_calendar
+
+    def config_of(account: Account) -> BrokerSettings | None:
+        try:
+            config = config_source()
+        except SettingError:
+            return None
+        return config if config.account == account else None
+
+    store: Store | None = None
+    auto: AutoLogin | None = None
+    no_auto: BrokerError | None = None
+    try:
+        store = open_store(broker, services)
+        calendar, tell = load_calendar(services.home), teller(broker, services, clock)
+        auto = AutoLogin(broker, store, config_of, clock, calendar=calendar, tell=tell)
+    except BrokerError as error:
+        no_auto = error.with_traceback(None)
+    app = create_app(broker, config_source, clock, store=store, auto=auto, no_auto=no_auto)
+    server.start(app)
+    return start_ticking(auto, every) if auto is not None else lambda: None
+
+
+def _on_cross_site(pages: Pages) -> Response | None:
+    """Answer a request that another site caused with a page that asks for a click.
+
+    The browser withholds a strict cookie from it, so that answering as usual would look like a
+    logout and give the browser a new session in place of its own.
+    """
+    if request.routing_exception or request.headers.get("Sec-Fetch-Site") != "cross-site":
+        return None
+    if request.endpoint == f"{pages.broker.name}_login.static":
+        return None
+    problem = Problem("You came here from another website.", "Nothing has been done.", is_news=True)
+    return pages.message(
+        200 if request.method == "GET" and not wants_json() else 403,
+        f"{pages.broker.title} login",
+        problem,
+        back=url_for("home"),
+        back_words="Continue",
+    )
+
+
+def _on_untrusted_host(pages: Pages) -> Response:
+    # Nothing can be routed here, and the style sheet would be asked of the untrusted name.
+    own = f"http://127.0.0.1:{request.environ['SERVER_PORT']}"
+    problem = Problem(
+        "This page answers to the names of this computer only.",
+        f"Open {own}/ in its browser.",
+    )
+    response = pages.message(
+        400,
+        "Not at this address",
+        problem,
+        back=f"{own}/",
+        back_words="Open it",
+        api_type="",  # a stranger need not know what runs here
+        phone_url="",
+        style=f"{own}{pages.static}/style.css",
+        icon=f"{own}{pages.static}/icon.svg",
+    )
+    response.headers[POLICY] = HEADERS[POLICY].replace("'self'", own)
+    return response
+
+
+_TITLES: dict[int, tuple[str, Problem]] = {
+    400: ("Not understood", Problem("The request could not be read.", "Nothing was sent.")),
+    404: ("No such page", Problem("There is no page at this address.", "Check what was typed.")),
+    405: (
+        "Not that way",
+        Problem("This address cannot be opened like that.", "Nothing was sent or changed."),
+    ),
+    413: ("Too long", Problem("The request is larger than any login.", "Nothing was sent.")),
+}
+
+
+def _on_http_error(pages: Pages, error: HTTPException) -> Response:
+    status = error.code or 500
+    if isinstance(error, CSRFError):
+        return pages.error(status, "An old page", messages.PAGE_STALE)
+    title, problem = _TITLES.get(status, ("That did not work", messages.REFUSED))
+    response = pages.error(status, title, problem)
+    for name, value in error.get_headers():
+        if name.lower() == "allow":
+            response.headers[name] = value
+    return response

@@ -6,215 +6,215 @@ import math
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from flask import (
-    Response,
-    jsonify,
-    make_response,
-    render_template,
-    session,
-    url_for,
-)
+from flask import Response, jsonify, session, url_for
 
 from broker._kit.broker import BrokerSettings, LogoutResult
 from broker._kit.clock import Clock
 from broker._kit.errors import BrokerError, SessionExpired, SettingError
 from broker._kit.secret import Secret
 from broker._kit.sessions.browser_sessions import BrowserSessions, DaySession
-from broker._kit.settings import Account
-from broker._kit.web import auto_login_page, auto_login_view, funds_page, responses
-from broker._kit.web.funds_page import Links
-from broker._kit.web.responses import ENDPOINT, Frame
-from broker._kit.web.session_service import SessionService
+from broker._kit.sessions.report import END_WORDS
+from broker._kit.sessions.stored_session import EndReason
+from broker._kit.sessions.token_guard import TokenGuard
+from broker._kit.sessions.token_life import fingerprint
+from broker._kit.web import funds_page
+from broker._kit.web.funds_page import Links, Shown
+from broker._kit.web.pages import Pages, see_other, wants_json
+from broker._kit.web.session_service import Banner, SessionService
 from broker._kit.web.single_submit import AlreadySubmitted, SingleSubmit
-from broker.mstock.api.funds import get_fund_summary
-from broker.mstock.client import login
 
 if TYPE_CHECKING:
     from broker._kit.sessions.auto_login import AutoLoginStatus
 
 # Keys of the browser's session, which holds nothing secret.
-_KEY, _ENDS, NOTICE, _FAREWELL = "key", "ends", "notice", "farewell"
+_KEY, _ENDS, _NOTICE, _LOGOUT = "key", "ends", "notice", "logout"
 # Seconds that the second click of a double click waits for the first.
-_PATIENCE = 35.0
-# How often, in seconds, a page that waits for auto-login looks again: at least, at most.
-_LOOK_AGAIN = (5.0, 300.0)
+DUPLICATE_SUBMIT_WAIT_S = 35.0
+# How often, in seconds, a page that waits for auto-login is loaded again: at least, at most.
+_REFRESH_S = (5.0, 300.0)
 
 
-class _NobodyIn(Exception):
+class _NotLoggedIn(Exception):
     """A logout without a session."""
 
 
-class Desk:
-    """The views that know who is logged in."""
+class StandaloneViews:
+    """Flask views of the standalone app, and what its login and auto-login pages ask of it."""
 
     def __init__(
-        self, clock: Clock, shelf: BrowserSessions, frame: Frame, kept: SessionService
+        self,
+        pages: Pages,
+        browsers: BrowserSessions,
+        service: SessionService,
+        guard: TokenGuard,
+        clock: Clock,
     ) -> None:
+        self._pages = pages
+        self._broker = pages.broker
+        self._browsers = browsers
+        self._service = service
+        self._guard = guard
         self._clock = clock
-        self._shelf = shelf
-        self._frame = frame
-        self._kept = kept
-        self._farewells: SingleSubmit[LogoutResult] = SingleSubmit()
+        self._logouts: SingleSubmit[LogoutResult] = SingleSubmit()
+        self._last: dict[str, Shown] = {}
 
-    def on_login(self, token: Secret, config: BrokerSettings) -> Response:
-        """Keep the token here, give the browser a new session, and show the funds."""
-        key, held = self._shelf.put(token, config, instead_of=session.get(_KEY, ""))
-        session.clear()
-        session[_KEY] = key
-        session[_ENDS] = held.ends_at.isoformat()
-        return self._welcome()
+    # What the login and auto-login pages ask.
 
     def on_entry(self) -> Response | None:
-        """Whoever is logged in needs no login page."""
-        return self._welcome() if self._held() else None
+        """Redirect to the funds page when already logged in."""
+        return self._logged_in() if self._session() else None
+
+    def on_success(self, token: Secret, config: BrokerSettings) -> Response:
+        """Keep the token here, give the browser a new session, and show the funds."""
+        key, day = self._browsers.put(token, config, instead_of=session.get(_KEY, ""))
+        session.clear()
+        session[_KEY] = key
+        session[_ENDS] = day.ends_at.isoformat()
+        return self._logged_in()
+
+    def notice(self) -> str:
+        """Why the browser was led to the login; told once."""
+        return str(session.pop(_NOTICE, ""))
+
+    def banner(self) -> Banner | None:
+        """Auto-login in one line."""
+        return self._service.banner(self._pages.account())
 
     def may_manage(self) -> bool:
         """True for a browser that has logged in to the account of the settings."""
-        logged_in = self._shelf.whose(session.get(_KEY, ""))
-        return logged_in is not None and logged_in.account == self._account()
+        config = self._browsers.whose(session.get(_KEY, ""))
+        return config is not None and config.account == self._pages.account()
 
-    def auto_line(self) -> auto_login_view.Line | None:
-        """What a page says of auto-login, None when there is nothing to say."""
-        account = self._account()
-        if account is None or not self._kept.has_page:
-            return None
-        return self._kept.banner(account, url_for(auto_login_page.ENDPOINT))
+    def home(self) -> str:
+        """The app's first address."""
+        return url_for("home")
 
-    def home(self) -> Response:
+    # The views.
+
+    def index(self) -> Response:
         """The funds when logged in, or when auto-login is to log in; the login when not."""
-        is_in = self._held() or self._awaited()
-        return responses.see_other(url_for("funds" if is_in else ENDPOINT))
+        is_in = self._session() or self._awaited()
+        return see_other(url_for("funds" if is_in else self._pages.login_endpoint))
 
     def funds(self) -> Response:
-        """The account's funds; mStock is asked only while the session can be alive."""
-        held = self._held()
-        if held is None:
+        """The account's funds; the broker is asked only while the session can be alive."""
+        day = self._session()
+        if day is None:
             status = self._awaited()
-            return self._to_login(self._why_not()) if status is None else self._wait_for(status)
-        if session.get(_ENDS) != held.ends_at.isoformat():
-            session[_ENDS] = held.ends_at.isoformat()  # auto-login has renewed the session
+            return self._to_login(self._end_reason()) if status is None else self._wait(status)
+        if session.get(_ENDS) != day.ends_at.isoformat():
+            session[_ENDS] = day.ends_at.isoformat()  # auto-login has renewed the session
+        config, banner = self._settings_for(day), self.banner()
+        links = Links(refresh=url_for("funds"), log_out=url_for("log_out"))
         try:
-            summary = get_fund_summary(held.token.reveal(), config=self._settings_for(held))
+            report = self._guard.run(
+                config, day.token, lambda: self._broker.fund_report(config, day.token)
+            )
         except SessionExpired as error:
-            self._shelf.end(session[_KEY], held.token)
-            if self._held() is not None:
-                return responses.see_other(url_for("funds"))  # a newer one had been kept meanwhile
+            self._browsers.end(session[_KEY], day.token)
+            if self._session() is not None:
+                return see_other(url_for("funds"))  # a newer one had been stored meanwhile
             return self._to_login(str(error))
         except BrokerError as error:
-            page = funds_page.with_problem(self._frame, held.config, error, _links())
+            last = self._last.get(fingerprint(day.token))
+            page = funds_page.with_problem(self._pages, config, error, links, banner, last)
         else:
-            page = funds_page.with_figures(self._frame, held.config, summary, self._clock, _links())
-        return self._until_midnight(page, held)
-
-    def _awaited(self) -> AutoLoginStatus | None:
-        """How auto-login stands, if this browser had logged in and auto-login will do so again."""
-        account = self._account()
-        if account is None or not self.may_manage():
-            return None
-        status = self._kept.status(account)
-        if (
-            status is None
-            or status.next_at is None
-            or auto_login_view.state_of(status) != auto_login_view.ON
-        ):
-            return None
-        return status
-
-    def _wait_for(self, status: AutoLoginStatus) -> Response:
-        """The session is over and auto-login will renew it: no page to hurry from."""
-        config = self._frame.config_source()
-        html = render_template("mstock/waiting.html", status=status, **self._frame.of(config))
-        at_least, at_most = _LOOK_AGAIN
-        rest = (status.next_at - self._clock.now()).total_seconds() if status.next_at else 0
-        response = make_response(html)
-        seconds = min(at_most, max(at_least, rest + at_least))
-        response.headers["Refresh"] = f"{math.ceil(seconds)}; url={url_for('funds')}"
-        return response
+            # Only this session's: figures of another day or account are nobody's last.
+            self._last = {fingerprint(day.token): Shown(report, self._clock.now())}
+            page = funds_page.with_figures(self._pages, config, report, self._clock, links, banner)
+        # The browser comes back when the session is over, to be told so; no script needed.
+        return self._refresh(page, max(1, self._seconds_to(day.ends_at) + 1))
 
     def log_out(self) -> Response:
-        """End the session here and at mStock, and say whether mStock has confirmed it."""
-        key = session.get(_KEY, "")
-        why_not = self._why_not()
+        """End the session here and at the broker, and say whether the broker has confirmed it.
+
+        Yesterday's page does not end today's session.
+        """
+        shown = (session.get(_KEY, ""), session.get(_ENDS, ""))
+        reason = self._end_reason()
         try:
-            farewell = self._farewells.run(key, lambda: self._end(key), _PATIENCE)
-        except (AlreadySubmitted, _NobodyIn):
-            return self._to_login(why_not)
+            result = self._logouts.run(shown, lambda: self._end(*shown), DUPLICATE_SUBMIT_WAIT_S)
+        except (AlreadySubmitted, _NotLoggedIn):
+            return self._to_login(reason)
         session.clear()
-        session[_FAREWELL] = [farewell.confirmed, farewell.message]
-        return responses.see_other(url_for("logged_out"))
+        session[_LOGOUT] = [*result]
+        return see_other(url_for("logged_out"))
 
     def logged_out(self) -> Response:
-        """How the logout went; asks mStock nothing."""
-        if _FAREWELL not in session:
-            return responses.see_other(url_for("home"))
-        confirmed, message = session[_FAREWELL]
-        page = render_template("mstock/goodbye.html", confirmed=confirmed, message=message)
-        return make_response(page)
+        """How the logout went; asks the broker nothing."""
+        if _LOGOUT not in session:
+            return see_other(url_for("home"))
+        confirmed, message = session[_LOGOUT]
+        return self._pages.render("goodbye", confirmed=confirmed, message=message)
 
-    def _end(self, key: str) -> LogoutResult:
-        held = self._shelf.drop(key)
-        if held is None:
-            raise _NobodyIn
-        config = self._settings_for(held)
-        farewell = login.logout(config, held.token)
-        self._kept.forget(config.account, held.token)
-        other = self._kept.other(config, held.token)
-        if other is None:
-            return farewell
-        # A session that auto-login got while this one was alive, such as by a test.
-        second = login.logout(config, other)
-        self._kept.forget(config.account, other)
-        return farewell if not farewell.confirmed else second
+    def _end(self, key: str, ends: str) -> LogoutResult:
+        day = self._browsers.get(key)
+        if day is None or day.ends_at.isoformat() != ends:
+            raise _NotLoggedIn
+        self._browsers.drop(key)
+        self._last = {}
+        config = self._settings_for(day)
+        result = self._broker.log_out(config, day.token)
+        self._service.delete(config.account, day.token)
+        return result
 
-    def _settings_for(self, held: DaySession) -> BrokerSettings:
+    def _wait(self, status: AutoLoginStatus) -> Response:
+        """The session is over and auto-login will renew it: a page that loads itself again."""
+        at_least, at_most = _REFRESH_S
+        rest = self._seconds_to(status.next_at) if status.next_at else 0
+        page = self._pages.render("waiting", status=status)
+        return self._refresh(page, min(at_most, max(at_least, rest + at_least)))
+
+    def _awaited(self) -> AutoLoginStatus | None:
+        """Auto-login's status, if this browser had logged in and auto-login will do so again."""
+        account = self._pages.account()
+        is_known = account is not None and self.may_manage()
+        return self._service.awaited(account) if account and is_known else None
+
+    def _session(self) -> DaySession | None:
+        return self._browsers.get(session.get(_KEY, ""))
+
+    def _settings_for(self, day: DaySession) -> BrokerSettings:
         """The settings of now when they are still the session's account's: a key may be renewed."""
         try:
-            now = self._frame.config_source()
+            now = self._pages.config_source()
         except SettingError:
-            return held.config
-        return now if now.account == held.config.account else held.config
+            return day.config
+        return now if now.account == day.config.account else day.config
 
-    def _account(self) -> Account | None:
-        """Whose account the settings name, None when they are unusable."""
-        try:
-            return self._frame.config_source().account
-        except SettingError:
-            return None
-
-    def _held(self) -> DaySession | None:
-        return self._shelf.get(session.get(_KEY, ""))
-
-    def _why_not(self) -> str:
+    def _end_reason(self) -> str:
         """Why a browser that was logged in is not any more; "" when it never was."""
         ends = session.get(_ENDS)
         if ends is None:
             return ""
+        title, account = self._broker.title, self._pages.account()
         if self._clock.now() >= datetime.fromisoformat(ends):
-            return "Your mStock session ended at midnight IST. Log in again for the new day."
-        return "You are logged out."
+            return f"Your {title} session ended at midnight IST. Log in again for the new day."
+        reason = self._service.end_reason(account) if account else None
+        if reason in (None, EndReason.LOGGED_OUT):
+            return "You are logged out."
+        return f"Your {title} session is over: {END_WORDS[reason]}. Log in again."
 
-    def _to_login(self, why: str) -> Response:
+    def _to_login(self, reason: str) -> Response:
         # Only what says who was logged in: a login in another tab may be waiting for its OTP. The
-        # key stays while the shelf knows it: auto-login may get a new session for this browser.
-        is_known = self._shelf.whose(session.get(_KEY, "")) is not None
-        for name in (_ENDS, _FAREWELL) if is_known else (_KEY, _ENDS, _FAREWELL):
+        # key stays while it is known: auto-login may get a new session for this browser.
+        is_known = self._browsers.whose(session.get(_KEY, "")) is not None
+        for name in (_ENDS, _LOGOUT) if is_known else (_KEY, _ENDS, _LOGOUT):
             session.pop(name, None)
-        if why:
-            session[NOTICE] = why
-        return responses.see_other(url_for(ENDPOINT))
+        if reason:
+            session[_NOTICE] = reason
+        return see_other(url_for(self._pages.login_endpoint))
 
-    def _welcome(self) -> Response:
+    def _logged_in(self) -> Response:
         where = url_for("funds")
-        if responses.wants_json():
-            return jsonify(status="success", message="Logged in to mStock.", redirect=where)
-        return responses.see_other(where)
+        if wants_json():
+            message = f"Logged in to {self._broker.title}."
+            return jsonify(status="success", message=message, redirect=where)
+        return see_other(where)
 
-    def _until_midnight(self, response: Response, held: DaySession) -> Response:
-        """Have the browser come back when the session is over, to be told so; no script needed."""
-        rest = (held.ends_at - self._clock.now()).total_seconds()
-        response.headers["Refresh"] = f"{max(1, math.ceil(rest) + 1)}; url={url_for('funds')}"
-        return response
+    def _seconds_to(self, moment: datetime) -> int:
+        return math.ceil((moment - self._clock.now()).total_seconds())
 
-
-def _links() -> Links:
-    return Links(refresh=url_for("funds"), log_out=url_for("log_out"))
+    def _refresh(self, page: Response, seconds: float) -> Response:
+        page.headers["Refresh"] = f"{math.ceil(seconds)}; url={url_for('funds')}"
+        return page

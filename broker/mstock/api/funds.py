@@ -7,7 +7,8 @@ from typing import Any
 from broker._kit.errors import BrokerError, LogInAgain
 from broker._kit.faults import guarded
 from broker._kit.secret import Secret
-from broker._kit.sessions.token_guards import the_watch
+from broker._kit.sessions.token_guard import token_guard
+from broker.mstock.broker import MSTOCK
 from broker.mstock.client.connection import client_for
 from broker.mstock.mapping import funds
 from broker.mstock.mapping.funds import FundSummary
@@ -38,10 +39,12 @@ def get_fund_summary(auth_token: str, *, config: Config | None = None) -> FundSu
     return guarded(lambda: funds.summary(_fetch(config or Config.from_env(), auth_token)))
 
 
-def test_auth_token(auth_token: str) -> tuple[bool, str]:
+def check_auth_token(auth_token: str) -> tuple[bool, str]:
     """Whether mStock still takes the token, and a sentence on it; asks mStock, raises no error.
 
-    `False` also when mStock could not be asked; the sentence says which.
+    `False` also when mStock could not be asked; the sentence says which. Not named
+    `test_auth_token`: OpenAlgo would call that before `get_margin_data` when it resumes a session,
+    and ask mStock twice for the same funds.
     """
     try:
         guarded(lambda: _fetch(Config.from_env(), auth_token))
@@ -52,11 +55,7 @@ def test_auth_token(auth_token: str) -> tuple[bool, str]:
     return True, "The mStock session is valid."
 
 
-# OpenAlgo gives this door its name; pytest must not take it for a test.
-test_auth_token.__test__ = False  # type: ignore[attr-defined]
-
-
 def _fetch(config: Config, auth_token: str) -> Any:
     # The host may hold None here; what is no text is no token, and the client says so.
     token = Secret(auth_token if isinstance(auth_token, str) else "")
-    return the_watch().run(config, token, lambda: client_for(config).fund_summary(token))
+    return token_guard(MSTOCK).run(config, token, lambda: client_for(config).fund_summary(token))

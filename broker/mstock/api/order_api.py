@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from broker.mstock.not_implemented import (
-    BOOKS,
     IN_THE_APP,
     OPEN_POSITIONS,
     ORDERS,
@@ -37,17 +36,7 @@ def place_order_api(data: dict[str, Any], auth: str) -> Placed:
     return Refusal(), _error(ORDERS), None
 
 
-def place_smartorder_api(data: dict[str, Any], auth: str) -> Placed:
-    """Refused as `place_order_api` refuses."""
-    return Refusal(), _error(ORDERS), None
-
-
 def modify_order(data: dict[str, Any], auth: str) -> Changed:
-    """Refused: `(body, 501)`."""
-    return _error(ORDERS), _NOT_IMPLEMENTED
-
-
-def cancel_order(orderid: str, auth: str) -> Changed:
     """Refused: `(body, 501)`."""
     return _error(ORDERS), _NOT_IMPLEMENTED
 
@@ -62,11 +51,9 @@ def cancel_all_orders_api(data: dict[str, Any], auth: str) -> tuple[list[str], l
     raise NotYet(ORDERS)
 
 
-def get_open_position(tradingsymbol: str, exchange: str, producttype: str, auth: str) -> str:
-    """Raises `NotYet`: a position that is not known must not be taken for zero."""
-    raise NotYet(BOOKS)
-
-
+place_smartorder_api = place_order_api
+cancel_order = modify_order
+get_open_position = refuse_books  # a position that is not known must not be taken for zero
 get_order_book = refuse_books
 get_trade_book = refuse_books
 get_positions = refuse_books

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Protocol, Self
+from typing import IO, Any, Self
 
 from broker._kit.broker import LoginReply
 from broker._kit.errors import LogInAgain
@@ -19,37 +19,12 @@ from broker.mstock.errors import DataException
 _LONGEST_TOKEN = 8192
 
 
-class Client(Protocol):
+class Client(ABC):
     """One account's way to mStock in one dialect; each method is one call on the wire.
 
-    Every method raises `BrokerError`s; those but `fund_summary` are sent once and never repeated.
+    Every method raises `BrokerError`s; those but `fund_summary` and `server_time` are sent once
+    and never repeated.
     """
-
-    def __enter__(self) -> Client: ...
-
-    def __exit__(self, *_: object) -> None: ...
-
-    def login(self, client_code: str, password: Secret) -> LoginReply:
-        """First step. mStock sends an OTP, unless TOTP is enabled for the account."""
-
-    def session_token(self, ticket: Secret, otp: Secret) -> Secret:
-        """Second step by OTP: the day's token, a bare JWT."""
-
-    def verify_totp(self, ticket: Secret, code: Secret) -> Secret:
-        """Second step by authenticator: the day's token, a bare JWT."""
-
-    def fund_summary(self, token: Secret) -> Any:
-        """The fund summary's `data` as mStock sends it, numbers as `int` or `Decimal`."""
-
-    def server_time(self) -> datetime | None:
-        """mStock's clock, asked without showing anything; None when its answer has no Date."""
-
-    def logout(self, token: Secret) -> None:
-        """Make mStock end the session; the token is dead afterwards."""
-
-
-class BaseClient(ABC):
-    """Sends a dialect's calls and reads their answers, keeping what was sent out of the words."""
 
     routes: Routes
 
@@ -61,16 +36,35 @@ class BaseClient(ABC):
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def release(self) -> None:
+        """Let other clients' calls use the connection that a login's calls went over."""
         self._transport.__exit__()
 
+    @abstractmethod
+    def login(self, client_code: str, password: Secret) -> LoginReply:
+        """First step. mStock sends an OTP, unless TOTP is enabled for the account."""
+
+    @abstractmethod
+    def session_token(self, ticket: Secret, otp: Secret) -> Secret:
+        """Second step by OTP: the day's token, a bare JWT."""
+
+    @abstractmethod
+    def verify_totp(self, ticket: Secret, code: Secret) -> Secret:
+        """Second step by authenticator: the day's token, a bare JWT."""
+
     def fund_summary(self, token: Secret) -> Any:
-        return self._ask(self.routes.fund_summary, self._signature(sendable(token)), token).data
+        """The fund summary's `data` as mStock sends it, numbers as `int` or `Decimal`."""
+        return self._ask(self.routes.fund_summary, token).data
 
     def server_time(self) -> datetime | None:
+        """mStock's clock, asked without showing anything; None when its answer has no Date."""
         return http_date(self._transport.call(GREETING, {}).date)
 
     def logout(self, token: Secret) -> None:
-        self._ask(self.routes.logout, self._signature(sendable(token)), token)
+        """Make mStock end the session; the token is dead afterwards."""
+        self._ask(self.routes.logout, token)
 
     @abstractmethod
     def _signature(self, token: str) -> dict[str, str]:
@@ -79,17 +73,30 @@ class BaseClient(ABC):
     def _ask(
         self,
         route: Route,
-        headers: Mapping[str, str],
-        *sent: Secret,
-        form: Mapping[str, str] | None = None,
-        json: Mapping[str, str] | None = None,
+        token: Secret | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        path: Mapping[str, str] | None = None,
+        query: Mapping[str, Any] | None = None,
+        form: Mapping[str, Any] | None = None,
+        json: Any = None,
+        into: IO[bytes] | None = None,
     ) -> Envelope:
-        """One call; `sent` are the secrets in it, which no word of the answer may repeat."""
-        answer = self._transport.call(route, headers, form=form, json=json)
+        """One call with everything that `Transport.call` takes, signed when there is a token.
+
+        No word of the answer repeats the API key, the token, or a `Secret` in the body's fields.
+        """
+        signed = self._signature(_sendable(token)) if token is not None else headers or {}
+        answer = self._transport.call(
+            route, signed, path=path, query=query, form=form, json=json, into=into
+        )
+        fields = form or json
+        values = fields.values() if isinstance(fields, Mapping) else ()
+        sent = [value for value in (token, *values) if isinstance(value, Secret)]
         return read(answer, route, (self._api_key, *sent))
 
 
-def sendable(token: Secret) -> str:
+def _sendable(token: Secret) -> str:
     """The token's text, if it can be sent; otherwise there is no session to speak of."""
     if not _is_token(token.reveal()):
         raise LogInAgain("There is no usable mStock session.", "Log in to mStock first.")

@@ -1,51 +1,53 @@
-"""Opens the client that a configuration asks for: one kept for reads, a fresh one for a login."""
+"""Opens the client that a configuration asks for; all of them share the process's connections."""
 
 from __future__ import annotations
 
-import threading
+from functools import lru_cache
 
 from broker._kit.clock import SYSTEM_CLOCK, Clock
+from broker._kit.http.connections import Lane
+from broker._kit.http.rate_limits import RateLimiter
 from broker._kit.http.transport import Transport
+from broker._kit.secret import Secret
 from broker.mstock.client.base import Client
+from broker.mstock.client.routes import RATE_LIMITS, SERVER
 from broker.mstock.client.type_a import TypeA
 from broker.mstock.client.type_b import TypeB
 from broker.mstock.settings import Config
 
-_lock = threading.Lock()
-_kept: tuple[Config, Client] | None = None
+# The process's one count of an account's calls.
+_limiters: dict[tuple[str, Secret], RateLimiter] = {}
 
 
+@lru_cache(maxsize=4)
 def client_for(config: Config) -> Client:
-    """The client whose connections are kept alive between calls, for reads.
+    """The configuration's one client, for all calls but a login's."""
+    return _client(config, SYSTEM_CLOCK, None)
 
-    One is kept; a changed configuration gets a new one, and calls still under way on the old one
-    end in peace.
+
+@lru_cache(maxsize=4)
+def otp_client(config: Config) -> Client:
+    """The configuration's one client for logins by OTP, whose two calls come minutes apart."""
+    return login_client(config)
+
+
+def login_client(config: Config, clock: Clock = SYSTEM_CLOCK) -> Client:
+    """A client for the two calls of a login, which go over one connection as long as it is open.
+
+    mStock's gateway often answers a second step with a 502 that comes on another connection.
     """
-    global _kept
-    with _lock:
-        if _kept is None or _kept[0] != config:
-            _kept = (config, fresh_client(config))
-        return _kept[1]
+    return _client(config, clock, Lane())
 
 
-def forget() -> None:
-    """Let go of the kept client, which holds the token of its last read."""
-    global _kept
-    with _lock:
-        _kept = None
-
-
-def fresh_client(config: Config, clock: Clock = SYSTEM_CLOCK) -> Client:
-    """A client with connections of its own, for calls that must not be repeated.
-
-    Nothing stale is reused, and the two calls of a TOTP login, one after the other, share one
-    connection, which mStock's gateway wants.
-    """
+def _client(config: Config, clock: Clock, lane: Lane | None) -> Client:
     transport = Transport(
+        SERVER,
         config.rest_url,
         config.timeouts,
         proxy=config.proxy,
         ca_bundle=config.ca_bundle,
+        limiter=_limiters.setdefault((config.rest_url, config.api_key), RateLimiter(RATE_LIMITS)),
+        lane=lane,
         clock=clock,
     )
     if config.api_type == "A":

@@ -9,12 +9,11 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from broker._kit.errors import BrokerError, OutcomeUnknown, RateLimited, SessionRefused, Unreachable
-from broker._kit.http.routes import GATEWAY, Route
+from broker._kit.errors import BrokerError, SessionRefused
+from broker._kit.http.routes import Route
 from broker.mstock.client.routes import Call
 from broker.mstock.errors import (
     APIKeyException,
-    DataException,
     GeneralException,
     InputException,
     MiraeException,
@@ -33,11 +32,7 @@ _STATIC_IP = (
 _NEW_LOGIN = "mStock sessions end at midnight IST and at logout; log in again."
 _LOOK = "If that does not say what to do, look in the mStock app before you try again."
 _PAUSE = "Wait a minute, then try once more."
-_LOOK_AGAIN = (
-    "Try once more; if it comes back, log out and log in again, and look in the mStock app."
-)
 _RESEND = "Enter the newest OTP, or ask for a new one."
-_START_AGAIN = "Start again: enter your password and ask for a new OTP."
 _CHECK_LOGIN = "Check that the client code (BROKER_API_KEY) is yours, and type the password again."
 _FRESH_CODE = (
     "Wait for the next code in your authenticator and check that this computer's and the phone's "
@@ -50,7 +45,7 @@ _UNLOCK = (
 )
 
 
-class Row(NamedTuple):
+class ErrorRule(NamedTuple):
     """A condition (None matches anything) and what it means; `{said}` is what mStock said.
 
     `text` must match the whole of mStock's words, in lower case with single blanks.
@@ -85,30 +80,30 @@ _REFUSED = "mStock refuses. {said}"
 _REFUSED_INPUT = "mStock refuses what was sent. {said}"
 _REFUSED_KEY = "mStock refuses the API key. {said}"
 
-ROWS: tuple[Row, ...] = (
+ERROR_RULES: tuple[ErrorRule, ...] = (
     # What holds for every call.
-    Row(
+    ErrorRule(
         APIKeyException,
         "mStock refuses the API key: it is suspended, expired, or of the other API type.",
         _NEW_KEY,
         text=r"api is suspended/expired for use\..*",
     ),
-    Row(
+    ErrorRule(
         APIKeyException,
         "mStock refuses this computer's internet address.",
         _STATIC_IP,
         text=r"primary and secondary ip address are not matching.*",
     ),
-    Row(APIKeyException, _REFUSED_KEY, _NEW_KEY, code="APIKeyException|IA403"),
-    Row(
+    ErrorRule(APIKeyException, _REFUSED_KEY, _NEW_KEY, code="APIKeyException|IA403"),
+    ErrorRule(
         VersionException,
         "mStock no longer accepts the API version that this plugin speaks (1).",
         "Update the plugin.",
         text=r"please provide valid api version.*",
     ),
-    Row(VersionException, _REFUSED, "Update the plugin.", code="VersionException"),
+    ErrorRule(VersionException, _REFUSED, "Update the plugin.", code="VersionException"),
     # A dead token needs mStock's code or status, and words known to mean one.
-    Row(
+    ErrorRule(
         TokenException,
         "The mStock session is over.",
         _NEW_LOGIN,
@@ -116,7 +111,7 @@ ROWS: tuple[Row, ...] = (
         code="TokenException|InputException|IA401",
         text=_DEAD,
     ),
-    Row(
+    ErrorRule(
         TokenException,
         "The mStock session is over.",
         _NEW_LOGIN,
@@ -124,7 +119,7 @@ ROWS: tuple[Row, ...] = (
         http=frozenset({401}),
         text=_DEAD,
     ),
-    Row(
+    ErrorRule(
         SessionRefused,
         "mStock refused this session in words that are not known here. {said}",
         "Try again; if it comes back, log out and log in again.",
@@ -132,21 +127,21 @@ ROWS: tuple[Row, ...] = (
         code="TokenException|IA401",
     ),
     # The login's first step.
-    Row(
+    ErrorRule(
         InputException,
         "mStock did not accept this client code and password.",
         _CHECK_LOGIN,
         calls=_LOGIN,
         text=r"invalid username or password.*",
     ),
-    Row(
+    ErrorRule(
         InputException,
         "mStock needs both the client code and the password.",
         _CHECK_LOGIN,
         calls=_LOGIN,
         text=r"please provide valid clientcode and password.*",
     ),
-    Row(
+    ErrorRule(
         InputException,
         "mStock did not accept this login. {said}",
         _CHECK_LOGIN,
@@ -154,21 +149,21 @@ ROWS: tuple[Row, ...] = (
         text=rf".*{_ATTEMPTS}.*",
     ),
     # The second step.
-    Row(
+    ErrorRule(
         InputException,
         "mStock says that this OTP is wrong or has expired.",
         _RESEND,
         calls=_OTP,
         text=r"entered otp has been expired\..*",
     ),
-    Row(
+    ErrorRule(
         InputException,
         "mStock says that this OTP is incorrect.",
         f"{_RESEND} If mStock goes on refusing, start again from the password.",
         calls=_OTP,
         text=r"the entered otp is incorrect\..*",
     ),
-    Row(
+    ErrorRule(
         InputException,
         "mStock did not accept this authenticator code.",
         _FRESH_CODE,
@@ -176,36 +171,18 @@ ROWS: tuple[Row, ...] = (
         text=r"please enter correct totp.*",
     ),
     # By code, when the words are new; by status last.
-    Row(
+    ErrorRule(
         GeneralException, "Something failed inside mStock.", _PAUSE, text=r"something went wrong\.?"
     ),
-    Row(GeneralException, _FAILED, _PAUSE, code="GeneralException|IA500"),
-    Row(InputException, _REFUSED_INPUT, _LOOK, code="InputException|IA400|400"),
-    Row(MiraeException, _REFUSED, _LOOK, code=r"MiraeException|MA\w*|RS-?\w*"),
-    Row(GeneralException, _FAILED, _PAUSE, calls=_SESSION_CALLS, code="500"),
+    ErrorRule(GeneralException, _FAILED, _PAUSE, code="GeneralException|IA500"),
+    ErrorRule(InputException, _REFUSED_INPUT, _LOOK, code="InputException|IA400|400"),
+    ErrorRule(MiraeException, _REFUSED, _LOOK, code=r"MiraeException|MA\w*|RS-?\w*"),
+    ErrorRule(GeneralException, _FAILED, _PAUSE, calls=_SESSION_CALLS, code="500"),
     # The older revision answers a refused login with HTTP 500 too: no reason to try it again.
-    Row(MiraeException, _REFUSED, _LOOK, calls=_LOGIN_STEPS, http=frozenset({500})),
-    Row(GeneralException, _FAILED, _PAUSE, http=frozenset(range(500, 600))),
-    Row(MiraeException, _REFUSED, _LOOK),
+    ErrorRule(MiraeException, _REFUSED, _LOOK, calls=_LOGIN_STEPS, http=frozenset({500})),
+    ErrorRule(GeneralException, _FAILED, _PAUSE, http=frozenset(range(500, 600))),
+    ErrorRule(MiraeException, _REFUSED, _LOOK),
 )
-
-
-# What to do when a call that must not be repeated got no clear answer.
-_UNKNOWN: dict[str, tuple[str, str]] = {
-    Call.LOGIN: (
-        "Whether mStock took the password and sent an OTP is unknown.",
-        "Wait a minute, ignore any OTP that arrives, and start again.",
-    ),
-    Call.SESSION_TOKEN: ("Whether mStock took the OTP is unknown.", _START_AGAIN),
-    Call.VERIFY_TOTP: (
-        "Whether mStock took the authenticator code is unknown.",
-        "Wait for the next code and start again.",
-    ),
-    Call.LOGOUT: (
-        "Whether mStock ended the session is unknown.",
-        "You can also log out in the mStock app.",
-    ),
-}
 
 
 def refusal(
@@ -216,7 +193,7 @@ def refusal(
     `words` decide what it means; `shown`, the same without secrets, stands in the message.
     """
     text = " ".join(words.lower().split())
-    row = next(row for row in ROWS if row.matches(route.call, http, code, text))
+    row = next(row for row in ERROR_RULES if row.matches(route.call, http, code, text))
     reason = words if shown is None else shown
     said = f"mStock says: “{reason}”" if reason else f"It gave no reason (HTTP {http})."
     message = row.message.replace("{said}", said)
@@ -236,43 +213,3 @@ def refusal(
     elif attempts is not None:
         message = f"{message} {attempts} attempts are left."
     return row.error(message, next_step, code=code, http_status=http, attempts_left=attempts)
-
-
-def unclear(route: Route, http: int, retry_after: int | None = None) -> BrokerError:
-    """The error for an answer that decides nothing: a gateway's page, a redirect, garbage, 429."""
-    if http == 429:
-        return _rate_limited(retry_after)
-    what = _UNCLEAR.get(http, f"mStock gave an answer that cannot be read (HTTP {http}).")
-    if not route.repeat:
-        return outcome_unknown(route, what, http)
-    if http in _UNCLEAR or http >= 500:
-        return Unreachable(what, _PAUSE, http_status=http)
-    return DataException(what, _LOOK_AGAIN, http_status=http)
-
-
-_GATEWAY_PAGE = "mStock's gateway gave an error page instead of an answer (HTTP {0})."
-_REDIRECT = (
-    "Something between here and mStock answered with a redirect (HTTP {0}); it was not followed."
-)
-_UNCLEAR: dict[int, str] = {
-    **{http: _GATEWAY_PAGE.format(http) for http in GATEWAY},
-    **{http: _REDIRECT.format(http) for http in range(300, 400)},
-}
-
-
-def outcome_unknown(
-    route: Route, what: str, http: int | None = None, *, is_silence: bool = False
-) -> OutcomeUnknown:
-    """The error for a call that was sent, may have been carried out, and must not be repeated."""
-    doubt, next_step = _UNKNOWN[route.call]
-    return OutcomeUnknown(f"{what} {doubt}", next_step, http_status=http, is_silence=is_silence)
-
-
-def _rate_limited(retry_after: int | None) -> RateLimited:
-    seconds = 60 if retry_after is None else max(1, retry_after)
-    return RateLimited(
-        "mStock asks for fewer calls.",
-        f"Try again in {seconds} second{'s' if seconds > 1 else ''}.",
-        http_status=429,
-        retry_after=retry_after,
-    )

@@ -11,12 +11,10 @@ import secrets
 from broker._kit.broker import LogoutResult, OtpChallenge
 from broker._kit.errors import BrokerError, FixConfiguration, LoginUnfinished, Unreachable
 from broker._kit.secret import Secret
-from broker._kit.sessions.token_guards import the_watch
-from broker.mstock.client.connection import forget, fresh_client
+from broker.mstock.client.connection import client_for, login_client, otp_client
 from broker.mstock.errors import InputException, TokenException
 from broker.mstock.settings import Config
 
-_SIX_DIGITS = r"[0-9]{6}"
 # What to say where mStock does not: Type A's answer is silent, and with TOTP on no OTP is sent.
 SENT_UNSAID = "mStock sends the OTP to your registered mobile number and e-mail address."
 # Type A relates the two steps by the API key and knows no ticket; the callers' flow wants one.
@@ -30,37 +28,44 @@ def send_otp(config: Config, password: Secret) -> OtpChallenge:
     them), `OutcomeUnknown` when mStock may or may not have sent the OTP, other `BrokerError`s.
     """
     _check_password(password)
-    with fresh_client(config) as client:
-        reply = client.login(config.client_code, password)
+    client = otp_client(config)
+    client.release()  # only the second step goes where an earlier call went
+    reply = client.login(config.client_code, password)
     if config.api_type == "A":
         return OtpChallenge(Secret(_LOCAL_TICKET + secrets.token_urlsafe(24)), "")
     return OtpChallenge(reply.ticket, reply.message)
 
 
 def verify_otp(config: Config, otp: Secret, ticket: Secret) -> Secret:
-    """Exchange the OTP for the day's token, a bare JWT; sent once, on a connection of its own.
+    """Exchange the OTP for the day's token, a bare JWT; sent once, on
+    the login's connection where that is still open.
 
     Raises `InputException` for a code that is not six digits (nothing is sent) or that mStock
     refuses, `OutcomeUnknown` when the answer was lost, other `BrokerError`s.
     """
     code = _six_digits(otp, "OTP")
-    _check_ticket(config, ticket)
-    with fresh_client(config) as client:
-        return _noted(client.session_token(ticket, code))
+    is_local = ticket.reveal().startswith(_LOCAL_TICKET)
+    if not ticket.reveal().strip() or is_local != (config.api_type == "A"):
+        raise InputException(
+            "This OTP step has no login to belong to; nothing was sent.",
+            "Start again: enter your password and ask for a new OTP.",
+        )
+    with otp_client(config) as client:
+        return client.session_token(ticket, code)
 
 
 def login_with_totp(config: Config, password: Secret, totp_code: Secret) -> Secret:
     """Log in with an authenticator code: both calls on one connection; returns the day's token.
 
-    A cold second call is often answered with a 502 by mStock's gateway. Raises as `send_otp` and
-    `verify_otp` do, and `LoginUnfinished` when only the second call could not be sent.
+    Raises as `send_otp` and `verify_otp` do, and `LoginUnfinished` when only the second call could
+    not be sent.
     """
     _check_password(password)
     code = _six_digits(totp_code, "TOTP code")
-    with fresh_client(config) as client:
+    with login_client(config) as client:
         reply = client.login(config.client_code, password)
         try:
-            return _noted(client.verify_totp(reply.ticket, code))
+            return client.verify_totp(reply.ticket, code)
         except Unreachable:
             raise LoginUnfinished(
                 "mStock took the password, but the authenticator code could not be sent.",
@@ -74,10 +79,8 @@ def logout(config: Config, token: Secret) -> LogoutResult:
     A refused token, and on this call any 401 that is not about the API key, readable or not, means
     that the session had ended already, which is as good.
     """
-    forget()
     try:
-        with fresh_client(config) as client:
-            client.logout(token)
+        client_for(config).logout(token)
     except BrokerError as error:
         about_the_key = isinstance(error, FixConfiguration)
         if isinstance(error, TokenException) or (error.http_status == 401 and not about_the_key):
@@ -91,11 +94,6 @@ def logout(config: Config, token: Secret) -> LogoutResult:
     return LogoutResult(True, "mStock has confirmed the logout.")
 
 
-def _noted(token: Secret) -> Secret:
-    the_watch().logged_in(token)
-    return token
-
-
 def _check_password(password: Secret) -> None:
     if not password.reveal().strip():
         raise InputException("The password is empty.", "Enter your mStock trading password.")
@@ -103,15 +101,6 @@ def _check_password(password: Secret) -> None:
 
 def _six_digits(code: Secret, name: str) -> Secret:
     digits = code.reveal().strip()
-    if not re.fullmatch(_SIX_DIGITS, digits):
+    if not re.fullmatch("[0-9]{6}", digits):
         raise InputException(f"The {name} must be six digits; nothing was sent.", "Enter it again.")
     return Secret(digits)
-
-
-def _check_ticket(config: Config, ticket: Secret) -> None:
-    is_local = ticket.reveal().startswith(_LOCAL_TICKET)
-    if not ticket.reveal().strip() or is_local != (config.api_type == "A"):
-        raise InputException(
-            "This OTP step has no login to belong to; nothing was sent.",
-            "Start again: enter your password and ask for a new OTP.",
-        )

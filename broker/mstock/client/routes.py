@@ -1,11 +1,21 @@
-"""mStock's calls and where each dialect has them."""
+"""mStock's server, its calls and where each dialect has them, and its rate limits."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from typing import NamedTuple
 
-from broker._kit.http.routes import Route
+from broker._kit.http.rate_limits import Rate
+from broker._kit.http.routes import Route, Server
+
+SERVER = Server("mStock", {"X-Mirae-Version": "1", "User-Agent": "mstock-openalgo"})
+
+# Source: mStock's documents, "Rate limits"; books, funds and logins have none.
+RATE_LIMITS = {
+    "orders": (Rate(30, 1), Rate(250, 60), Rate(1000, 3600)),
+    "data": (Rate(1, 1), Rate(1000, 60), Rate(5000, 3600)),
+    "quotes": (Rate(20, 1),),
+}
 
 
 class Call(StrEnum):
@@ -22,6 +32,26 @@ class Call(StrEnum):
 # Asks for nothing and shows nothing: any answer tells that mStock is there, and what time it is.
 GREETING = Route(Call.GREETING, "GET", "/", repeat=True)
 
+# What to say when a call that must not be repeated got no clear answer.
+_UNKNOWN = {
+    Call.LOGIN: (
+        "Whether mStock took the password and sent an OTP is unknown.",
+        "Wait a minute, ignore any OTP that arrives, and start again.",
+    ),
+    Call.SESSION_TOKEN: (
+        "Whether mStock took the OTP is unknown.",
+        "Start again: enter your password and ask for a new OTP.",
+    ),
+    Call.VERIFY_TOTP: (
+        "Whether mStock took the authenticator code is unknown.",
+        "Wait for the next code and start again.",
+    ),
+    Call.LOGOUT: (
+        "Whether mStock ended the session is unknown.",
+        "You can also log out in the mStock app.",
+    ),
+}
+
 
 class Routes(NamedTuple):
     """The five calls of one dialect."""
@@ -35,10 +65,14 @@ class Routes(NamedTuple):
 
 def user_routes(root: str) -> Routes:
     """The user module below a dialect's root; only the paths' root differs between the two."""
+
+    def once(call: Call, method: str, path: str) -> Route:
+        return Route(call, method, f"{root}/{path}", unknown=_UNKNOWN[call])
+
     return Routes(
-        Route(Call.LOGIN, "POST", f"{root}/connect/login"),
-        Route(Call.SESSION_TOKEN, "POST", f"{root}/session/token"),
-        Route(Call.VERIFY_TOTP, "POST", f"{root}/session/verifytotp"),
+        once(Call.LOGIN, "POST", "connect/login"),
+        once(Call.SESSION_TOKEN, "POST", "session/token"),
+        once(Call.VERIFY_TOTP, "POST", "session/verifytotp"),
         Route(Call.FUND_SUMMARY, "GET", f"{root}/user/fundsummary", repeat=True),
-        Route(Call.LOGOUT, "GET", f"{root}/logout"),
+        once(Call.LOGOUT, "GET", "logout"),
     )

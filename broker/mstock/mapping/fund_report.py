@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import asdict
 from decimal import Decimal
-from typing import NamedTuple
 
 from broker._kit.broker import FundGroup, FundLine, FundReport
 from broker.mstock.mapping.funds import FundSummary, margin_of
 
-
-class _Label(NamedTuple):
-    """How one field of the summary is named and explained; `signed` figures show a plus too."""
-
-    field: str
-    name: str
-    meaning: str
-    signed: bool = False
-
+_Label = tuple[str, str, str]  # a field of the summary, its name and what it means
 
 # The meanings are read from mStock's names and its sample figures; mStock explains none of them.
 _GROUPS: tuple[tuple[str, str, tuple[_Label, ...]], ...] = (
@@ -25,56 +16,57 @@ _GROUPS: tuple[tuple[str, str, tuple[_Label, ...]], ...] = (
         "Cash",
         "",
         (
-            _Label("clear_balance", "Cleared cash", "Money that has reached your account."),
-            _Label("unclear_balance", "Uncleared cash", "Paid in, but not cleared yet."),
-            _Label("receivables", "Sale proceeds due", "From shares sold and not settled yet."),
-            _Label("pay_out_amt", "Withdrawal requested", "On its way to your bank account."),
-            _Label("bank_holding", "Held at the bank", "Held or marked for trading at your bank."),
+            ("clear_balance", "Cleared cash", "Money that has reached your account."),
+            ("unclear_balance", "Uncleared cash", "Paid in, but not cleared yet."),
+            ("receivables", "Sale proceeds due", "From shares sold and not settled yet."),
+            ("pay_out_amt", "Withdrawal requested", "On its way to your bank account."),
+            ("bank_holding", "Held at the bank", "Held or marked for trading at your bank."),
         ),
     ),
     (
         "Margin",
         "",
         (
-            _Label("available_balance", "Available to trade", "What is left for new orders."),
-            _Label("amount_utilized", "In use", "Blocked by your orders and open positions."),
-            _Label("peak_margin", "Peak margin", "The most that was needed at any time today."),
-            _Label("opt_buy_primium_utilize", "Option premium", "Paid for options bought today."),
-            _Label("physical_margin", "Physical delivery", "For contracts that end in delivery."),
-            _Label("ofs_utilized", "Offer for sale", "Blocked for OFS bids."),
-            _Label("limit_sod", "Limit at start of day", "What you could use when the day began."),
-            _Label("adhoc_limit", "Ad-hoc limit", "Granted by mStock for the day."),
-            _Label("additional_margin", "Additional margin", "Extra margin granted by mStock."),
-            _Label("sum_of_all", "All limits together", "Before margin in use is taken off."),
+            ("available_balance", "Available to trade", "What is left for new orders."),
+            ("amount_utilized", "In use", "Blocked by your orders and open positions."),
+            ("peak_margin", "Peak margin", "The most that was needed at any time today."),
+            ("opt_buy_primium_utilize", "Option premium", "Paid for options bought today."),
+            ("physical_margin", "Physical delivery", "For contracts that end in delivery."),
+            ("ofs_utilized", "Offer for sale", "Blocked for OFS bids."),
+            ("limit_sod", "Limit at start of day", "What you could use when the day began."),
+            ("adhoc_limit", "Ad-hoc limit", "Granted by mStock for the day."),
+            ("additional_margin", "Additional margin", "Extra margin granted by mStock."),
+            ("sum_of_all", "All limits together", "Before margin in use is taken off."),
         ),
     ),
     (
         "Collateral",
         "",
         (
-            _Label("collaterals", "Pledged shares", "What mStock counts for them."),
-            _Label("mf_collateral", "Pledged mutual funds", "What mStock counts for them."),
+            ("collaterals", "Pledged shares", "What mStock counts for them."),
+            ("mf_collateral", "Pledged mutual funds", "What mStock counts for them."),
         ),
     ),
     (
         "MTF",
         "Margin trading facility: shares bought partly with mStock's money",
         (
-            _Label("mtf_available_balance", "Available for MTF", "What you can use to buy on MTF."),
-            _Label("mtf_utilize", "MTF in use", "Funded by mStock for shares you hold on MTF."),
-            _Label("mtf_collateral", "MTF collateral", "Pledged for the facility."),
+            ("mtf_available_balance", "Available for MTF", "What you can use to buy on MTF."),
+            ("mtf_utilize", "MTF in use", "Funded by mStock for shares you hold on MTF."),
+            ("mtf_collateral", "MTF collateral", "Pledged for the facility."),
         ),
     ),
     (
         "Profit and loss",
         "",
         (
-            _Label("realised_profits", "Booked", "From positions closed today.", signed=True),
-            _Label("mtm_combined", "Open", "Mark to market of open positions.", signed=True),
+            ("realised_profits", "Booked", "From positions closed today."),
+            ("mtm_combined", "Open", "Mark to market of open positions."),
         ),
     ),
 )
 
+_SIGNED = ("realised_profits", "mtm_combined")  # shown with a plus too
 _AVAILABLE = {
     "cash": "Without collateral, before margin in use is taken off: not what you can trade with",
     "balance": "As mStock's own app shows it: collateral in, margin in use taken off",
@@ -84,7 +76,7 @@ _AVAILABLE = {
 def fund_report(summary: FundSummary, view: str) -> FundReport:
     """All 22 figures under their headings, and OpenAlgo's five in the view of MSTOCK_FUNDS_VIEW."""
     cash, margin, collateral, facility, result = (
-        FundGroup(title, note, tuple(_line(summary, label) for label in labels))
+        FundGroup(title, note, tuple(_line(summary, *label) for label in labels))
         for title, note, labels in _GROUPS
     )
     host = margin_of(summary, view)
@@ -102,12 +94,13 @@ def fund_report(summary: FundSummary, view: str) -> FundReport:
             FundLine("Utilised Margin", "Blocked by orders and positions", host.utilised_debits),
         ),
         host_fields=host.for_host(),
-        fields={each.name: _plain(getattr(summary, each.name)) for each in fields(summary)},
+        fields={name: _plain(value) for name, value in asdict(summary).items()},
+        note="mStock does not define its figures; the explanations are read from their names.",
     )
 
 
-def _line(summary: FundSummary, label: _Label) -> FundLine:
-    return FundLine(label.name, label.meaning, getattr(summary, label.field), label.signed)
+def _line(summary: FundSummary, field: str, name: str, meaning: str) -> FundLine:
+    return FundLine(name, meaning, getattr(summary, field), signed=field in _SIGNED)
 
 
 def _plain(value: Decimal | str) -> str:

@@ -8,7 +8,7 @@ proven on a live account.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Any
@@ -27,16 +27,8 @@ _NOTHING = (None, "", "None")
 # The fields in which null has been seen, in samples or live; there, and only there, it is 0.
 _NULL_IS_ZERO = frozenset(
     {
-        "ADDITIONAL_MARGIN",
-        "BANK_HOLDING",
-        "COLLATERALS",
-        "MTM_COMBINED",
-        "OFS_UTILIZED",
-        "PEAK_MARGIN",
-        "PHYSICAL_MARGIN",
-        "REALISED_PROFITS",
-        "RECEIVABLES",
-        "UNCLEAR_BALANCE",
+        *("ADDITIONAL_MARGIN", "BANK_HOLDING", "COLLATERALS", "MTM_COMBINED", "OFS_UTILIZED"),
+        *("PEAK_MARGIN", "PHYSICAL_MARGIN", "REALISED_PROFITS", "RECEIVABLES", "UNCLEAR_BALANCE"),
     }
 )
 _REPORT = "Nothing was guessed. Compare with the mStock app, and report this."
@@ -53,13 +45,9 @@ class Margin:
     utilised_debits: Decimal
 
     def for_host(self) -> dict[str, str]:
-        """The host's keys, each a string with exactly two decimals."""
+        """The host's keys (the same names without the _), each a string with two decimals."""
         return {
-            "availablecash": rupees(self.available_cash),
-            "collateral": rupees(self.collateral),
-            "m2munrealized": rupees(self.m2m_unrealized),
-            "m2mrealized": rupees(self.m2m_realized),
-            "utiliseddebits": rupees(self.utilised_debits),
+            each.name.replace("_", ""): rupees(getattr(self, each.name)) for each in fields(self)
         }
 
 
@@ -122,43 +110,23 @@ def margin(data: Any, view: str = "cash") -> Margin:
     In the `balance` view `available_cash` is `AVAILABLE_BALANCE` itself, as mStock's app shows it.
     """
     row = whole_account(data)
-    return _margin(
-        view,
-        available=figure(row, "AVAILABLE_BALANCE"),
-        utilized=figure(row, "AMOUNT_UTILIZED"),
-        collaterals=figure(row, "COLLATERALS"),
-        realised=figure(row, "REALISED_PROFITS"),
-        unrealised=figure(row, "MTM_COMBINED"),
-    )
+    return _margin(lambda name: figure(row, name.upper()), view)
 
 
 def margin_of(funds: FundSummary, view: str = "cash") -> Margin:
     """The same five figures, from a fund summary that has been read already."""
-    return _margin(
-        view,
-        available=funds.available_balance,
-        utilized=funds.amount_utilized,
-        collaterals=funds.collaterals,
-        realised=funds.realised_profits,
-        unrealised=funds.mtm_combined,
-    )
+    return _margin(lambda name: getattr(funds, name), view)
 
 
-def _margin(
-    view: str,
-    *,
-    available: Decimal,
-    utilized: Decimal,
-    collaterals: Decimal,
-    realised: Decimal,
-    unrealised: Decimal,
-) -> Margin:
+def _margin(read: Callable[[str], Decimal], view: str) -> Margin:
+    available, utilized = read("available_balance"), read("amount_utilized")
+    collaterals = read("collaterals")
     cash = _MONEY.subtract(_MONEY.add(available, utilized), collaterals)
     return Margin(
         available_cash=available if view == "balance" else cash,
         collateral=collaterals,
-        m2m_unrealized=unrealised,
-        m2m_realized=realised,
+        m2m_unrealized=read("mtm_combined"),
+        m2m_realized=read("realised_profits"),
         utilised_debits=utilized,
     )
 

@@ -6,11 +6,13 @@ mStock's own spelling; only a row whose side or quantity cannot be read fails th
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from broker.mstock.errors import DataException
 from broker.mstock.mapping import vocabulary
 from broker.mstock.mapping.rows import (
     Row,
@@ -143,6 +145,30 @@ def _order(row: Row, keys: dict[str, str], book: str) -> Order:
         text(row, keys["time"]),
         tag if isinstance(tag, str) and tag != "None" else "",
     )
+
+
+# How an update on the WebSocket is marked: the kind's key, the data's key, the API type.
+_UPDATES = (("type", "data", "A"), ("order_status", "orderData", "B"))
+
+
+def order_update(text: str) -> Order | None:
+    """The order of an update off the WebSocket; None for a trade's and for any other text.
+
+    Source: protocol 10.7 and 11.5. All fields are optional there: an update without a side or a
+    quantity tells nothing that the order book would not tell better.
+    """
+    try:
+        message = json.loads(text, parse_float=Decimal)
+    except ValueError:
+        return None
+    for kind, data, api_type in _UPDATES:
+        row = message.get(data) if isinstance(message, dict) else None
+        if isinstance(row, dict) and message.get(kind) == "order":
+            try:
+                return _order(row, _KEYS[api_type], "order update")
+            except DataException:
+                return None
+    return None
 
 
 class Trade(NamedTuple):

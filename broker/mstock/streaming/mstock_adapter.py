@@ -1,8 +1,7 @@
 """The host's door to streaming, behind which nothing is built yet.
 
-OpenAlgo imports this module when it starts, without a guard, for every broker. So nothing happens
-here at import: the class is made when it is asked for, and then a base class that cannot be had is
-done without.
+OpenAlgo imports this module when it starts, without a guard, for every broker. So nothing of ours
+is imported here, and the class is made when it is asked for; without a base class if need be.
 """
 
 from __future__ import annotations
@@ -15,8 +14,7 @@ _NAME = "MstockWebSocketAdapter"
 def __getattr__(name: str) -> Any:
     """Make the adapter class at its first use.
 
-    This also untangles the imports: whoever imports this module first does not thereby import the
-    host's proxy, which would import this module again while it is half loaded.
+    Importing this module first must not import the host's proxy, which imports this module again.
     """
     if name != _NAME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -45,12 +43,12 @@ class _NotYet:
         return {"status": "success", "message": "Nothing to prepare."}
 
     def connect(self) -> dict[str, Any]:
-        return _not_available()
+        return _refusal()
 
     def subscribe(
         self, symbol: str, exchange: str, mode: int = 2, depth_level: int = 5
     ) -> dict[str, Any]:
-        return _not_available()
+        return _refusal()
 
     def unsubscribe(self, symbol: str, exchange: str, mode: int = 2) -> dict[str, Any]:
         return {"status": "success", "message": "Nothing was subscribed."}
@@ -61,8 +59,8 @@ class _NotYet:
             clean_up()
 
 
-def _not_available() -> dict[str, Any]:
-    return {"status": "error", "code": "NOT_AVAILABLE", "message": _words()}
+def _refusal() -> dict[str, Any]:
+    return {"status": "error", "code": "NOT_AVAILABLE", "message": _reason()}
 
 
 def _base_class() -> type:
@@ -71,13 +69,20 @@ def _base_class() -> type:
 
         return host.adapter_base()
     except Exception:
-        # A plugin copied in halves, or a host that has changed: nothing that stops a start.
+        # A half-copied plugin or a changed host must not stop OpenAlgo's start.
         return object
 
 
-def _words() -> str:
+def _reason() -> str:
     try:
+        from broker.mstock import kit_problem
+
+        if problem := kit_problem():
+            return problem
         from broker.mstock.not_implemented import STREAMING
     except Exception:
-        return "Streaming is not available with this mStock plugin."
+        return (
+            "The mStock plugin in OpenAlgo is incomplete. Stop OpenAlgo and run `install` of the "
+            "mStock release again."
+        )
     return STREAMING

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-OURS = Path(__file__).parents[3] / "broker" / "mstock"
+OURS = Path(__file__).parents[3] / "broker"
+FOLDERS = ("mstock", "_kit")
 # Data, settings and secrets of whoever uses the checkout stay where they are.
 _LEFT_BEHIND = shutil.ignore_patterns(
     *(".git", ".venv", "venv", "node_modules", "__pycache__", ".env", ".env.*"),
     *("*.db", "*.db-*", "*.duckdb*", "*.sqlite*", "*.log", "*.jsonl", "*.pem"),
 )
 _NOT_WANTED = ("docs", "test", "audit", "okf", "examples", "frontend/src", "log", "keys")
+# So that the copy's settings are complete; a running host gets its simulator's own.
+_ACCOUNT = {"BROKER_API_KEY": "MA1234567", "BROKER_API_SECRET": "a-key-of-nobody"}
 _NOT_LOOKED_AT = {".git", ".venv", "venv", "node_modules"}
 
 
@@ -54,21 +59,40 @@ class Checkout(NamedTuple):
             unwanted = {name for name in names if (inside / name).as_posix() in _NOT_WANTED}
             return set(_LEFT_BEHIND(folder, names)) | unwanted
 
-        return Path(shutil.copytree(self.home, place, ignore=left_behind))
+        shutil.copytree(self.home, place, ignore=left_behind)
+        write_env(place, FLASK_PORT=str(free_port()), **_ACCOUNT)
+        return Path(place)
+
+
+def write_env(copy: Path, **values: str) -> None:
+    """The host's own sample with other values, as a person fills it in."""
+    text = (copy / ".sample.env").read_text(encoding="utf-8")
+    for name, value in values.items():
+        line = f"{name} = '{value}'"
+        text, times = re.subn(rf"(?m)^{name}\s*=.*$", lambda _: line, text)  # noqa: B023
+        text += "" if times else f"{line}\n"
+    (copy / ".env").write_text(text, encoding="utf-8")
+
+
+def free_port() -> int:
+    """A port that nothing on this computer listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return int(found.getsockname()[1])
 
 
 def place_by_hand(copy: Path) -> None:
-    """What the guide says for an installation by hand: our folder in the other's place."""
-    target = copy / "broker" / "mstock"
-    shutil.rmtree(target)
-    shutil.copytree(OURS, target, ignore=shutil.ignore_patterns("__pycache__"))
+    """What the guide says for an installation by hand: our two folders, one in another's place."""
+    for name in FOLDERS:
+        target = copy / "broker" / name
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(OURS / name, target, ignore=shutil.ignore_patterns("__pycache__"))
 
 
 def place_by_installer(copy: Path, python: str) -> str:
     """`python -m broker.mstock install`; returns what it said."""
     done = subprocess.run(
         [python, "-m", "broker.mstock", "install", str(copy), "--preview", "--yes"],
-        cwd=OURS.parents[1],
+        cwd=OURS.parent,
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,

@@ -18,6 +18,7 @@ import requests
 
 from broker_simulator.mstock import Simulator
 from tests.support.leaks import Leaks
+from tests.support.openalgo.checkout import free_port, write_env
 from tests.support.openalgo.hours import Hours
 from tests.support.openalgo.visitor import Visitor
 
@@ -170,10 +171,10 @@ class Host:
         }
 
     def _write_env(self, settings: dict[str, str]) -> None:
-        """The host's own sample with other values, as a person fills it in."""
+        """Settings of this host: databases, log and ports of its own, and the simulator."""
         db = self.folder / "db"
         account = self.simulator.demo
-        websocket = _free_port()
+        websocket = free_port()
         generous = "1000 per minute"
         values = {
             "BROKER_API_KEY": account.client_code,
@@ -184,7 +185,7 @@ class Host:
             "CORS_ALLOWED_ORIGINS": self.url,
             "WEBSOCKET_PORT": str(websocket),
             "WEBSOCKET_URL": f"ws://127.0.0.1:{websocket}",
-            "ZMQ_PORT": str(_free_port()),
+            "ZMQ_PORT": str(free_port()),
             **{f"{name}_DATABASE_URL": f"sqlite:///{db}/{name.lower()}.db" for name in _DATABASES},
             "DATABASE_URL": f"sqlite:///{db}/openalgo.db",
             "HISTORIFY_DATABASE_URL": f"{db}/historify.duckdb",
@@ -200,12 +201,7 @@ class Host:
             **settings,
         }
         db.mkdir(parents=True, exist_ok=True)
-        text = (self.copy / ".sample.env").read_text(encoding="utf-8")
-        for name, value in values.items():
-            line = f"{name} = '{value}'"
-            text, times = re.subn(rf"(?m)^{name}\s*=.*$", lambda _: line, text)  # noqa: B023
-            text += "" if times else f"{line}\n"
-        (self.copy / ".env").write_text(text, encoding="utf-8")
+        write_env(self.copy, **values)
 
     def _secrets(self) -> dict[str, str]:
         """The host's own keys: made once, so that it can be started again with its databases."""
@@ -217,11 +213,6 @@ class Host:
 
 _KEYS = ("APP_KEY", "API_KEY_PEPPER", "FERNET_SALT")
 _DATABASES = ("LATENCY", "LOGS", "HEALTH", "SANDBOX")
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
 
 
 def _plain(text: str) -> str:

@@ -10,21 +10,20 @@ import difflib
 import re
 from enum import StrEnum
 
+from broker._kit.broker import Broker
 from broker._kit.errors import HostError
 
-_BEGIN = "    # >>> mStock for OpenAlgo: `python -m broker.mstock uninstall` takes these lines out"
-_END = "    # <<< mStock for OpenAlgo"
 # A fault of the plugin, its absence or a half-done update must not keep OpenAlgo from starting.
-_BLOCK = (
-    _BEGIN,
-    "    try:",
-    "        from broker._kit.openalgo.register import register as register_mstock",
-    "",
-    "        register_mstock(app)",
-    "    except Exception:",
-    '        app.logger.exception("mStock\'s own pages are missing; OpenAlgo works without them")',
-    _END,
-)
+_BLOCK = """\
+    # >>> {title} for OpenAlgo: `python -m broker.{name} uninstall` takes these lines out
+    try:
+        from broker.{name}.openalgo import register as register_{name}
+
+        register_{name}(app)
+    except Exception:
+        app.logger.exception("{title}'s own pages are missing; OpenAlgo works without them")
+    # <<< {title} for OpenAlgo
+"""
 _ANCHOR = rb"^    app\.register_blueprint\(brlogin_bp\)[^\r\n]*(\r?\n)"
 # What the block relies on: found exactly once, in this order, the anchor among them.
 _ORDER = (
@@ -35,7 +34,6 @@ _ORDER = (
     rb"^    return app\b",
     rb"^app = create_app\(\)",
 )
-_MARK = re.compile(rb"(>>>|<<<) mStock for OpenAlgo")
 
 
 class Patch(StrEnum):
@@ -46,59 +44,56 @@ class Patch(StrEnum):
     OTHER = "other"
 
 
-def state(app: bytes) -> Patch:
+def state(broker: Broker, app: bytes) -> Patch:
     """Look for the block."""
-    blocks = sum(app.count(_block(end)) for end in (b"\n", b"\r\n"))
-    if blocks == 1 and len(_MARK.findall(app)) == 2 and app.count(b"host_app") == 1:
+    blocks = sum(app.count(_block(broker, end)) for end in (b"\n", b"\r\n"))
+    marks = len(_marks(broker).findall(app))
+    if blocks == 1 and marks == 2:
         return Patch.PRESENT
-    return Patch.OTHER if _MARK.search(app) or b"broker.mstock" in app else Patch.ABSENT
+    return Patch.OTHER if marks or f"broker.{broker.name}".encode() in app else Patch.ABSENT
 
 
-def patched(app: bytes) -> bytes:
+def patched(broker: Broker, app: bytes) -> bytes:
     """`app.py` with the block; as it is when the block is there already. Raises `HostError`."""
-    found = state(app)
+    found = state(broker, app)
     if found is Patch.PRESENT:
         return app
     if found is Patch.OTHER:
         raise HostError(
-            "app.py already holds lines for mStock that this installer did not write.",
+            f"app.py already holds lines for {broker.title} that this installer did not write.",
             "Take them out, or install with --no-patch.",
         )
-    anchor = None
-    at = -1
-    for expected in _ORDER:
-        places = list(re.finditer(expected, app, re.MULTILINE))
-        if len(places) != 1 or places[0].start() < at:
-            raise HostError(
-                "app.py is not as expected: the place for the change was not found exactly once.",
-                "Nothing was changed. Install with --no-patch (then only the login with an "
-                "authenticator app works), or wait for a release of the plugin that knows this "
-                "OpenAlgo.",
-            )
-        at = places[0].start()
-        anchor = places[0] if expected is _ANCHOR else anchor
-    assert anchor is not None  # noqa: S101  for mypy: it is one of _ORDER
-    return app[: anchor.end()] + _block(anchor[1]) + app[anchor.end() :]
+    places = [list(re.finditer(expected, app, re.MULTILINE)) for expected in _ORDER]
+    starts = [found[0].start() for found in places if len(found) == 1]
+    if len(starts) != len(_ORDER) or starts != sorted(starts):
+        raise HostError(
+            "app.py is not as expected: the place for the change was not found exactly once.",
+            "Nothing was changed. Install with --no-patch (then only the login with an "
+            "authenticator app works), or wait for a release of the plugin that knows this "
+            "OpenAlgo.",
+        )
+    anchor = places[_ORDER.index(_ANCHOR)][0]
+    return app[: anchor.end()] + _block(broker, anchor[1]) + app[anchor.end() :]
 
 
-def unpatched(app: bytes, *, whatever: bool = False) -> bytes:
+def unpatched(broker: Broker, app: bytes, *, force: bool = False) -> bytes:
     """`app.py` without the block: exactly what it was, if nothing else was changed since.
 
-    Raises `HostError` when the block has been edited; with `whatever` all that stands between its
+    Raises `HostError` when the block has been edited; with `force` all that stands between its
     marks is taken out then.
     """
-    found = state(app)
-    if found is Patch.OTHER:
-        first, last = re.escape(_BEGIN.encode()), re.escape(_END.encode())
+    if state(broker, app) is Patch.OTHER:
+        lines = _block(broker, b"\n").splitlines()
+        first, last = re.escape(lines[0]), re.escape(lines[-1])
         between = re.compile(rb"^" + first + rb"\r?\n.*?^" + last + rb"\r?\n", re.M | re.S)
-        if whatever and len(_MARK.findall(app)) == 2 and between.search(app):
+        if force and len(_marks(broker).findall(app)) == 2 and between.search(app):
             return between.sub(b"", app)
         raise HostError(
-            "The lines for mStock in app.py were changed since the install.",
+            f"The lines for {broker.title} in app.py were changed since the install.",
             "Take them out by hand.",
         )
     for end in (b"\r\n", b"\n"):
-        app = app.replace(_block(end), b"")
+        app = app.replace(_block(broker, end), b"")
     return app
 
 
@@ -109,5 +104,10 @@ def diff(before: bytes, after: bytes) -> str:
     return "\n".join(lines)
 
 
-def _block(end: bytes) -> bytes:
-    return b"".join(line.encode() + end for line in _BLOCK)
+def _block(broker: Broker, end: bytes) -> bytes:
+    block = _BLOCK.format(name=broker.name, title=broker.title)
+    return block.encode().replace(b"\n", end)
+
+
+def _marks(broker: Broker) -> re.Pattern[bytes]:
+    return re.compile(rb"(>>>|<<<) " + re.escape(broker.title.encode()) + rb" for OpenAlgo")

@@ -1,206 +1,277 @@
-"""Carries a plan out: the new plugin is put together aside, copies are kept, all is swapped."""
+"""Carries out an install or an uninstall, in an order in which OpenAlgo starts at every moment.
+
+Each file is written whole or not at all, and every step may be repeated: whoever was stopped runs
+`install` or `uninstall` again. The adapter and the packages above it, which OpenAlgo imports at its
+start, work alone: they come first and are the last to be replaced by OpenAlgo's own.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import contextlib
+import shutil
+import stat
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from secrets import token_hex
 
+from broker._kit.broker import Broker
 from broker._kit.clock import SYSTEM_CLOCK, Clock
-from broker._kit.errors import HostError
-from broker._kit.openalgo.installer import disk, env_file
-from broker._kit.openalgo.installer.inspect import Checkout, Place
-from broker._kit.openalgo.installer.install_record import EnvKey, Record, fingerprint
-from broker._kit.openalgo.installer.journal import (
-    Change,
-    Journal,
-    Step,
-    Swap,
-    carry_out,
-    refuse_interrupted,
-    settle_pending,
+from broker._kit.errors import HostError, StoreError
+from broker._kit.files import (
+    FileLock,
+    LockBusy,
+    give,
+    make_private_folder,
+    remove,
+    unfinished,
+    write_atomic,
 )
-from broker._kit.openalgo.installer.plan import Plan
-from broker._kit.openalgo.installer.plugin_files import Match, compared, leftovers, prune
+from broker._kit.openalgo.installer.app_patch import Patch, state
+from broker._kit.openalgo.installer.inspect import Checkout, State, is_ours
+from broker._kit.openalgo.installer.package import KIT, first_files, sha256
+from broker._kit.openalgo.installer.plan import Plan, Undo
+from broker._kit.openalgo.installer.record import Place, Record, read_record, write_record
 
 # So that neither `git status` nor `git add` in OpenAlgo sees what is ours.
-_UNSEEN = b"*\n"
+_IGNORE_ALL = b"*\n"
 
 
-def unwatched(_step: str) -> None:
-    """Nobody wants to know the steps."""
+def apply(plan: Plan, clock: Clock = SYSTEM_CLOCK) -> None:
+    """Install. Raises `HostError`, also when a file has changed since the plan was made."""
+    broker, host, place = plan.broker, plan.host, plan.host.place
+    with _at_work(host):
+        old = _keep_copies(broker, host, clock) if plan.writes_files else host.record or Record()
+        sums = plan.package.sums
+        record = old._replace(
+            plugin=plan.package.version,
+            host=host.version,
+            salt=old.salt or token_hex(16),
+            is_patched=state(broker, host.app if plan.app is None else plan.app) is Patch.PRESENT,
+        )
+        record = _with_env(plan, record)
+        begun = {
+            name: sorted({*old.files.get(name, ()), *sums.get(name, ())})
+            for name in {*old.files, *sums}
+        }
+        write_record(place, record._replace(is_complete=False, files=begun))
+        _remove_former_copies(place, record)
+        # The kit's own `__init__` holds its version: it comes when all else is there.
+        rank = {**dict.fromkeys(first_files(broker), 0), f"{KIT}/__init__.py": 2}
+        for name in sorted(sums, key=lambda name: rank.get(name, 1)):
+            if host.live.get(name) not in sums[name]:
+                path = place.brokers / name
+                _make_folders(place, path.parent)
+                write_atomic(path, plan.package.files[name], mode=0o644, like=place.brokers)
+        _write_changed(place, plan.app, plan.env.data if plan.env else None)
+        _remove_files(place, {*begun, *host.live} - {*sums})
+        write_record(place, record._replace(is_complete=True, files=sums))
 
 
-def apply(plan: Plan, clock: Clock = SYSTEM_CLOCK, step: Step = unwatched) -> Record:
-    """Carry the plan out as a whole, or leave everything as it is.
-
-    Raises `HostError` when a file has changed since the plan was made, cannot be written, or an
-    earlier change was interrupted (`repair` first).
-    """
-    place = plan.host.place
-    with at_work(place):
-        _check_unchanged(plan)
-        day = new_backup(place, clock)
-        contents, changes = put_aside(plan.host, day, plan.app, plan.env)
-        swap = None
-        if plan.replaces_plugin:
-            disk.remove(place.staging)
-            files = tuple(plan.package.files)
-            staged = place.staging / "mstock"
-            disk.copy_files(plan.package.folder, staged, files, like=place.openalgo / "broker")
-            if compared(staged, plan.package.files)[0] is not Match.WHOLE:
-                raise HostError("The release's files changed while they were copied.", "Try again.")
-            swap = Swap("staging/mstock", f"backups/{day}/mstock", place.plugin.is_dir())
-        record = _record(plan, day, swap)
-        carry_out(place, Journal(day, True, False, swap, changes), contents, record, step)
-        if plan.record and swap and record.before == swap.outgoing:
-            _tidy(place, plan.record, swap.outgoing)
-        return record
-
-
-def repair(openalgo: Path, step: Step = unwatched) -> list[str]:
-    """Take back an interrupted install or uninstall; says what it did, nothing if there was none.
-
-    Raises `HostError`.
-    """
-    place = Place(openalgo.resolve())
-    if not place.journal.exists():
-        return []
-    with words_for_errors(place), disk.alone(place.lock):
-        done = settle_pending(place, step)
-    if not place.record.exists() and not place.backups.exists():
-        clear_home(place)
-    return done
+def undo(plan: Undo, clock: Clock = SYSTEM_CLOCK) -> list[str]:
+    """Uninstall; says what copies stay. Raises `HostError` as `apply` does."""
+    broker, host, place = plan.broker, plan.host, plan.host.place
+    with _at_work(host):
+        if plan.removes_files:
+            record = _keep_copies(broker, host, clock)
+            write_record(place, record._replace(is_complete=False))
+            _remove_former_copies(place, record)
+            _put_back(plan, place.home / record.original if record.original else None)
+        _write_changed(place, plan.app, plan.env.data if plan.env else None)
+        if plan.removes_files and not host.kit_users:
+            _remove_files(place, [name for name in _known(host) if name.startswith(f"{KIT}/")])
+        if plan.rest:
+            write_record(place, plan.rest._replace(is_complete=True))
+        else:
+            remove(place.record)
+        if not (plan.rest and plan.rest.lines):
+            _remove_tree(place.env_copy.parent)
+        if plan.rest is None:
+            _remove_former_copies(place, Record())
+    kept = place.backups.is_dir()
+    if plan.rest is None:
+        with _words_for_errors(place):
+            remove(place.home / "lock") if kept else _remove_tree(place.home)
+    return [f"What had been changed in the plugin is kept in {place.backups}."] if kept else []
 
 
-@contextmanager
-def at_work(place: Place) -> Iterator[None]:
-    """Our folder exists, nobody else works in it, and no interrupted change waits there."""
-    with words_for_errors(place):
-        disk.private_folder(place.home, like=place.openalgo)
-        disk.write(place.home / ".gitignore", _UNSEEN, like=place.openalgo)
-        with disk.alone(place.lock):
-            refuse_interrupted(place)
+@contextlib.contextmanager
+def _at_work(host: Checkout) -> Iterator[None]:
+    """Our folder exists, nobody else works in it, and all is as it was when it was looked at."""
+    place = host.place
+    with _words_for_errors(place):
+        make_private_folder(place.home)
+        write_atomic(place.home / ".gitignore", _IGNORE_ALL, mode=0o644)
+        with FileLock(place.home / "lock", wait_s=0).held():
+            env, app = place.openalgo / ".env", place.openalgo / "app.py"
+            if (
+                app.read_bytes() != host.app
+                or (env.read_bytes() if env.is_file() else None) != (host.env and host.env.data)
+                or read_record(place) != host.record
+            ):
+                raise HostError("app.py, .env or the plugin was changed just now.", "Try again.")
+            for path in (app, env):  # what a stopped write has left
+                Path(unfinished(path)).unlink(missing_ok=True)
             yield
 
 
-def clear_home(place: Place) -> None:
-    """Take our folders in OpenAlgo away."""
-    with words_for_errors(place):
-        disk.remove(place.env_copies)
-        disk.remove(place.home)
-
-
-@contextmanager
-def words_for_errors(place: Place) -> Iterator[None]:
-    """Turns the system's refusals into words."""
+@contextlib.contextmanager
+def _words_for_errors(place: Place) -> Iterator[None]:
+    """Raise what the system refuses as a `HostError`."""
     try:
         yield
-    except OSError as error:
-        name = Path(error.filename).name if isinstance(error.filename, str | Path) else "a file"
+    except LockBusy:
         raise HostError(
-            f"{name} in {place.openalgo} could not be written ({error.strerror}).",
-            "Stop OpenAlgo, run this as the user whom the folder belongs to, and see that the disk "
-            "is not full. In a container, do this outside it (see docs/openalgo.md).",
+            "Another install or uninstall is at work on this OpenAlgo.", "Let it end first."
+        ) from None
+    except (OSError, StoreError) as error:
+        words = error.message if isinstance(error, StoreError) else f"{error.strerror}."
+        name = getattr(error, "filename", None)
+        raise HostError(
+            f"OpenAlgo's folder could not be written: {f'{name}: ' if name else ''}{words}",
+            "Stop OpenAlgo, run this as the user whom the folder belongs to, see that the disk is "
+            "not full, and run it again. In a container, do this outside it (see "
+            f"docs/openalgo.md). OpenAlgo in {place.openalgo} starts as it is.",
         ) from None
 
 
-def put_aside(
-    host: Checkout, day: str, app: bytes | None, env: bytes | None
-) -> tuple[dict[str, bytes], dict[str, Change]]:
-    """Copy what is about to change; the new bytes and the journal's entries, by the files' names.
-
-    `app` and `env` are the new bytes, None where nothing changes.
-    """
-    place = host.place
-    contents: dict[str, bytes] = {}
-    changes: dict[str, Change] = {}
-    if app is not None:
-        saved = f"backups/{day}/app.py"
-        disk.write(place.home / saved, host.app, mode=0o600, like=place.openalgo)
-        contents["app.py"], changes["app.py"] = app, Change(saved, disk.sha256(app))
-    if env is not None:
-        saved = _env_copy(day)
-        disk.private_folder(place.env_copies, like=place.openalgo)
-        disk.write(place.env_copies / ".gitignore", _UNSEEN, like=place.openalgo)
-        disk.write(place.home / saved, host.env or b"", mode=0o600, like=place.openalgo)
-        contents[".env"], changes[".env"] = env, Change(saved, disk.sha256(env))
-    return contents, changes
-
-
-def new_backup(place: Place, clock: Clock) -> str:
-    """A new dated folder for copies, open to its owner only; its name."""
-    day = clock.now().strftime("%Y-%m-%dT%H%M%S")
-    name, count = day, 1
-    while (place.backups / name).exists():
-        count += 1
-        name = f"{day}-{count}"
-    for folder in (place.backups, place.backups / name):
-        disk.private_folder(folder, like=place.openalgo)
-    return name
-
-
-def _env_copy(day: str) -> str:
-    """Where a copy of `.env` is, relative to our folder."""
-    return f"../.env.mstock/{day}"
-
-
-def _check_unchanged(plan: Plan) -> None:
-    place = plan.host.place
-    env = place.openalgo / ".env"
-    if (place.openalgo / "app.py").read_bytes() != plan.host.app or (
-        env.read_bytes() if env.is_file() else None
-    ) != plan.host.env:
-        raise HostError("app.py or .env has changed in the meantime.", "Start again.")
-
-
-def _record(plan: Plan, day: str, swap: Swap | None) -> Record:
-    """What holds after the change; what was OpenAlgo's own stays known over any number of them."""
-    old = plan.record or Record(day, "", "", {})
-    record = old._replace(
-        id=day,
-        plugin=plan.package.version,
-        host=plan.host.version,
-        files=plan.package.files,
-        salt=old.salt or token_hex(16),
-    )
-    if swap:
-        record = record._replace(before=_before(plan, old, swap))
-    if plan.app is not None:
-        record = record._replace(app=disk.sha256(plan.app))
-    if plan.env is not None and plan.host.env is not None:
-        saved = _env_copy(day)
-        unbroken = bool(old.env) and old.env == disk.sha256(plan.host.env)
-        record = record._replace(
-            env=disk.sha256(plan.env),
-            env_before=saved if not old.keys else old.env_before if unbroken else "",
-            keys={**old.keys, **_keys(plan, old, record.salt, saved)},
-        )
+def _keep_copies(broker: Broker, host: Checkout, clock: Clock) -> Record:
+    """Copy what OpenAlgo came with, and what users changed in our files; the record with both."""
+    place, record = host.place, host.record or Record()
+    live = [name for name in host.live if name.startswith(f"{broker.name}/")]
+    foreign = [name for name in live if not is_ours(record, name, host.live[name])]
+    before = place.home / record.original
+    if host.state is State.REPLACED:
+        # The same file may belong to both, such as an empty `__init__`.
+        foreign = [name for name in live if name in foreign or (before / name).exists()]
+    if host.state in (State.NEW, State.REPLACED) or (
+        host.state is State.INTERRUPTED and foreign and not record.original
+    ):
+        record = record._replace(original=_new_folder(place.home, "original-", clock).name)
+        _copy(place.brokers, place.home / record.original, foreign)
+        if not foreign:
+            record = record._replace(original="")
+    elif host.state is State.INTERRUPTED:  # an update of OpenAlgo may have come in between
+        _copy(place.brokers, before, foreign)
+    is_edited = host.state is State.CHANGED
+    edited = [n for n in host.differ if n in host.live and (is_edited or n.startswith(f"{KIT}/"))]
+    if edited:
+        make_private_folder(place.backups)
+        _copy(place.brokers, _new_folder(place.backups, "", clock), edited)
     return record
 
 
-def _before(plan: Plan, old: Record, swap: Swap) -> str | None:
-    """The copy to go back to: that of now, unless it is only an older one of ours."""
-    match, _ = compared(plan.host.place.plugin, old.files)
-    is_ours = bool(old.files) and match in (Match.WHOLE, Match.CHANGED)
-    return old.before if is_ours or not swap.had else swap.outgoing
+def _with_env(plan: Plan, record: Record) -> Record:
+    """Copy `.env` as it was before us, and note what we are about to write."""
+    place, env = plan.host.place, plan.host.env
+    if plan.env is None or env is None:
+        return record
+    copy = place.env_copy
+    if not record.lines or not copy.is_file():
+        record = record._replace(lines={}, env=sha256(env.data))
+        make_private_folder(copy.parent)
+        write_atomic(copy.parent / ".gitignore", _IGNORE_ALL, mode=0o644)
+        write_atomic(copy, env.data)
+    # Only a file that nobody else has changed is put back as a whole.
+    is_known = sha256(env.data) == record.env or env.data == copy.read_bytes()
+    lines = {name: record.fingerprint(plan.env.raw(name)) for name in plan.changes}
+    return record._replace(
+        env=sha256(plan.env.data) if is_known else "", lines={**record.lines, **lines}
+    )
 
 
-def _tidy(place: Place, old: Record, kept: str) -> None:
-    """Take our own files out of the copy of a folder over which an update had put OpenAlgo's."""
-    folder = place.home / kept
-    prune(folder, leftovers(folder, old.files, place.home / old.before if old.before else None))
+def _put_back(plan: Undo, original: Path | None) -> None:
+    """OpenAlgo's own files in the place of ours; the adapter when all that it imports is there."""
+    place, first = plan.host.place, first_files(plan.broker)
+    copies = sorted(original.rglob("*")) if original else []
+    names = {copy.relative_to(original or copy).as_posix(): copy for copy in copies}
+    for name, copy in names.items():
+        if name not in first:
+            _restore(copy, place.brokers / name, place)
+    _write_changed(place, plan.app, None)
+    ours = {name for name in _known(plan.host) if name.startswith(f"{plan.broker.name}/")}
+    # Ours must not stand among what the adapter imports.
+    _remove_files(place, ours - {*names, *first})
+    for name in reversed(first):
+        if name in names:
+            _restore(names[name], place.brokers / name, place)
+        else:
+            _remove_files(place, [name])
 
 
-def _keys(plan: Plan, old: Record, salt: str, saved: str) -> dict[str, EnvKey]:
-    assert plan.env is not None  # noqa: S101  for mypy: the caller has looked
-    was = plan.host.env or b""
-    keys = {}
-    for name in plan.changes:
-        before = saved
-        known = old.keys.get(name)
-        if known and known.wrote == fingerprint(salt, env_file.raw(was, name)):
-            before = known.before
-        keys[name] = EnvKey(before, fingerprint(salt, env_file.raw(plan.env, name)))
-    return keys
+def _restore(copy: Path, target: Path, place: Place) -> None:
+    if copy.is_dir():
+        _make_folders(place, target)
+    elif not target.is_file() or target.read_bytes() != copy.read_bytes():
+        write_atomic(target, copy.read_bytes(), mode=_mode(copy), like=place.brokers)
+    _set_mode(target, _mode(copy))
+
+
+def _known(host: Checkout) -> set[str]:
+    """Every file that is there or was installed: what a stopped removal left is removed again."""
+    return {*host.live, *(host.record.files if host.record else ())}
+
+
+def _write_changed(place: Place, app: bytes | None, env: bytes | None) -> None:
+    for name, data in (("app.py", app), (".env", env)):
+        if data is not None:
+            write_atomic(place.openalgo / name, data, mode=None)
+
+
+def _mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def _set_mode(path: Path, mode: int) -> None:
+    if _mode(path) != mode:
+        path.chmod(mode)
+
+
+def _new_folder(parent: Path, prefix: str, clock: Clock) -> Path:
+    """A name with today's date that is not in use."""
+    base = prefix + clock.now().strftime("%Y-%m-%dT%H%M%S")
+    names = (base, *(f"{base}-{number}" for number in range(2, 1000)))
+    return next(parent / name for name in names if not (parent / name).exists())
+
+
+def _copy(source: Path, target: Path, names: Iterable[str]) -> None:
+    """Copy files with their modes and those of their folders."""
+    make_private_folder(target)
+    for name in names:
+        parents = [parent for parent in reversed(Path(name).parents) if parent != Path()]
+        for parent in parents:
+            (target / parent).mkdir(exist_ok=True)
+            give(target / parent, target)
+            _set_mode(target / parent, _mode(source / parent))
+        write_atomic(target / name, (source / name).read_bytes(), mode=_mode(source / name))
+
+
+def _make_folders(place: Place, folder: Path) -> None:
+    if not folder.is_dir():
+        _make_folders(place, folder.parent)
+        folder.mkdir()
+        give(folder, place.brokers)
+
+
+def _remove_files(place: Place, names: Collection[str]) -> None:
+    """Remove files, what Python made of them, and the folders that are empty then."""
+    for name in names:
+        path = place.brokers / name
+        path.unlink(missing_ok=True)
+        for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"):
+            compiled.unlink()
+    folders = {place.brokers / parent for name in names for parent in Path(name).parents}
+    for folder in sorted(folders - {place.brokers}, reverse=True):
+        for empty in (folder / "__pycache__", folder):
+            if empty.is_dir() and not any(empty.iterdir()):
+                empty.rmdir()
+
+
+def _remove_former_copies(place: Place, record: Record) -> None:
+    for folder in place.home.glob("original-*"):
+        if folder.name != record.original:
+            _remove_tree(folder)
+
+
+def _remove_tree(folder: Path) -> None:
+    if folder.is_dir():
+        shutil.rmtree(folder)

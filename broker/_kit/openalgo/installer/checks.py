@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from broker._kit.errors import BrokerError, HostError, SettingError
-from broker._kit.openalgo.installer import app_patch, env_file
-from broker._kit.openalgo.installer.inspect import KNOWN, Checkout, Place, look, python_version
-from broker._kit.openalgo.installer.install_record import Record, read_record
-from broker._kit.openalgo.installer.plan import names_in, other_broker
-from broker._kit.openalgo.installer.plugin_files import Match, compared
-from broker.mstock.settings import Config
+from broker._kit.broker import Broker
+from broker._kit.errors import BrokerError
+from broker._kit.openalgo.checkout import TESTED_VERSION, is_tested
+from broker._kit.openalgo.installer.app_patch import Patch, state
+from broker._kit.openalgo.installer.inspect import Checkout, State, look, python_version
+from broker._kit.openalgo.installer.plan import names_in, other_broker, some
 
-_AGAIN = "In the release's folder, run `python -m broker.mstock install {}` again."
-_FRESH_PYTHON = (3, 12)
+_OLDEST_PYTHON = (3, 12)
 
 
 class Finding(NamedTuple):
@@ -29,109 +26,89 @@ class Finding(NamedTuple):
     todo: str = ""
 
 
-def findings(openalgo: Path) -> list[Finding]:
-    """Look the plugin over in an OpenAlgo; never raises `BrokerError`, and shows no value.
-
-    The first that is wrong explains those after it.
-    """
-    place = Place(openalgo.resolve())
+def host_checks(broker: Broker, openalgo: Path) -> list[Finding]:
+    """Look the plugin over in an OpenAlgo; never raises `BrokerError`, and shows no value."""
     try:
-        interrupted = _journal(place)
-        host = look(openalgo)
-        record = read_record(place)
-    except HostError as error:
+        host = look(broker, openalgo)
+    except BrokerError as error:
         return [Finding("OpenAlgo", False, error.message, error.next_step)]
-    found = [interrupted] if interrupted else []
-    for room in (_version, _python, _plugin, _app, _folders, _copies):
-        found += room(host, record)
-    return found + _env(host)
+    return [each for check in _CHECKS for each in check(broker, host)]
 
 
-def _journal(place: Place) -> Finding | None:
-    if not place.journal.exists():
-        return None
-    return Finding(
-        "interrupted install",
-        False,
-        "An install or uninstall was interrupted; OpenAlgo may not start.",
-        f"Run `python -m broker.mstock doctor --openalgo {place.openalgo} --repair`: it puts back "
-        "what was there before.",
-    )
-
-
-def _version(host: Checkout, record: Record | None) -> Iterator[Finding]:
+def _version(broker: Broker, host: Checkout) -> Iterator[Finding]:
     words = f"OpenAlgo {host.version} in {host.place.openalgo}"
-    if not host.is_known:
+    if not is_tested(host.version):
         yield Finding(
             "OpenAlgo",
             False,
-            f"{words}: the plugin was tested with {KNOWN}.x only.",
+            f"{words}: the plugin was tested with {TESTED_VERSION}.x only.",
             "Try every step with a small order first, or use a release made for this OpenAlgo.",
         )
-    elif record and record.host != host.version:
-        yield Finding("OpenAlgo", True, f"{words}; it was {record.host} when mStock was installed.")
-    else:
-        yield Finding("OpenAlgo", True, f"{words}.")
-
-
-def _python(host: Checkout, _record: Record | None) -> Iterator[Finding]:
-    whose, version = python_version(host.place)
-    ok = version >= _FRESH_PYTHON
-    yield Finding(
-        "Python",
-        ok,
-        f"{whose} is {version[0]}.{version[1]}.",
-        "" if ok else "OpenAlgo wants Python 3.12 or newer.",
-    )
-
-
-def _plugin(host: Checkout, record: Record | None) -> Iterator[Finding]:
-    again = _AGAIN.format(host.place.openalgo)
-    if record is None or not record.files:
-        words = "broker/mstock was not put there by this installer."
-        yield Finding("plugin", True, words, "")
         return
-    match, differ = compared(host.place.plugin, record.files)
-    some = ", ".join(differ[:3]) + (f" and {len(differ) - 3} more" if len(differ) > 3 else "")
-    table = {
-        Match.WHOLE: (f"mStock {record.plugin}, {len(record.files)} files as installed.", ""),
-        Match.CHANGED: (
-            f"Files in broker/mstock are not as installed: {some}.",
+    former = host.record.host if host.record else host.version
+    since = f"; it was {former} when {broker.title} was installed" if former != host.version else ""
+    yield Finding("OpenAlgo", True, f"{words}{since}.")
+
+
+def _python(_broker: Broker, host: Checkout) -> Iterator[Finding]:
+    whose, version = python_version(host.place)
+    ok = version >= _OLDEST_PYTHON
+    todo = "" if ok else "OpenAlgo wants Python 3.12 or newer."
+    yield Finding("Python", ok, f"{whose} is {version[0]}.{version[1]}.", todo)
+
+
+def _plugin(broker: Broker, host: Checkout) -> Iterator[Finding]:
+    again, name = _again(broker, host), f"broker/{broker.name}"
+    record = host.record
+    words, todo = {
+        State.NEW: (f"{name} was not put there by this installer.", ""),
+        State.WHOLE: (
+            f"{broker.title} {record.plugin if record else ''}, as installed in {name} and "
+            "broker/_kit.",
+            "",
+        ),
+        State.INTERRUPTED: ("An install or uninstall was stopped on its way.", again),
+        State.CHANGED: (
+            f"Files of the plugin are not as installed: {some(host.differ)}.",
             f"If you did not change them: {again}",
         ),
-        Match.REPLACED: ("An update of OpenAlgo has put its own mStock files back.", again),
-        Match.ABSENT: ("broker/mstock is gone; OpenAlgo does not start without it.", again),
-    }
-    yield Finding("plugin", match is Match.WHOLE, *table[match])
+        State.REPLACED: (
+            f"An update of OpenAlgo has put its own {broker.title} files back.",
+            again,
+        ),
+        State.GONE: (f"{name} is gone; OpenAlgo does not start without it.", again),
+    }[host.state]
+    yield Finding("plugin", not todo, words, todo)
 
 
-def _app(host: Checkout, record: Record | None) -> Iterator[Finding]:
-    state = app_patch.state(host.app)
-    if state is app_patch.Patch.PRESENT:
+def _app(broker: Broker, host: Checkout) -> Iterator[Finding]:
+    found = state(broker, host.app)
+    if found is Patch.PRESENT:
         yield Finding("app.py", True, "The plugin's own pages are opened.")
-    elif state is app_patch.Patch.OTHER:
+    elif found is Patch.OTHER:
         yield Finding(
             "app.py",
             False,
-            "The lines for mStock are not those of this release.",
+            f"The lines for {broker.title} are not those of this release.",
             "Run `uninstall` with the release that wrote them, or take them out by hand; then "
             "install again.",
         )
-    elif record and record.app:
+    elif host.record and host.record.is_patched and host.state is not State.INTERRUPTED:
         yield Finding(
             "app.py",
             False,
             "An update of OpenAlgo has taken the lines out that open the plugin's own pages.",
-            _AGAIN.format(host.place.openalgo),
+            _again(broker, host),
         )
     else:
-        words = "Not changed: only the login with an authenticator app works."
-        yield Finding("app.py", True, words, "")
+        yield Finding(
+            "app.py", True, "Not changed: only the login with an authenticator app works."
+        )
 
 
-def _folders(host: Checkout, _record: Record | None) -> Iterator[Finding]:
-    for folder in sorted((host.place.openalgo / "broker").iterdir()):
-        if folder.is_dir() and folder.name != "mstock" and "mstock" in folder.name.lower():
+def _folders(broker: Broker, host: Checkout) -> Iterator[Finding]:
+    for folder in sorted(host.place.brokers.iterdir()):
+        if folder.is_dir() and folder.name != broker.name and broker.name in folder.name.lower():
             yield Finding(
                 "broker/",
                 False,
@@ -140,13 +117,11 @@ def _folders(host: Checkout, _record: Record | None) -> Iterator[Finding]:
             )
 
 
-def _copies(host: Checkout, _record: Record | None) -> Iterator[Finding]:
+def _rights(_broker: Broker, host: Checkout) -> Iterator[Finding]:
     if sys.platform == "win32":
         return
-    env = host.place.openalgo / ".env"
-    copies = host.place.env_copies
-    kept = sorted(copies.glob("[0-9]*")) if copies.is_dir() else []
-    loose = [path for path in (env, *kept) if path.is_file() and path.stat().st_mode & 0o077]
+    paths = (host.place.openalgo / ".env", host.place.env_copy)
+    loose = [path for path in paths if path.is_file() and path.stat().st_mode & 0o077]
     if loose:
         names = " ".join(str(path.relative_to(host.place.openalgo)) for path in loose)
         yield Finding(
@@ -157,55 +132,41 @@ def _copies(host: Checkout, _record: Record | None) -> Iterator[Finding]:
         )
 
 
-def _env(host: Checkout) -> list[Finding]:
+def _env(broker: Broker, host: Checkout) -> Iterator[Finding]:
     if host.env is None:
-        return [
-            Finding(
-                ".env", False, "There is no .env file.", "Copy .sample.env to .env; fill it in."
-            )
-        ]
+        yield Finding(
+            ".env", False, "There is no .env file.", "Copy .sample.env to .env; fill it in."
+        )
+        return
+    faults, values = [], host.env.values
+    if not values.get("REDIRECT_URL", "").endswith(broker.callback_path):
+        other = other_broker(broker, host.env)
+        words = f"REDIRECT_URL names {other or 'no broker'}, so OpenAlgo does not offer "
+        todo = f"Let it end in {broker.callback_path}, and start OpenAlgo again."
+        faults.append((words + f"{broker.title}.", todo))
+    if broker.name not in names_in(values.get("VALID_BROKERS", "")):
+        words = f"VALID_BROKERS does not list {broker.name}; OpenAlgo does not start with it."
+        faults.append((words, f"Add {broker.name} to the list."))
     try:
-        said = env_file.values(host.env)
-        twice = [name for name in env_file.repeated(host.env) if name in _OURS]
-    except SettingError as error:
-        return [Finding(".env", False, error.message, error.next_step)]
-    found = [check(host.env, said) for check in _ENV_CHECKS]
+        # What OpenAlgo needs of REDIRECT_URL is told above.
+        broker.read_settings({k: text for k, text in values.items() if k != "REDIRECT_URL"})
+    except BrokerError as error:
+        faults.append((error.message, error.next_step))
+    names = ("BROKER_API_KEY", "BROKER_API_SECRET", "REDIRECT_URL", "VALID_BROKERS")
+    twice = [n for n in host.env.repeated if n in (*names, broker.api_type_setting)]
     if twice:
         words = f"{' and '.join(twice)} stands there more than once; the last line counts."
-        found.append(Finding(".env", False, words, "Take the other lines out."))
-    return [one for one in found if one] or [
-        Finding(".env", True, "Client code, API key, REDIRECT_URL and VALID_BROKERS are in order.")
-    ]
+        faults.append((words, "Take the other lines out."))
+    for words, todo in faults:
+        yield Finding(".env", False, words, todo)
+    if not faults:
+        fine = "Client code, API key, REDIRECT_URL and VALID_BROKERS are in order."
+        yield Finding(".env", True, fine)
 
 
-def _redirect(env: bytes, said: dict[str, str]) -> Finding | None:
-    if re.search(r"/mstock/callback$", said.get("REDIRECT_URL", "")):
-        return None
-    other = other_broker(env)
-    words = f"REDIRECT_URL names {other}" if other else "REDIRECT_URL names no broker"
-    todo = "Let it end in /mstock/callback, and start OpenAlgo again."
-    return Finding(".env", False, f"{words}, so OpenAlgo does not offer mStock.", todo)
+def _again(broker: Broker, host: Checkout) -> str:
+    command = f"python -m broker.{broker.name} install {host.place.openalgo}"
+    return f"In the release's folder, run `{command}` again."
 
 
-def _listed(_env: bytes, said: dict[str, str]) -> Finding | None:
-    if "mstock" in names_in(said.get("VALID_BROKERS", "")):
-        return None
-    words = "VALID_BROKERS does not list mstock; OpenAlgo does not start with it."
-    return Finding(".env", False, words, "Add mstock to the list.")
-
-
-def _keys(_env: bytes, said: dict[str, str]) -> Finding | None:
-    # What the host needs of REDIRECT_URL is told above.
-    try:
-        Config.from_env({name: value for name, value in said.items() if name != "REDIRECT_URL"})
-    except BrokerError as error:
-        return Finding(".env", False, error.message, error.next_step)
-    return None
-
-
-_OURS = ("BROKER_API_KEY", "BROKER_API_SECRET", "REDIRECT_URL", "VALID_BROKERS", "MSTOCK_API_TYPE")
-_ENV_CHECKS: tuple[Callable[[bytes, dict[str, str]], Finding | None], ...] = (
-    _redirect,
-    _listed,
-    _keys,
-)
+_CHECKS = (_version, _python, _plugin, _app, _folders, _rights, _env)

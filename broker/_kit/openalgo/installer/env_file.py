@@ -1,4 +1,4 @@
-"""Lines of OpenAlgo's `.env`: single values replaced or put back, every other byte left alone.
+"""OpenAlgo's `.env`: single values replaced or put back, every other byte left alone.
 
 Pure: bytes in, bytes out. The file is cut up by python-dotenv's own parser, the one that OpenAlgo
 reads it with, so that a value over several lines or a `#` in quotes is not misread.
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from broker._kit.errors import CorrectInput, SettingError
@@ -30,76 +31,74 @@ class _Line(NamedTuple):
     value_end: int
 
 
-def values(data: bytes) -> dict[str, str]:
-    """What the file says, by name; the last line of a name counts. Raises `SettingError`."""
-    return {line.name: line.value for line in _lines(_text(data))}
+class EnvFile:
+    """A `.env` file, parsed once. Raises `SettingError` when it is not text in UTF-8.
 
-
-def repeated(data: bytes) -> list[str]:
-    """The names that stand there more than once. Raises `SettingError`."""
-    names = [line.name for line in _lines(_text(data))]
-    return sorted({name for name in names if names.count(name) > 1})
-
-
-def edited(data: bytes, changes: Mapping[str, Secret]) -> bytes:
-    """The file with these values; a name that it lacks is added at the end.
-
-    The line's own spacing and comment and the file's line endings are kept. Raises `SettingError`
-    for a file that is no plain text, `CorrectInput` for a value that no `.env` can hold.
+    `values` are what the file says, by name, the last line of a name counting; `repeated` the names
+    that stand there more than once.
     """
-    text = _text(data)
-    for name, secret in changes.items():
-        written = _written(name, secret.reveal())
-        line = _last(text, name)
-        if line is None:
-            end = "\r\n" if "\r\n" in text else "\n"
-            text += ("" if not text or text.endswith("\n") else end) + f"{name} = {written}{end}"
-        elif line.value != secret.reveal():
-            text = text[: line.value_start] + written + text[line.value_end :]
-    if any(values(text.encode()).get(name) != new.reveal() for name, new in changes.items()):
-        raise SettingError(
-            "The .env file has a line that cannot be read (an open quote?).", "Mend it first."
-        )
-    return text.encode()
 
+    def __init__(self, data: bytes) -> None:
+        try:
+            self._text = data.decode("utf-8")
+        except UnicodeDecodeError:
+            raise SettingError(
+                "The .env file is not plain text.", "Save it with the encoding UTF-8."
+            ) from None
+        lines = list(_lines(self._text))
+        self.data = data
+        self._lines = {line.name: line for line in lines}
+        self.values = {name: line.value for name, line in self._lines.items()}
+        counts = Counter(line.name for line in lines)
+        self.repeated = sorted(name for name, count in counts.items() if count > 1)
 
-def raw(data: bytes, name: str) -> str | None:
-    """A value as it is written, quotes and all; None when the file lacks the name."""
-    text = _text(data)
-    line = _last(text, name)
-    return None if line is None else text[line.value_start : line.value_end]
+    def raw(self, name: str) -> str | None:
+        """A value as it is written, quotes and all; None when the file lacks the name."""
+        line = self._lines.get(name)
+        return None if line is None else self._text[line.value_start : line.value_end]
 
+    def edited(self, changes: Mapping[str, Secret]) -> EnvFile:
+        """The file with these values; a name that it lacks is added at the end.
 
-def put_back(data: bytes, original: bytes, name: str) -> bytes:
-    """The file with one value as the original has it; the line is taken out if that has none."""
-    text, old = _text(data), raw(original, name)
-    line = _last(text, name)
-    if line is None:
-        return data
-    if old is None:
-        return (text[: line.start] + text[line.end :]).encode()
-    return (text[: line.value_start] + old + text[line.value_end :]).encode()
+        A line's spacing and comment and the file's line endings are kept. Raises `SettingError`
+        for a file with an open quote, `CorrectInput` for a value that no `.env` can hold.
+        """
+        text, end = self._text, "\r\n" if "\r\n" in self._text else "\n"
+        written = {name: _written(name, new.reveal()) for name, new in changes.items()}
+        wanted = {name for name, new in changes.items() if self.values.get(name) != new.reveal()}
+        for line in self._from_the_end(wanted):
+            text = text[: line.value_start] + written[line.name] + text[line.value_end :]
+        for name in (name for name in changes if name not in self._lines):
+            text += "" if not text or text.endswith("\n") else end
+            text += f"{name} = {written[name]}{end}"
+        result = EnvFile(text.encode())
+        if any(result.values.get(name) != new.reveal() for name, new in changes.items()):
+            raise SettingError(
+                "The .env file has a line that cannot be read (an open quote?).", "Fix it first."
+            )
+        return result
+
+    def put_back(self, original: EnvFile, names: Iterable[str]) -> EnvFile:
+        """The file with these values as the original has them; a line that it lacks is removed."""
+        text = self._text
+        for line in self._from_the_end(set(names)):
+            old = original.raw(line.name)
+            if old is None:
+                text = text[: line.start] + text[line.end :]
+            else:
+                text = text[: line.value_start] + old + text[line.value_end :]
+        return EnvFile(text.encode())
+
+    def _from_the_end(self, names: set[str]) -> list[_Line]:
+        lines = [line for line in self._lines.values() if line.name in names]
+        return sorted(lines, key=lambda line: line.start, reverse=True)
 
 
 def _written(name: str, value: str) -> str:
     # Not shown in the message: it may be the API key.
     if "${" in value or not value.isprintable():
-        raise CorrectInput(f"{name} holds characters that .env cannot keep.", "Enter it anew.")
+        raise CorrectInput(f"{name} holds characters that .env cannot keep.", "Enter it again.")
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
-def _text(data: bytes) -> str:
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        raise SettingError(
-            "The .env file is not plain text.", "Save it with the encoding UTF-8."
-        ) from None
-
-
-def _last(text: str, name: str) -> _Line | None:
-    found = [line for line in _lines(text) if line.name == name]
-    return found[-1] if found else None
 
 
 def _lines(text: str) -> Iterator[_Line]:

@@ -1,0 +1,220 @@
+"""What is stored of one account, as one record: its secrets, its session, its auto-login."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any, NamedTuple, TypeVar
+
+from broker._kit.clock import IST
+from broker._kit.secret import Secret, masked
+from broker._kit.settings import Account
+
+T = TypeVar("T")
+
+
+class LoginMethod(StrEnum):
+    """How a session came about."""
+
+    OTP = "otp"
+    TOTP = "totp"
+    AUTO = "auto-login"
+    ELSEWHERE = "elsewhere"
+
+
+class EndReason(StrEnum):
+    """Why a session ended."""
+
+    REFUSED = "refused"  # the broker refuses the token
+    LOGGED_OUT = "logged_out"
+    LOGGED_OUT_ELSEWHERE = "logged_out_elsewhere"
+    MIDNIGHT = "midnight"  # the time was over; never stored, it follows from the clock
+
+
+class SessionRecord(NamedTuple):
+    """The account's newest session; `token` is None once it was logged out."""
+
+    token: Secret | None = None
+    logged_in_at: datetime | None = None
+    method: LoginMethod = LoginMethod.ELSEWHERE
+    end_reason: EndReason | None = None
+
+
+class Result(StrEnum):
+    """How an attempt ended."""
+
+    DONE = "done"
+    RETRY = "retry"  # the connection failed; the same again may work
+    REFUSED = "refused"  # the broker refused what was sent: never again without the user
+    UNKNOWN = "unknown"  # whether the broker logged in is not known: a person looks first
+    FAILED = "failed"  # anything else: not again today
+
+
+class Attempt(NamedTuple):
+    """One login without the user, written down before it is sent.
+
+    `result` (a `Result`) is "" until its outcome is stored, `words` say it, `code` is the broker's.
+    `step` is the TOTP step whose code was sent, `clock_ahead` the seconds by which this computer's
+    clock was ahead of the broker's.
+    """
+
+    at: datetime
+    result: str = ""
+    words: str = ""
+    code: str = ""
+    ended_at: datetime | None = None
+    step: int | None = None
+    clock_ahead: int = 0
+
+
+class AutoLoginState(NamedTuple):
+    """An account's auto-login.
+
+    `blocked` says why nothing is tried until the user switches on or tests again ("" when nothing
+    blocks), `notice` what the user must read. On `closed_on` nothing is tried any more.
+    `manual_step` is the TOTP step of the user's last login by hand. Attempts are oldest first.
+    """
+
+    enabled: bool = False
+    accepted_at: datetime | None = None
+    blocked: str = ""
+    notice: str = ""
+    closed_on: date | None = None
+    manual_step: int | None = None
+    attempts: tuple[Attempt, ...] = ()
+
+    @property
+    def pending(self) -> Attempt | None:
+        """The attempt that was begun and whose outcome is not stored."""
+        return self.attempts[-1] if self.attempts and not self.attempts[-1].result else None
+
+    @property
+    def history(self) -> tuple[Attempt, ...]:
+        """The attempts whose outcome is stored."""
+        return tuple(attempt for attempt in self.attempts if attempt.result)
+
+
+@dataclass(slots=True)
+class AccountRecord:
+    """All that is stored of an account; `auto_login` is None if it was never switched on."""
+
+    password: Secret | None = None
+    totp_secret: Secret | None = None
+    api_key: Secret | None = None  # only where one store serves many accounts; else it is in .env
+    session: SessionRecord | None = None
+    auto_login: AutoLoginState | None = None
+
+    def copy(self) -> AccountRecord:
+        """Another record with the same contents."""
+        return replace(self)
+
+    @property
+    def is_empty(self) -> bool:
+        """True when there is nothing to store."""
+        return self == AccountRecord()
+
+    def described(self, account: Account) -> list[str]:
+        """What is stored, a line each, in words that hold nothing of it."""
+        parts = (
+            (self.password, "password"),
+            (self.totp_secret, "TOTP secret"),
+            (self.api_key, "API key"),
+            (self.session, "session"),
+            (self.auto_login, "auto-login settings and history"),
+        )
+        return [described(account, name) for part, name in parts if part is not None]
+
+
+def described(account: Account, what: str) -> str:
+    """Something of an account's, with the client code masked."""
+    return f"{what} of {masked(account.client_code)}, API type {account.api_type}"
+
+
+def to_json(record: AccountRecord) -> str:
+    """The record as one line of ASCII; holds its secrets in clear."""
+    parts = {name: getattr(record, name) for name in _RECORD}
+    return json.dumps({name: _plain(part) for name, part in parts.items() if part is not None})
+
+
+def from_json(text: str) -> AccountRecord:
+    """The record of such a line; unknown names are ignored, missing ones have their default.
+
+    Raises `ValueError` for anything else: a guess could send a refused password again.
+    """
+    try:
+        return _read(AccountRecord, _RECORD, json.loads(text))
+    except (ValueError, TypeError, RecursionError, OverflowError):
+        pass
+    raise ValueError("not an account's record")  # without the text, which holds secrets
+
+
+def _plain(value: Any) -> Any:
+    """As JSON has it; a None is left out."""
+    if isinstance(value, Secret):
+        return value.reveal()
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, SessionRecord | AutoLoginState | Attempt):
+        return {name: _plain(one) for name, one in value._asdict().items() if one is not None}
+    return [_plain(one) for one in value] if isinstance(value, tuple) else value
+
+
+def _read(kind: Callable[..., T], readers: Mapping[str, Callable[[Any], Any]], value: Any) -> T:
+    given = _typed(dict)(value)
+    return kind(**{name: read(given[name]) for name, read in readers.items() if name in given})
+
+
+def _typed(kind: type[T]) -> Callable[[Any], T]:
+    def read(value: Any) -> T:
+        if type(value) is not kind:
+            raise TypeError(f"{kind.__name__} expected")
+        return value
+
+    return read
+
+
+def _secret(value: Any) -> Secret:
+    return Secret(_typed(str)(value))
+
+
+def _moment(value: Any) -> datetime:
+    moment = datetime.fromisoformat(value)
+    if moment.tzinfo is None:
+        raise ValueError("a time without its zone is a guess")
+    return moment.astimezone(IST)
+
+
+_ATTEMPT: dict[str, Callable[[Any], Any]] = {
+    "at": _moment,
+    "result": _typed(str),
+    "words": _typed(str),
+    "code": _typed(str),
+    "ended_at": _moment,
+    "step": _typed(int),
+    "clock_ahead": _typed(int),
+}
+_AUTO_LOGIN: dict[str, Callable[[Any], Any]] = {
+    "enabled": _typed(bool),
+    "accepted_at": _moment,
+    "blocked": _typed(str),
+    "notice": _typed(str),
+    "closed_on": date.fromisoformat,
+    "manual_step": _typed(int),
+    "attempts": lambda value: tuple(_read(Attempt, _ATTEMPT, one) for one in _typed(list)(value)),
+}
+_SESSION: dict[str, Callable[[Any], Any]] = {
+    "token": _secret,
+    "logged_in_at": _moment,
+    "method": LoginMethod,
+    "end_reason": EndReason,
+}
+_RECORD: dict[str, Callable[[Any], Any]] = {
+    "password": _secret,
+    "totp_secret": _secret,
+    "api_key": _secret,
+    "session": lambda value: _read(SessionRecord, _SESSION, value),
+    "auto_login": lambda value: _read(AutoLoginState, _AUTO_LOGIN, value),
+}
