@@ -1,1 +1,231 @@
-"""OpenAlgo's orders into mStock's: not built yet; the host imports this name to warm up."""
+"""The host's orders, checked and turned into mStock's, both API types; pure.
+
+What is refused is refused by the field's name, with what is allowed. Only what the protocol or a
+filled field of the instrument master says is checked; the rest is left to mStock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any, NamedTuple
+
+from broker.mstock.errors import InputException
+from broker.mstock.mapping.vocabulary import PRICE_TYPES, PRODUCTS, VALIDITIES
+
+_SENT_NOTHING = "Nothing was sent."
+_ZERO = Decimal(0)
+_CASH = frozenset({"NSE", "BSE"})
+_DERIVATIVES = frozenset({"NFO", "BFO", "CDS", "BCD", "MCX"})
+# Which products each kind of exchange takes; MTF and MARGIN are mStock's own.
+_PRODUCTS_BY_KIND = {
+    "cash": ("CNC", "MIS", "MTF", "MARGIN"),
+    "derivatives": ("NRML", "MIS"),
+}
+_NEEDS_PRICE = frozenset({"LIMIT", "SL"})
+_NEEDS_TRIGGER = frozenset({"SL", "SL-M"})
+_LEAST_DISCLOSED = Decimal("0.3")  # of the quantity (7.6)
+_LONGEST_TAG = 19  # "under 20 alphanumerics" (7.6)
+
+
+class Instrument(NamedTuple):
+    """What an order needs of the instrument master; None where the master does not say."""
+
+    token: str
+    symbol: str
+    exchange: str
+    lot_size: int | None = None
+    tick_size: Decimal | None = None
+    freeze_quantity: int | None = None
+
+
+class OrderRequest(NamedTuple):
+    """An order in the host's words, its numbers read and its fields checked for sense."""
+
+    symbol: str
+    exchange: str
+    action: str
+    quantity: int
+    price_type: str = "MARKET"
+    product: str = "MIS"
+    price: Decimal = _ZERO
+    trigger_price: Decimal = _ZERO
+    disclosed_quantity: int = 0
+    validity: str = "DAY"
+    is_after_market: bool = False
+    is_cover: bool = False
+
+
+def read_order(data: Mapping[str, Any]) -> OrderRequest:
+    """The host's order data, whatever types its callers use (contract 4.2).
+
+    Raises `InputException` naming the field.
+    """
+    price_type = _word(data, "pricetype", "MARKET", tuple(PRICE_TYPES["A"]))
+    price, trigger = _decimal(data, "price"), _decimal(data, "trigger_price")
+    request = OrderRequest(
+        symbol=_text(data, "symbol"),
+        exchange=_text(data, "exchange").upper(),
+        action=_word(data, "action", "", ("BUY", "SELL")),
+        quantity=_count(data, "quantity", least=1),
+        price_type=price_type,
+        product=_word(data, "product", "MIS", tuple(PRODUCTS["A"])),
+        price=price if price_type in _NEEDS_PRICE else _ZERO,
+        trigger_price=trigger if price_type in _NEEDS_TRIGGER else _ZERO,
+        disclosed_quantity=_count(data, "disclosed_quantity"),
+        validity=_word(data, "validity", "DAY", VALIDITIES),
+    )
+    if price_type in _NEEDS_PRICE and price <= 0:
+        raise _refused("price", f"must be above 0 for a {price_type} order")
+    if price_type in _NEEDS_TRIGGER and trigger <= 0:
+        raise _refused("trigger_price", f"must be above 0 for a {price_type} order")
+    if price_type == "SL":
+        # A stop that would trigger beyond its own limit could never trade.
+        if request.action == "BUY" and trigger > price:
+            raise _refused("trigger_price", "of a buy must not be above its price")
+        if request.action == "SELL" and trigger < price:
+            raise _refused("trigger_price", "of a sell must not be below its price")
+    disclosed, quantity = request.disclosed_quantity, request.quantity
+    if disclosed and not _LEAST_DISCLOSED * quantity <= disclosed < quantity:
+        raise _refused(
+            "disclosed_quantity", "must be 0, or at least 30 % of the quantity and less than it"
+        )
+    return request
+
+
+def check_order(request: OrderRequest, instrument: Instrument, *, reduces: bool = False) -> None:
+    """Check against the master: product, lot and tick. Raises `InputException` naming the field.
+
+    An order that reduces a position is never refused on master data.
+    """
+    if reduces:
+        return
+    kind = "cash" if request.exchange in _CASH else "derivatives"
+    allowed = _PRODUCTS_BY_KIND[kind]
+    if request.exchange in _CASH | _DERIVATIVES and request.product not in allowed:
+        raise _refused("product", f"must be {_either(allowed)} on {request.exchange}")
+    lot = instrument.lot_size
+    if lot and request.quantity % lot:
+        raise _refused("quantity", f"must be a multiple of the lot size {lot} of {request.symbol}")
+    tick = instrument.tick_size
+    for name, value in (("price", request.price), ("trigger_price", request.trigger_price)):
+        if tick and value % tick:
+            raise _refused(name, f"must be a multiple of the tick size {tick} of {request.symbol}")
+
+
+def check_tag(tag: str) -> None:
+    """Raises `InputException` for a tag that mStock does not take."""
+    if len(tag) > _LONGEST_TAG or (tag and not (tag.isascii() and tag.isalnum())):
+        raise _refused("tag", f"may hold up to {_LONGEST_TAG} letters and digits")
+
+
+def order_body(
+    api_type: str, request: OrderRequest, instrument: Instrument, tag: str
+) -> dict[str, str]:
+    """The body of a new order; in Type A the variety is part of the path (see `variety`)."""
+    price_type = PRICE_TYPES[api_type][request.price_type]
+    product = PRODUCTS[api_type][request.product]
+    if api_type == "A":
+        return {
+            "tradingsymbol": instrument.symbol,
+            "exchange": instrument.exchange,
+            "transaction_type": request.action,
+            "order_type": price_type,
+            "quantity": str(request.quantity),
+            "product": product,
+            "validity": request.validity,
+            "price": _plain(request.price),
+            "trigger_price": _plain(request.trigger_price),
+            "disclosed_quantity": str(request.disclosed_quantity),
+            "tag": tag,
+        }
+    return {
+        "variety": variety(api_type, request),
+        "tradingsymbol": instrument.symbol,
+        "symboltoken": instrument.token,
+        "exchange": instrument.exchange,
+        "transactiontype": request.action,
+        "ordertype": price_type,
+        "quantity": str(request.quantity),
+        "producttype": product,
+        "price": _plain(request.price),
+        "triggerprice": _plain(request.trigger_price),
+        "squareoff": "0",
+        "stoploss": "0",
+        "trailingStopLoss": "",
+        "disclosedquantity": str(request.disclosed_quantity),
+        "duration": request.validity,
+        "ordertag": tag,
+    }
+
+
+def modify_body(
+    api_type: str, order_id: str, request: OrderRequest, instrument: Instrument
+) -> dict[str, str]:
+    """The body of a modification, which carries every field anew."""
+    body = order_body(api_type, request, instrument, "")
+    if api_type == "A":
+        wanted = ("order_type", "quantity", "price", "validity", "trigger_price")
+        return {name: body[name] for name in (*wanted, "disclosed_quantity")}
+    unwanted = ("squareoff", "stoploss", "trailingStopLoss", "ordertag")
+    body = {name: value for name, value in body.items() if name not in unwanted}
+    return {**body, "orderid": order_id, "modqty_remng": "0"}
+
+
+def variety(api_type: str, request: OrderRequest) -> str:
+    """Type A's path segment, Type B's field."""
+    if api_type == "A":
+        return "amo" if request.is_after_market else "co" if request.is_cover else "regular"
+    if request.is_cover:
+        raise _refused("variety", "cover is known to Type A keys only")
+    if request.is_after_market:
+        return "AMO"
+    return "STOPLOSS" if request.price_type in _NEEDS_TRIGGER else "NORMAL"
+
+
+def _plain(amount: Decimal) -> str:
+    text = f"{amount:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _text(data: Mapping[str, Any], name: str) -> str:
+    value = data.get(name)
+    if not isinstance(value, str) or not value.strip():
+        raise _refused(name, "is missing")
+    return value.strip()
+
+
+def _word(data: Mapping[str, Any], name: str, default: str, allowed: tuple[str, ...]) -> str:
+    value = str(data.get(name) or default).strip().upper()
+    if value not in allowed:
+        raise _refused(name, f"must be {_either(allowed)}")
+    return value
+
+
+def _count(data: Mapping[str, Any], name: str, least: int = 0) -> int:
+    found = _decimal(data, name)
+    if found != found.to_integral_value() or found < least:
+        raise _refused(name, f"must be a whole number, {least} or more")
+    return int(found)
+
+
+def _decimal(data: Mapping[str, Any], name: str) -> Decimal:
+    value = data.get(name)
+    if value is None or value == "":
+        return _ZERO
+    try:
+        # A float by its shortest text: 100.05 is meant, not its binary neighbour.
+        found = Decimal(str(value).strip()) if not isinstance(value, bool) else Decimal("NaN")
+    except InvalidOperation:
+        found = Decimal("NaN")
+    if not found.is_finite() or found < 0 or found >= Decimal(10) ** 12:
+        raise _refused(name, "must be a number, 0 or more")
+    return found
+
+
+def _either(words: tuple[str, ...]) -> str:
+    return f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def _refused(name: str, why: str) -> InputException:
+    return InputException(f"{name} {why}.", _SENT_NOTHING)

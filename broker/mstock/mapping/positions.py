@@ -1,0 +1,170 @@
+"""mStock's positions and holdings as the host shows them, both API types; pure.
+
+Source: protocol sections 6.14, 6.16, 7.14 and 7.17. mStock's own P&L fields are 0 in every sample,
+so P&L is reckoned from the rows. Type B positions carry no last price: it is given by the caller,
+and where there is none `ltp` and `pnl` are left out of the row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from broker.mstock.mapping import vocabulary
+from broker.mstock.mapping.orders import SymbolOf
+from broker.mstock.mapping.rows import Row, needed_quantity, number, price, rows_of, text
+
+# The last price of (token, host exchange), None when it is not known.
+PriceOf = Callable[[str, str], float | None]
+
+_BOOK = "positions"
+
+
+class Position(NamedTuple):
+    """One row of the net positions; `quantity` is signed, `product_word` mStock's own spelling.
+
+    `bought` and `sold` are values in rupees, `open_average` the average of the side that is open,
+    `last_price` None where mStock gives none.
+    """
+
+    token: str
+    candidates: tuple[str, ...]
+    symbol: str
+    product: str
+    product_word: str
+    quantity: int
+    average_price: float
+    open_average: float
+    bought: float
+    sold: float
+    multiplier: float
+    last_price: float | None
+
+
+def positions(api_type: str, data: Any) -> list[Position]:
+    """The net positions, closed ones too."""
+    if api_type == "A":
+        net = data.get("net") if isinstance(data, Mapping) else data
+        return [_type_a(row) for row in rows_of(net, _BOOK)]
+    return [_type_b(row) for row in rows_of(data, _BOOK)]
+
+
+def _type_a(row: Row) -> Position:
+    product = text(row, "product")
+    quantity = needed_quantity(row, "quantity", _BOOK)
+    last = number(row, "last_price")
+    return Position(
+        text(row, "instrument_token"),
+        vocabulary.candidate_exchanges(text(row, "exchange").upper()),
+        text(row, "tradingsymbol"),
+        vocabulary.host_product(product),
+        product,
+        quantity,
+        price(row, "average_price"),
+        price(row, "buy_price" if quantity > 0 else "sell_price"),
+        price(row, "buy_value"),
+        price(row, "sell_value"),
+        price(row, "multiplier") or 1.0,
+        float(last) if last else None,
+    )
+
+
+def _type_b(row: Row) -> Position:
+    product = text(row, "producttype")
+    quantity = needed_quantity(row, "netqty", _BOOK)
+    exchange = vocabulary.host_exchange(text(row, "exchange").upper(), text(row, "instrumenttype"))
+    return Position(
+        text(row, "symboltoken"),
+        (exchange,),
+        text(row, "tradingsymbol") or text(row, "symbolname"),
+        vocabulary.host_product(product),
+        product,
+        quantity,
+        price(row, "avgnetprice") if quantity else 0.0,
+        price(row, "buyavgprice" if quantity > 0 else "sellavgprice"),
+        price(row, "totalbuyvalue"),
+        price(row, "totalsellvalue"),
+        price(row, "multiplier") or 1.0,
+        None,
+    )
+
+
+def located(position: Position, symbol_of: SymbolOf) -> tuple[str, str]:
+    """The host's symbol and exchange by token; mStock's own words when the master lacks it."""
+    for exchange in position.candidates:
+        symbol = symbol_of(position.token, exchange)
+        if symbol:
+            return symbol, exchange
+    return position.symbol, position.candidates[0]
+
+
+def position_rows(
+    found: list[Position], symbol_of: SymbolOf, price_of: PriceOf
+) -> list[dict[str, Any]]:
+    """Positions as the host shows them; `pnl` is booked and open part together.
+
+    `realized` and `unrealized` stand beside it. A closed position needs no last price.
+    """
+    return [_position_row(each, *located(each, symbol_of), price_of) for each in found]
+
+
+def _position_row(
+    position: Position, symbol: str, exchange: str, price_of: PriceOf
+) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "symbol": symbol,
+        "exchange": exchange,
+        "product": position.product,
+        "quantity": position.quantity,
+        "average_price": round(position.average_price, 2),
+    }
+    last = position.last_price
+    if last is None:
+        last = price_of(position.token, exchange)
+    if last is not None:
+        row["ltp"] = last
+    if last is not None or not position.quantity:
+        units = position.quantity * position.multiplier
+        unrealized = units * ((last or 0.0) - position.open_average) if units else 0.0
+        total = position.sold - position.bought + units * (last or 0.0)
+        row["pnl"] = round(total, 2)
+        row["unrealized"] = round(unrealized, 2)
+        row["realized"] = round(total - unrealized, 2)
+    return row
+
+
+_HOLDING_KEYS = {
+    "A": ("instrument_token", "average_price", "last_price"),
+    "B": ("symboltoken", "averageprice", "ltp"),
+}
+
+
+def holding_rows(api_type: str, data: Any, symbol_of: SymbolOf) -> list[dict[str, Any]]:
+    """Holdings as the host shows them. Symbols are found by token: mStock gives company names."""
+    token_key, average_key, last_key = _HOLDING_KEYS[api_type]
+    found = []
+    for row in rows_of(data, "holdings"):
+        token, count = text(row, token_key), needed_quantity(row, "quantity", "holdings")
+        exchange = text(row, "exchange").upper()
+        candidates = (exchange,) if exchange else ("NSE", "BSE")
+        symbol, where = next(
+            ((name, each) for each in candidates if (name := symbol_of(token, each))),
+            (text(row, "tradingsymbol"), candidates[0]),
+        )
+        average, last = price(row, average_key), price(row, last_key)
+        profit = (last - average) * count
+        found.append(
+            {
+                "symbol": symbol,
+                "exchange": where,
+                "quantity": count,
+                "product": "CNC",
+                "average_price": average,
+                "ltp": last,
+                "pnl": round(profit, 2),
+                "pnlpercent": round(100 * profit / (average * count), 2)
+                if average and count
+                else 0.0,
+            }
+        )
+    return found

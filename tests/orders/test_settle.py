@@ -1,0 +1,129 @@
+"""Whether the book can tell what became of an order."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from broker._kit.clock import IST
+from broker.mstock.mapping.orders import Order, orders
+from broker.mstock.orders.settle import Outcome, SentOrder, settle
+
+NOW = datetime(2026, 11, 23, 9, 15, 7, 400_000, tzinfo=IST)
+SENT = SentOrder("t1", "22", "BUY", 20, "LIMIT", "MIS", Decimal("2400.5"), Decimal(0), NOW)
+
+
+def row(**changed: Any) -> dict[str, Any]:
+    return {
+        "ordertype": "LIMIT",
+        "producttype": "INTRADAY",
+        "duration": "DAY",
+        "price": "2400.50",
+        "triggerprice": "0",
+        "quantity": "20",
+        "tradingsymbol": "ACC",
+        "transactiontype": "BUY",
+        "exchange": "NSE",
+        "symboltoken": "22",
+        "instrumenttype": "EQUITY",
+        "orderid": "21612611230001",
+        "text": "CONFIRMED",
+        "status": "Pending",
+        "updatetime": "2026-Nov-23 09:15:07",
+    } | changed
+
+
+def book(*rows: dict[str, Any]) -> list[Order]:
+    return orders("B", list(rows))
+
+
+def outcome(*rows: dict[str, Any], owned: frozenset[str] = frozenset(), **given: Any) -> Outcome:
+    return settle(SENT, book(*rows), owned=owned, rivals=given.pop("rivals", ()), **given).outcome
+
+
+def test_the_one_like_it_is_it_to_the_whole_second() -> None:
+    found = settle(SENT, book(row()), owned=frozenset(), rivals=())
+    assert found.outcome is Outcome.PLACED
+    assert found.order is not None
+    assert found.order.order_id == "21612611230001"
+
+
+def test_its_rejection_is_told_as_such() -> None:
+    assert outcome(row(status="Rejected")) is Outcome.REJECTED
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"symboltoken": "1594"},
+        {"transactiontype": "SELL"},
+        {"quantity": "40"},
+        {"ordertype": "MARKET"},
+        {"producttype": "DELIVERY"},
+        {"price": "2400.55"},
+        {"updatetime": "2026-Nov-23 09:15:06"},
+    ],
+    ids=lambda changed: next(iter(changed)),
+)
+def test_another_is_not_it(changed: dict[str, str]) -> None:
+    assert outcome(row(**changed)) is Outcome.UNKNOWN
+
+
+def test_not_in_the_book_is_never_taken_for_not_placed() -> None:
+    assert outcome() is Outcome.UNKNOWN
+
+
+def test_two_like_it_leave_a_doubt() -> None:
+    assert outcome(row(), row(orderid="21612611230002")) is Outcome.UNKNOWN
+
+
+def test_one_that_another_order_of_ours_owns_does_not_count() -> None:
+    owned = frozenset({"21612611230001"})
+    assert outcome(row(), owned=owned) is Outcome.UNKNOWN
+    assert outcome(row(), row(orderid="21612611230002"), owned=owned) is Outcome.PLACED
+
+
+def test_one_that_another_unsettled_order_could_own_leaves_a_doubt() -> None:
+    rival = SENT._replace(tag="t2", sent_at=NOW - timedelta(seconds=5))
+    assert outcome(row(), rivals=[rival]) is Outcome.UNKNOWN
+    other = rival._replace(quantity=40)
+    assert outcome(row(), rivals=[other]) is Outcome.PLACED
+
+
+def test_a_time_that_cannot_be_read_leaves_a_doubt() -> None:
+    assert outcome(row(updatetime="")) is Outcome.UNKNOWN
+
+
+class TestTags:
+    def test_count_for_nothing_where_they_were_never_seen(self) -> None:
+        assert outcome(row(ordertag="t2")) is Outcome.PLACED
+
+    def test_confirm_one_of_several(self) -> None:
+        rows = (row(ordertag="t2"), row(ordertag="t1", orderid="9"))
+        assert outcome(*rows, echoes_tags=True) is Outcome.PLACED
+
+    def test_exclude_one_of_another(self) -> None:
+        assert outcome(row(ordertag="t2"), echoes_tags=True) is Outcome.UNKNOWN
+
+
+@given(
+    quantity=st.integers(1, 3),
+    side=st.sampled_from(["BUY", "SELL"]),
+    late=st.integers(-3, 3),
+    count=st.integers(0, 3),
+)
+def test_never_placed_without_exactly_one_order_that_could_be_it(
+    quantity: int, side: str, late: int, count: int
+) -> None:
+    when = f"{NOW + timedelta(seconds=late):%Y-%b-%d %H:%M:%S}"
+    rows = [
+        row(quantity=str(10 * quantity), transactiontype=side, updatetime=when, orderid=str(n))
+        for n in range(count)
+    ]
+    expected = count == 1 and quantity == 2 and side == "BUY" and late >= 0
+    assert (outcome(*rows) is Outcome.PLACED) is expected
