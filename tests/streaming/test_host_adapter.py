@@ -88,7 +88,12 @@ def test_ticks_come_out_once_under_the_hosts_topic(
     until(lambda: adapter.published)
     topic, data = adapter.published[-1]
     assert topic == "NSE_INFY_QUOTE"
-    assert (data["ltp"], data["symbol"], data["exchange"], data["mode"]) == (1573.45, "INFY", "NSE", 2)
+    assert (data["ltp"], data["symbol"], data["exchange"], data["mode"]) == (
+        1573.45,
+        "INFY",
+        "NSE",
+        2,
+    )
     assert data["ltt"] >= data["timestamp"] > 1_700_000_000_000
 
 

@@ -49,15 +49,15 @@ class HostInstruments(SymbolTable):
         return self.find(symbol, exchange) if symbol else None
 
 
-def instruments() -> Instruments:
-    """The instruments of the settings' server and API type.
+def instruments(config: Config | None = None, home: str | None = None) -> Instruments:
+    """The instruments of the settings' server and API type; the process's settings unless given.
 
     Raises `NoInstruments` when there are none, or another API type's or broker's in their place: a
     token of the one may be something else in the other. OpenAlgo is then made to download them.
     """
-    config = Config.from_env()
+    config = config or Config.from_env()
     if not host.is_present():
-        table = local_instruments(config)
+        table = local_instruments(config, home)
         check_source(table, config, "Download it: mstock instruments")
         return table
     table = HostInstruments()

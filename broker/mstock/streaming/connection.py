@@ -12,13 +12,14 @@ import selectors
 import socket
 import ssl
 from collections import deque
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 from urllib.parse import quote, urlsplit
 
 import websocket
 
 from broker._kit.errors import BrokerError, LogInAgain, Unreachable
 from broker._kit.secret import Secret
+from broker.mstock.settings import Config
 
 _BINARY, _TEXT, _CLOSE = 0x2, 0x1, 0x8
 _REFUSED = frozenset({400, 401, 403})
@@ -33,6 +34,11 @@ class FeedLogin(NamedTuple):
     token: Secret
     proxy: Secret | None = None
     ca_bundle: str | None = None
+
+    @classmethod
+    def of(cls, config: Config, token: Secret) -> Self:
+        """A token's login with the settings' server, key, proxy and certificates."""
+        return cls(config.ws_url, config.api_key, token, config.proxy, config.ca_bundle)
 
 
 class TokenRefused(LogInAgain):

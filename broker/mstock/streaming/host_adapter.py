@@ -19,12 +19,12 @@ from broker.mstock.database.instruments import instruments
 from broker.mstock.settings import Config
 from broker.mstock.streaming.connection import FeedLogin
 from broker.mstock.streaming.feed import Feed, FeedListener
-from broker.mstock.streaming.packets import DEPTH, LTP, QUOTE, SEGMENTS, Tick
+from broker.mstock.streaming.lookup import find_instrument
+from broker.mstock.streaming.packets import DEPTH, LTP, QUOTE, Tick
 from broker.mstock.streaming.requests import DIALECTS, Instrument
 from broker.mstock.streaming.shared_feed import SharedFeed, Subscriber
 
 _TOPICS = {LTP: "LTP", QUOTE: "QUOTE", DEPTH: "DEPTH"}
-_SEGMENTS = {**SEGMENTS, "NSE_INDEX": SEGMENTS["NSE"], "BSE_INDEX": SEGMENTS["BSE"]}
 _LEVELS = 5
 _LTP_KEYS = ("ltp", "ltt", "timestamp")
 
@@ -129,23 +129,8 @@ class HostStream:
                     del self._feeds[key]
 
     def _new_record(self, symbol: str, exchange: str) -> _Record:
-        segment = _SEGMENTS.get(exchange)
-        if segment is None:
-            raise CorrectInput(
-                f"mStock has no live prices for {exchange}.",
-                f"Exchanges with live prices: {', '.join(_SEGMENTS)}.",
-            )
-        found = instruments().find(symbol, exchange)
-        if found is None or not found.token.isdigit():
-            raise CorrectInput(
-                f"{symbol} on {exchange} is not in mStock's list of instruments.",
-                "Check the symbol, or download the master contract again.",
-            )
-        return _Record(symbol, exchange, Instrument(segment if self._is_type_b else 0, found.token))
-
-    @property
-    def _is_type_b(self) -> bool:
-        return self._api_type == "B"
+        found = find_instrument(instruments(), self._api_type, symbol, exchange)
+        return _Record(symbol, exchange, found)
 
     def _ask(self, record: _Record, modes: set[int]) -> None:
         """Set a record's modes, and what is asked of the feed for its instrument."""
@@ -207,9 +192,7 @@ class HostStream:
         token = self._adapter.get_auth_token_for_user(self._user, bypass_cache=True)
         if not token:
             raise LogInAgain("There is no mStock session.", "Log in to mStock in OpenAlgo.")
-        return FeedLogin(
-            config.ws_url, config.api_key, Secret(str(token)), config.proxy, config.ca_bundle
-        )
+        return FeedLogin.of(config, Secret(str(token)))
 
 
 def _published(values: dict[str, Any], mode: int, now: int) -> dict[str, Any] | None:

@@ -1,0 +1,171 @@
+"""Live prices and order updates for a strategy of one's own, without OpenAlgo.
+
+    with LivePrices() as prices:
+        prices.subscribe("INFY", "NSE")
+        for price in prices:
+            print(price.symbol, price.values["ltp"])
+
+Log in first: `mstock login`; download the instruments once a day: `mstock instruments`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, Self
+
+from broker._kit.clock import SYSTEM_CLOCK
+from broker._kit.errors import CorrectInput, LogInAgain
+from broker._kit.secret import Secret
+from broker._kit.sessions.store_factory import open_store
+from broker._kit.sessions.stored_session import load_session
+from broker._kit.sessions.trading_calendar import load_calendar
+from broker._kit.settings import ServiceSettings, file_environment
+from broker.mstock.broker import MSTOCK
+from broker.mstock.database.instruments import Instruments, instruments
+from broker.mstock.mapping.orders import Order, order_update
+from broker.mstock.settings import Config
+from broker.mstock.streaming.connection import FeedLogin
+from broker.mstock.streaming.feed import Feed, FeedListener, FeedStatus
+from broker.mstock.streaming.lookup import find_instrument
+from broker.mstock.streaming.packets import DEPTH, LTP, QUOTE, Tick
+from broker.mstock.streaming.requests import DIALECTS, Instrument
+from broker.mstock.streaming.shared_feed import SharedFeed, Subscriber
+
+MODES = {"LTP": LTP, "QUOTE": QUOTE, "DEPTH": DEPTH}
+
+
+class LivePrice(NamedTuple):
+    """The newest packet of one instrument; `values` as `packets.Tick` has them."""
+
+    symbol: str
+    exchange: str
+    mode: int
+    values: dict[str, Any]
+
+
+class LivePrices:
+    """One connection to mStock; every callback runs on its thread and must not wait.
+
+    Iterating gives each instrument's newest price: a slow reader misses prices in between, and
+    never the last one. `on_gap` is called after an outage, when order updates may have been missed:
+    read the order book then.
+    """
+
+    def __init__(
+        self,
+        config: Config | None = None,
+        login: Callable[[], Secret] | None = None,
+        *,
+        on_price: Callable[[LivePrice], None] | None = None,
+        on_order: Callable[[Order], None] | None = None,
+        on_gap: Callable[[], None] = lambda: None,
+        on_state: Callable[[FeedStatus], None] = lambda _status: None,
+        find_in: Callable[[Config], Instruments] | None = None,
+    ) -> None:
+        """Settings are those of the `.env` of the working folder or above it, unless given.
+
+        `login` gives the newest token, unless given the one that the command line stored.
+
+        Raises `SettingError`.
+        """
+        self._config = config or Config.from_env(file_environment())
+        self._login = login or (lambda: stored_token(self._config))
+        self._on_price, self._on_order = on_price, on_order
+        self._find_in = find_in or _instruments
+        self._names: dict[Instrument, tuple[str, str]] = {}
+        self._newest: dict[tuple[str, str], LivePrice] = {}
+        self._arrived = threading.Condition()
+        self._is_open = False
+        self._subscriber = Subscriber(self._take, self._take_text, on_gap, on_state)
+        self._shared = SharedFeed(self._feed)
+
+    def __enter__(self) -> Self:
+        self.open()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def open(self) -> None:
+        """Connect in the background, and stay connected. Raises `LogInAgain` without a session."""
+        self._login()
+        if not self._is_open:
+            self._is_open = True
+            self._shared.join(self._subscriber)
+
+    def close(self) -> None:
+        """End the connection, and with it every iterator."""
+        with self._arrived:
+            was_open, self._is_open = self._is_open, False
+            self._arrived.notify_all()
+        if was_open:
+            self._shared.leave(self._subscriber)
+
+    def subscribe(self, symbol: str, exchange: str, mode: int = LTP) -> None:
+        """Want a symbol's prices, in one mode. Raises `CorrectInput`, `NoInstruments`."""
+        if mode not in MODES.values():
+            raise CorrectInput(f"Mode {mode} is not known; 1, 2 and 3 are.")
+        instrument = self._find(symbol, exchange)
+        self._shared.subscribe(self._subscriber, instrument, mode, exchange)
+        self._names[instrument] = (symbol, exchange)
+
+    def unsubscribe(self, symbol: str, exchange: str) -> None:
+        """Want them no more."""
+        self._shared.unsubscribe(self._subscriber, self._find(symbol, exchange))
+
+    def status(self) -> FeedStatus:
+        """How the connection stands."""
+        return self._shared.feed.status()
+
+    def __iter__(self) -> Iterator[LivePrice]:
+        while (price := self.next()) is not None:
+            yield price
+
+    def next(self, seconds: float | None = None) -> LivePrice | None:
+        """The next price; None when none came within that time or `close` was called."""
+        with self._arrived:
+            self._arrived.wait_for(lambda: self._newest or not self._is_open, seconds)
+            if not self._newest or not self._is_open:
+                return None
+            return self._newest.pop(next(iter(self._newest)))
+
+    def _find(self, symbol: str, exchange: str) -> Instrument:
+        return find_instrument(self._find_in(self._config), self._config.api_type, symbol, exchange)
+
+    def _take(self, tick: Tick) -> None:
+        name = self._names.get(Instrument(tick.segment, tick.token))
+        if name is None:
+            return
+        price = LivePrice(*name, tick.mode, tick.values)
+        if self._on_price is not None:
+            self._on_price(price)
+            return
+        with self._arrived:
+            self._newest[name] = price
+            self._arrived.notify()
+
+    def _take_text(self, text: str) -> None:
+        if self._on_order is not None and (order := order_update(text)) is not None:
+            self._on_order(order)
+
+    def _feed(self, listener: FeedListener) -> Feed:
+        return Feed(
+            DIALECTS[self._config.api_type],
+            lambda: FeedLogin.of(self._config, self._login()),
+            listener,
+            is_market_open=load_calendar().is_open,
+        )
+
+
+def _instruments(config: Config) -> Instruments:
+    return instruments(config, ServiceSettings.from_env(file_environment()).home)
+
+
+def stored_token(config: Config) -> Secret:
+    """The token that the command line stored. Raises `LogInAgain`, `StoreError`."""
+    store = open_store(MSTOCK, ServiceSettings.from_env(file_environment()))
+    session = load_session(store, config.account, SYSTEM_CLOCK.now())
+    if session is None or session.is_over:
+        raise LogInAgain("There is no mStock session.", "Log in: mstock login")
+    return session.token
