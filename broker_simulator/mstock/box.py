@@ -17,6 +17,7 @@ from .phone import Phone
 from .rules import INSTRUMENTS
 from .server import LOOPBACK, Server
 from .settings import Settings
+from .stream import Stream
 from .world import Session, World
 
 # A dialect taken off this list (and its import) is gone, and the other one does not notice.
@@ -34,8 +35,8 @@ class Simulator:
     `profile`: "strict" or "tolerant"; `revision`: "older" or "newer" (see Settings); `port`: 0
     for a free one; `accounts`: the customers, the demo's own three unless they are given;
     `instruments`: how many the market has (50 or more); `seed`: whose prices they have;
-    `rate_limits`: whether mStock's limits on calls hold (see Settings). Several may run at once:
-    they share nothing.
+    `rate_limits`: whether mStock's limits on calls hold (see Settings); `ws_port`: the
+    WebSocket's, 0 for a free one. Several may run at once: they share nothing.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Simulator:
         instruments: int = INSTRUMENTS,
         seed: int = 1,
         rate_limits: bool | None = None,
+        ws_port: int = 0,
     ) -> None:
         self.settings = Settings(profile, revision, gzip, rate_limits)
         self.clock = Clock()
@@ -57,7 +59,8 @@ class Simulator:
         self.demo: Account = accounts[0]
         self.faults = FaultBoard(f"{d.letter}/{path}" for d in DIALECTS for path in d.routes)
         self.journal = Journal()
-        self._wanted_port = port
+        self.stream = Stream(self.world, self.settings, self.journal)
+        self._wanted_port, self._wanted_ws_port = port, ws_port
         self._server: Server | None = None
         self._thread: threading.Thread | None = None
         self._stopped = threading.Event()
@@ -84,6 +87,11 @@ class Simulator:
         """The root of the REST API, and with a `/` the control page."""
         return f"http://{LOOPBACK}:{self.port}"
 
+    @property
+    def ws_url(self) -> str:
+        """Where the WebSocket of both types is; RuntimeError before start()."""
+        return self.stream.url
+
     def totp_now(self, client_code: str) -> str:
         """Return the code that the customer's authenticator shows, by the simulator's clock."""
         return self.world.totp_now(client_code)
@@ -100,6 +108,7 @@ class Simulator:
             )
             self._thread.start()
             self._stopped.clear()
+            self.stream.start(self._wanted_ws_port)
             threading.Thread(target=self._move_prices, name="market", daemon=True).start()
         return self
 
@@ -109,6 +118,7 @@ class Simulator:
         if server is None or self._thread is None:
             return
         self._stopped.set()
+        self.stream.stop()
         server.shutdown()
         self.faults.clear()
         server.hang_up()

@@ -165,6 +165,16 @@ class World:
                 raise Refused(Reason.TOKEN)
             return found
 
+    def stream_session(self, key: str, token: str) -> Session:
+        """Return the live session that may open a WebSocket: any type, the short token too."""
+        with self._lock:
+            found = self._sessions.get(token)
+            if found is None or not found.alive(self.clock.now()):
+                raise Refused(Reason.TOKEN)
+            if self.key_owner(found.api, key) is not found.account:
+                raise Refused(Reason.TOKEN)
+            return found
+
     def logout(self, api: str, key: str, token: str) -> None:
         """End a session at once (6.4)."""
         with self._lock:
