@@ -27,6 +27,8 @@ class Account:
     key_expired: bool = False
     ip_refused: bool = False
     attempts_left: int = PASSWORD_ATTEMPTS
+    # Delivered shares: exchange, token, quantity, average price.
+    holdings: tuple[tuple[str, str, int, str], ...] = ()
     used_totp_steps: set[int] = field(default_factory=set, repr=False)
 
     @property
@@ -77,6 +79,7 @@ def demo_accounts() -> list[Account]:
             mobile="9000000452",
             mail="demo00@example.com",
             funds=balanced(RETAIL_DAY),
+            holdings=(("NSE", "1594", 10, "1320.50"), ("NSE", "14366", 200, "7.15")),
         ),
         Account(
             client_code="MA0000002",

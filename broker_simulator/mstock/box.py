@@ -6,13 +6,15 @@ import threading
 from types import TracebackType
 from typing import Final, Self
 
-from . import data_a, data_b, type_a, type_b
+from . import data_a, data_b, orders_a, orders_b, type_a, type_b
 from .accounts import Account, demo_accounts
 from .clock import Clock
 from .control import create_control
+from .exchange import Exchange
 from .faults import FaultBoard
 from .gateway import ELSEWHERE, Gateway
 from .journal import Journal
+from .market import Market
 from .phone import Phone
 from .rules import INSTRUMENTS
 from .server import LOOPBACK, Server
@@ -22,8 +24,8 @@ from .world import Session, World
 
 # A dialect taken off this list (and its import) is gone, and the other one does not notice.
 DIALECTS: Final = (
-    type_a.DIALECT.joined(data_a.ROUTES),
-    type_b.DIALECT.joined(data_b.ROUTES),
+    type_a.DIALECT.joined(data_a.ROUTES, orders_a.ROUTES, refusals=orders_a.REFUSALS),
+    type_b.DIALECT.joined(data_b.ROUTES, orders_b.ROUTES, refusals=orders_b.REFUSALS),
 )
 # How often those who follow prices are told.
 PRICE_SECONDS: Final = 0.5
@@ -35,8 +37,9 @@ class Simulator:
     `profile`: "strict" or "tolerant"; `revision`: "older" or "newer" (see Settings); `port`: 0
     for a free one; `accounts`: the customers, the demo's own three unless they are given;
     `instruments`: how many the market has (50 or more); `seed`: whose prices they have;
-    `rate_limits`: whether mStock's limits on calls hold (see Settings); `ws_port`: the
-    WebSocket's, 0 for a free one. Several may run at once: they share nothing.
+    `rate_limits`, `tags` and `refuse_at_once`: see Settings; `market`: another one than the
+    seed's; `ws_port`: the WebSocket's, 0 for a free one. Several may run at once: they share
+    nothing.
     """
 
     def __init__(
@@ -49,13 +52,18 @@ class Simulator:
         instruments: int = INSTRUMENTS,
         seed: int = 1,
         rate_limits: bool | None = None,
+        tags: str = "details",
+        refuse_at_once: bool = True,
+        market: Market | None = None,
         ws_port: int = 0,
     ) -> None:
-        self.settings = Settings(profile, revision, gzip, rate_limits)
+        self.settings = Settings(
+            profile, revision, gzip, rate_limits, tags=tags, refuse_at_once=refuse_at_once
+        )
         self.clock = Clock()
         self.phone = Phone()
         accounts = accounts or demo_accounts()
-        self.world = World(self.clock, self.phone, accounts, instruments, seed)
+        self.world = World(self.clock, self.phone, accounts, instruments, seed, market)
         self.demo: Account = accounts[0]
         self.faults = FaultBoard(f"{d.letter}/{path}" for d in DIALECTS for path in d.routes)
         self.journal = Journal()
@@ -74,6 +82,11 @@ class Simulator:
     def sessions(self) -> list[Session]:
         """All sessions of this start, dead ones too, newest first."""
         return self.world.sessions
+
+    @property
+    def exchange(self) -> Exchange:
+        """The exchange, opened when it is first asked for."""
+        return self.world.exchange
 
     @property
     def port(self) -> int:

@@ -39,7 +39,7 @@ def nowhere_else(call: Call, settings: Settings, *headers: str, query: bool = Fa
 
 
 def no_body(call: Call, settings: Settings, usual_type: str) -> None:
-    """A GET has no body, and no content type but its dialect's usual one.
+    """A call without fields has no body, and no content type but its dialect's usual one.
 
     The strict profile minds; the tolerant one takes `Content-Type: None` and the like (1.2).
     """
@@ -50,10 +50,30 @@ def no_body(call: Call, settings: Settings, usual_type: str) -> None:
         raise _strict("Content-Type", f"A GET carries no content type, or {usual_type}.", 415)
 
 
-def json_fields(call: Call, names: Iterable[str], settings: Settings) -> dict[str, str]:
-    """Read a JSON object of strings; only `names` are known. Missing and null fields stay out."""
+def json_fields(
+    call: Call, names: Iterable[str], settings: Settings, numbers: bool = False
+) -> dict[str, str]:
+    """Read a JSON object of strings; only `names` are known. Missing and null fields stay out.
+
+    `numbers`: numbers are taken too, as their text.
+    """
     _content_type(call, (JSON_BODY,))
-    return _known(_parse_json(call.body), names, settings)
+    return _known(_parse_json(call.body), names, settings, numbers)
+
+
+def json_list(
+    call: Call, name: str, names: Iterable[str], settings: Settings
+) -> list[dict[str, str]]:
+    """Read a JSON object that holds a list of objects with the fields `names`, texts or numbers."""
+    _content_type(call, (JSON_BODY,))
+    given = _parse_json(call.body)
+    listed = given.get(name)
+    if settings.strict and given.keys() - {name}:
+        raise _strict("body", "A field is not one of this route's.")
+    if not isinstance(listed, list) or not all(isinstance(item, dict) for item in listed):
+        listed = []
+        _require([name])
+    return [_known(item, names, settings, numbers=True) for item in listed]
 
 
 def json_object(call: Call, names: Iterable[str], settings: Settings) -> dict[str, object]:
@@ -130,11 +150,15 @@ def _parse_json(body: bytes) -> dict[str, object]:
     return parsed
 
 
-def _known(given: Mapping[str, object], names: Iterable[str], settings: Settings) -> dict[str, str]:
+def _known(
+    given: Mapping[str, object], names: Iterable[str], settings: Settings, numbers: bool = False
+) -> dict[str, str]:
     fields: dict[str, str] = {}
     for name, value in _renamed(given, names, settings):
         if isinstance(value, str):
             fields[name] = value
+        elif numbers and isinstance(value, int | float) and not isinstance(value, bool):
+            fields[name] = str(value)
         elif value is not None:
             raise _invalid(f"$.{name}", "The JSON value could not be converted to a string.")
     return fields

@@ -17,6 +17,7 @@ from .accounts import Account
 from .clock import IST
 from .faults import KINDS, WHEN
 from .market import Instrument, Quote
+from .refusals import Refused
 from .rules import OWN_RULES
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 SHOWN_ENTRIES: Final = 60
 SHOWN_INSTRUMENTS: Final = 12
+SHOWN_ORDERS: Final = 60
+REJECTED_BY_HAND: Final = "EXCH:16308:The order has been canceled due to price freeze."
 PHONE_REFRESH_SECONDS: Final = 3
 
 HEADERS: Final[Mapping[str, str]] = {
@@ -121,6 +124,7 @@ def create_control(sim: Simulator) -> Flask:
             kinds=KINDS.values(),
             when=WHEN,
             steps=STEPS,
+            orders=sim.exchange.all_orders()[:SHOWN_ORDERS] if sim.world.has_market else None,
             entries=sim.journal[-SHOWN_ENTRIES:][::-1],
             rules=OWN_RULES,
             prices=_prices(sim),
@@ -192,6 +196,40 @@ def create_control(sim: Simulator) -> Flask:
             abort(400, str(error) if isinstance(error, ValueError) else "Not a price.")
         return _back("market")
 
+    @app.post("/control/order")
+    def order() -> BaseResponse:
+        form = request.form
+        client, order_id = form.get("client_code", ""), form.get("order_id", "")
+        actions = {
+            "fill": lambda: sim.exchange.fill(client, order_id, _whole(form.get("quantity", ""))),
+            "reject": lambda: sim.exchange.reject(client, order_id, REJECTED_BY_HAND),
+            "cancel": lambda: sim.exchange.cancel(client, order_id),
+        }
+        action = actions.get(form.get("action", ""))
+        if action is None or client not in sim.accounts:
+            abort(400, "No such account or action.")
+        try:
+            action()
+        except Refused as refused:
+            abort(400, f"Not possible: {refused}.")
+        return _back("orders")
+
+    @app.post("/control/exchange")
+    def exchange() -> BaseResponse:
+        form, behaviour = request.form, sim.exchange.behaviour
+        try:
+            behaviour.delay_book(
+                float(form.get("shortest") or 0),
+                float(form.get("longest") or 0),
+                int(form.get("seed") or 0),
+            )
+            transit = timedelta(seconds=float(form.get("transit") or 0))
+        except (ValueError, OverflowError):
+            abort(400, "Delays are seconds, the shortest first; the seed is a number.")
+        behaviour.transit, behaviour.matching = transit, "by_hand" not in form
+        behaviour.largest_fill = _whole(form.get("largest_fill", ""))
+        return _back("orders")
+
     @app.post("/control/journal")
     def journal() -> BaseResponse:
         sim.journal.clear()
@@ -216,6 +254,12 @@ def _prices(sim: Simulator) -> list[tuple[Instrument, Quote]]:
     shown = market.followed()[:SHOWN_INSTRUMENTS] or market.master.listed[:SHOWN_INSTRUMENTS]
     # Looked at last-to-first, or they would change places at every look.
     return [(instrument, market.quote(instrument)) for instrument in reversed(shown)][::-1]
+
+
+def _whole(text: str) -> int | None:
+    if text and not (text.isascii() and text.isdigit() and int(text)):
+        abort(400, "Not a quantity.")
+    return int(text) if text else None
 
 
 def _in_range(when: datetime) -> None:

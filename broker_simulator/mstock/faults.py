@@ -119,6 +119,31 @@ def _redirect(setting: Setting) -> Reply:
     return Reply(302, b"", None, (("Location", str(setting.options["location"])),))
 
 
+def _in_answer(change: Callable[[dict[str, Any]], None]) -> Callable[[Reply], Reply]:
+    """Change the object of a JSON answer, also inside a list of one; leave any other alone."""
+
+    def changed(reply: Reply) -> Reply:
+        try:
+            body = json.loads(reply.body)
+        except ValueError:
+            return reply
+        for answer in body if isinstance(body, list) else [body]:
+            if isinstance(answer, dict):
+                change(answer)
+        return replace(json_reply(body, reply.http_status), headers=reply.headers)
+
+    return changed
+
+
+def _drop_order_id(answer: dict[str, Any]) -> None:
+    if isinstance(data := answer.get("data"), dict):
+        answer["data"] = {k: v for k, v in data.items() if k not in ("order_id", "orderid")}
+
+
+def _call_it_failed(answer: dict[str, Any]) -> None:
+    answer["status"] = "false"
+
+
 def _cold(call: Call) -> bool:
     # The field's reading: cold means no login just before on the same connection (1.8).
     return not (call.previous_route or "").endswith("/connect/login")
@@ -164,6 +189,10 @@ KINDS: Final[dict[str, Kind]] = {
              change=_set("data", lambda data: "success")),
         Kind("success_as_status", 'status "success", whatever the type', when="after",
              change=_set("status", lambda status: "success")),
+        Kind("no_order_id", "200 and success, but no order id", when="after",
+             change=_in_answer(_drop_order_id)),
+        Kind("false_with_order_id", "200 and an order id, but status false", when="after",
+             change=_in_answer(_call_it_failed)),
         Kind("timeout", "no answer, connection held", delivery="hold",
              defaults={"seconds": 60.0}),
         Kind("slow", "the real answer, late", delivery="delay", when="after",

@@ -43,11 +43,15 @@ class Gateway:
         faults: FaultBoard,
         journal: Journal,
     ) -> None:
-        self._routes = [
-            (_pattern(f"{ROOT}{dialect.prefix}/{path}"), dialect, path, route)
-            for dialect in dialects
-            for path, route in dialect.routes.items()
-        ]
+        # Whole names come first: `orders/cancelall` is not `orders/{variety}`.
+        self._routes = sorted(
+            (
+                (_pattern(f"{ROOT}{dialect.prefix}/{route.path or path}"), dialect, path, route)
+                for dialect in dialects
+                for path, route in dialect.routes.items()
+            ),
+            key=lambda route: route[0].groups,
+        )
         self._limiter = RateLimiter()
         self._world = world
         self._settings = settings
@@ -60,16 +64,19 @@ class Gateway:
 
     def answer(self, call: Call) -> Answer:
         """Return the answer to a call, recorded in the journal."""
-        for pattern, dialect, path, target in self._routes:  # noqa: B007
-            if match := pattern.fullmatch(call.path):
-                call = replace(call, args=match.groupdict())
-                break
-        else:
+        found = [
+            (m, *rest) for pattern, *rest in self._routes if (m := pattern.fullmatch(call.path))
+        ]
+        if not found:
             route = "elsewhere" if call.path.lower() == ELSEWHERE else "unknown"
             return self._record(call, Answer(Reply(404, b"", None), route), "no such route")
+        fitting = [route for route in found if call.method in route[-1].methods]
+        match, dialect, path, target = (fitting or found)[0]
+        call = replace(call, args=match.groupdict())
         name = f"{dialect.letter}/{path}"
-        if call.method not in target.methods:
-            reply = Reply(405, b"", None, (("Allow", target.method),))
+        if not fitting:
+            allowed = ", ".join(dict.fromkeys(route[-1].method for route in found))
+            reply = Reply(405, b"", None, (("Allow", allowed),))
             return self._record(call, Answer(reply, name), "wrong method")
 
         fault = self._faults.take(name, call)

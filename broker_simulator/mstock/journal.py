@@ -20,7 +20,12 @@ OPEN_HEADERS = frozenset(
     {"accept", "accept-encoding", "connection", "content-length", "content-type", "host", "tag",
      "user-agent", "x-mirae-version"}
 )  # fmt: skip
-OPEN_FIELDS = frozenset({"clientcode", "username", "state", "checksum"})
+ORDER_FIELDS = frozenset(
+    {"tradingsymbol", "symboltoken", "exchange", "transaction_type", "transactiontype",
+     "order_type", "ordertype", "quantity", "product", "producttype", "price", "trigger_price",
+     "triggerprice", "validity", "duration", "variety", "orderid", "order_no", "tag", "ordertag"}
+)  # fmt: skip
+OPEN_FIELDS = frozenset({"clientcode", "username", "state", "checksum"}) | ORDER_FIELDS
 
 
 @dataclass(frozen=True)

@@ -22,15 +22,23 @@ class Reason(StrEnum):
     NOT_FOUND = "no such instrument"
     RATE = "too many requests"
     GENERAL = "something went wrong"
+    ORDER_FIELD = "invalid order field"
+    PRODUCT = "invalid product"
+    TRIGGER_PRICE = "invalid trigger price"
+    MARKET_CLOSED = "market closed"
+    FUNDS = "insufficient funds or holdings"
+    ORDER_GONE = "order unknown or finished"
+    CONVERSION = "nothing to convert"
 
 
 class Refused(Exception):
-    """The domain's no. `attempts_left` is set for a wrong password."""
+    """The domain's no. `attempts_left` belongs to a wrong password, `text` to a refused order."""
 
-    def __init__(self, reason: Reason, attempts_left: int | None = None) -> None:
+    def __init__(self, reason: Reason, attempts_left: int | None = None, text: str = "") -> None:
         super().__init__(reason.value)
         self.reason = reason
         self.attempts_left = attempts_left
+        self.text = text
 
 
 class Malformed(Exception):

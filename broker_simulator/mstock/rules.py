@@ -11,6 +11,30 @@ OTP_TRIES: Final = 3
 TOTP_DRIFT_STEPS: Final = 1
 INSTRUMENTS: Final = 5000
 
+ORDER_RULES: Final = (
+    "An order outside market hours that is no after-market order is refused like one for an "
+    "exchange that is not connected; Type B says it with MA500. An after-market order goes to the "
+    "exchange when the market opens next.",
+    "Margin: MTF and MARGIN 50 % on shares, futures and written options 12 % span and 3 % "
+    "exposure of the contract's value (for options: of the strike), bought options their premium. "
+    "What closes a position, and a sale of delivered shares, needs none. Losses block nothing.",
+    "A delivery sale without the shares is rejected by the risk desk in words of the simulator's.",
+    "Limit and trigger prices outside the bands get EXCH:16284, a market order at the band "
+    "EXCH:16308. Wrong lot, tick, freeze quantity, disclosed quantity or product is refused before "
+    "an order id is given (Type A: InputException, Type B: IA400).",
+    "After its trigger a stop order stays Triggered, as a LIMIT or MARKET order, until it trades.",
+    "Orders trade against five levels of depth at their own price or better; what a market order "
+    "wants beyond them trades at the last level. Depth is new at every change of price.",
+    "A modified quantity is the whole order's. A modification that the risk desk or the bands do "
+    "not allow is refused and leaves the order alone.",
+    "A cover order's exit is placed when its entry is done; cancelling the exit trades it at the "
+    "market. Bracket orders are refused.",
+    "Unfilled orders end with the day as Cancelled. Overnight, delivery goes into the holdings, "
+    "intraday positions vanish, the rest is carried over at what it cost.",
+    "Books are newest first and name the cash exchange for derivatives on both types. Order ids "
+    "have the 14 digits seen live. A refused conversion names the missing units first.",
+)
+
 # Shown on the control page as they stand here. What mStock really does in these cases is unknown.
 OWN_RULES: Final = (
     f"An OTP, and the login it belongs to, lives {OTP_LIFE.seconds // 60} minutes.",
@@ -43,6 +67,7 @@ OWN_RULES: Final = (
     "the newer one (as seen live).",
     "Type A's token says APITYPE KITE (only Type B's value is known); the last letters of a long "
     "token are filler, there to give it the length of a live one.",
+    *ORDER_RULES,
     "HTTP 429 bodies are the simulator's own. The documents' limits on historical, intraday and "
     "quote calls are kept in the strict profile, counted for each API key over the last second, "
     "minute and hour of real time; a refused call does not count.",

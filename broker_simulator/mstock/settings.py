@@ -9,6 +9,7 @@ from .limits import DOCUMENTED, Limits
 
 PROFILES: Final = ("strict", "tolerant")
 REVISIONS: Final = ("older", "newer")
+TAGS: Final = ("dropped", "details", "book")
 
 
 @dataclass
@@ -21,7 +22,10 @@ class Settings:
     whether replies are compressed for a client that accepts it (1.1). `rate_limits`: whether the
     `limits` of 1.4 are kept; by default in the strict profile only. `hour_grid`: "09:15" starts
     hourly candles with the session, "09:45" stamps them as the official mock does (6.18).
-    `daily_stamp`: the time of day of a daily candle, "00:00" or "09:15".
+    `daily_stamp`: the time of day of a daily candle, "00:00" or "09:15". `tags`: where the tag of
+    an order comes back: nowhere ("dropped"), in order details and updates (15 row 32), or in the
+    order book too. `refuse_at_once`: Type B answers a risk refusal with RS-0111 (7.6); otherwise
+    only the order book shows it, as on Type A (12.3).
     """
 
     profile: str = "strict"
@@ -31,12 +35,16 @@ class Settings:
     limits: Limits = field(default_factory=lambda: DOCUMENTED)
     hour_grid: str = "09:15"
     daily_stamp: str = "00:00"
+    tags: str = "details"
+    refuse_at_once: bool = True
 
     def __post_init__(self) -> None:
         if self.profile not in PROFILES:
             raise ValueError(f"profile must be one of {', '.join(PROFILES)}")
         if self.revision not in REVISIONS:
             raise ValueError(f"revision must be one of {', '.join(REVISIONS)}")
+        if self.tags not in TAGS:
+            raise ValueError(f"tags must be one of {', '.join(TAGS)}")
 
     @property
     def limited(self) -> bool:

@@ -102,7 +102,7 @@ def verify_totp(call: Call, world: World, settings: Settings) -> Reply:
 
 def fund_summary(call: Call, world: World, settings: Settings) -> Reply:
     """GET user/fundsummary (6.5): a list with one row of 24 strings or nulls."""
-    return success([authenticated(call, world, settings).account.funds])
+    return success([world.fund_row(authenticated(call, world, settings).account)])
 
 
 def logout(call: Call, world: World, settings: Settings) -> Reply:

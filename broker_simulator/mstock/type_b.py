@@ -129,7 +129,7 @@ def verify_totp(call: Call, world: World, settings: Settings) -> Reply:
 def fund_summary(call: Call, world: World, settings: Settings) -> Reply:
     """GET user/fundsummary (7.4): bool `true` and one row of 24 strings or nulls (6.5)."""
     session = authenticated(call, world, settings)
-    return success(True, "SUCCESS", "", [session.account.funds])
+    return success(True, "SUCCESS", "", [world.fund_row(session.account)])
 
 
 def logout(call: Call, world: World, settings: Settings) -> Reply:

@@ -82,12 +82,14 @@ Handler = Callable[[Call, World, Settings], Reply]
 class Route:
     """One endpoint: the method it takes (or several, with commas), and what it does.
 
-    `rate_class` names its limit in limits.py; None where there is none.
+    `rate_class` names its limit in limits.py; None where there is none. `path` is the path if it is
+    not the route's name: routes may share one and differ in methods.
     """
 
     method: str
     handler: Handler
     rate_class: str | None = None
+    path: str = ""
 
     @property
     def methods(self) -> list[str]:
@@ -110,15 +112,17 @@ class Dialect:
     routes: Mapping[str, Route]
     refusals: Refusals
 
-    def joined(self, *more: Mapping[str, Route]) -> Dialect:
-        """Return the dialect with more routes."""
-        return replace(self, routes=reduce(or_, map(dict, more), dict(self.routes)))
+    def joined(self, *more: Mapping[str, Route], refusals: Refusals | None = None) -> Dialect:
+        """Return the dialect with more routes and refusals."""
+        routes = reduce(or_, map(dict, more), dict(self.routes))
+        return replace(self, routes=routes, refusals={**self.refusals, **(refusals or {})})
 
     def refuse(self, path: str, refused: Refused, settings: Settings) -> Reply:
         """Return the literal body with which this type refuses on this route."""
         found = self.refusals.get((path, refused.reason)) or self.refusals["*", refused.reason]
         http_status, body = found[settings.revision]
         message = body["message"].replace("{attempts}", str(refused.attempts_left))
+        message = message.replace("{text}", refused.text)
         return json_reply({**body, "message": message}, http_status)
 
 
@@ -138,6 +142,11 @@ def json_reply(body: object, http_status: int = 200) -> Reply:
     """Return a JSON reply, compact and in UTF-8."""
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     return Reply(http_status, text.encode())
+
+
+def in_list(reply: Reply) -> Reply:
+    """Return a JSON reply inside a list of one, as the answers to placed orders come (15 row 3)."""
+    return replace(reply, body=b"[" + reply.body + b"]")
 
 
 def malformed_reply(malformed: Malformed) -> Reply:

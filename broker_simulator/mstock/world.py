@@ -13,6 +13,9 @@ import pyotp
 
 from .accounts import Account
 from .clock import Clock, next_midnight
+from .exchange import Exchange
+from .exchange.exchange import OrderCallback
+from .funds import FundRow
 from .market import Market, build_master
 from .phone import Message, Phone
 from .refusals import Reason, Refused
@@ -59,6 +62,7 @@ class World:
         accounts: Iterable[Account],
         instruments: int = INSTRUMENTS,
         seed: int = 1,
+        market: Market | None = None,
     ) -> None:
         self.clock = clock
         self.phone = phone
@@ -69,7 +73,9 @@ class World:
         self._sessions: dict[str, Session] = {}
         self._instruments = instruments
         self._seed = seed
-        self._market: Market | None = None
+        self._market = market
+        self._exchange: Exchange | None = None
+        self._on_order: list[OrderCallback] = []
 
     @property
     def market(self) -> Market:
@@ -84,6 +90,36 @@ class World:
     def has_market(self) -> bool:
         """True when somebody has asked for the market."""
         return self._market is not None
+
+    @property
+    def exchange(self) -> Exchange:
+        """The exchange, opened when it is first asked for."""
+        with self._lock:
+            if self._exchange is None:
+                self._exchange = Exchange(self.market, self.clock, self.accounts)
+                for callback in self._on_order:
+                    self._exchange.on_order(callback)
+            return self._exchange
+
+    @property
+    def has_exchange(self) -> bool:
+        """True when somebody has asked for the exchange."""
+        return self._exchange is not None
+
+    def on_order(self, callback: OrderCallback) -> None:
+        """Have `callback(client_code, order)` called on every change of an order, for good.
+
+        The exchange is not opened for it.
+        """
+        with self._lock:
+            self._on_order.append(callback)
+            if self._exchange is not None:
+                self._exchange.on_order(callback)
+
+    def fund_row(self, account: Account) -> FundRow:
+        """Return the fund summary: the account's own row until it trades (6.5)."""
+        exchange = self._exchange
+        return exchange.fund_row(account.client_code) if exchange else account.funds
 
     def advance(self) -> None:
         """Tell those who follow prices what has changed, if anyone has asked for the market."""

@@ -9,6 +9,7 @@ import socket
 import struct
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 import requests
@@ -16,6 +17,7 @@ import requests
 from broker_simulator.mstock import Simulator
 from broker_simulator.mstock.box import DIALECTS
 from broker_simulator.mstock.faults import KINDS
+from broker_simulator.mstock.wire import Dialect, Route
 
 FUNDS = "b/user/fundsummary"
 
@@ -333,17 +335,23 @@ def test_what_does_not_exist_cannot_be_set(sim, route, name, changes):
     assert sim.faults.active == []
 
 
+def all_routes() -> Iterator[tuple[Dialect, str, Route]]:
+    for dialect in DIALECTS:
+        for name, target in dialect.routes.items():
+            yield dialect, name, target
+
+
 def test_every_fault_ends_on_every_route_and_the_next_call_is_well(sim: Simulator):
     quick = {"seconds": 0.01, "interval": 0.0001, "megabytes": 1}
     for kind in KINDS.values():
         options = {k: v for k, v in quick.items() if k in kind.defaults}
-        for route in sim.faults.routes[:-1]:
-            sim.faults.set(route, kind.name, times=1, **options)
-            letter, _, path = route.partition("/")
-            (method,) = (d.routes[path].methods[0] for d in DIALECTS if d.letter == letter)
+        for dialect, name, target in all_routes():
+            sim.faults.set(f"{dialect.letter}/{name}", kind.name, times=1, **options)
             connection = http.client.HTTPConnection("127.0.0.1", sim.port, timeout=5)
             try:
-                connection.request(method, f"/openapi/type{letter}/{path}")
+                connection.request(
+                    target.method, f"/openapi/{dialect.prefix}/{target.path or name}"
+                )
                 connection.getresponse().read()
             except (http.client.HTTPException, OSError):
                 assert kind.delivery

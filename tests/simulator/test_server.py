@@ -126,7 +126,7 @@ def test_wrong_method_is_405(sim, prefix, path, right):
 
 
 def test_unknown_paths_are_404(sim):
-    for path in ("typeb", "typeb/", "typec/logout", "typeb/orders", "typeb/logout/"):
+    for path in ("typeb", "typeb/", "typec/logout", "typeb/order", "typeb/logout/"):
         assert requests.get(f"{sim.rest_url}/openapi/{path}", timeout=5).status_code == 404
     assert {entry.verdict for entry in sim.journal} == {"no such route"}
 

@@ -1,0 +1,6 @@
+"""The simulated exchange and risk desk: orders, trades, positions, holdings, margins; no HTTP."""
+
+from .exchange import Exchange
+from .orders import Order, OrderChange, OrderRequest, Trade
+
+__all__ = ["Exchange", "Order", "OrderChange", "OrderRequest", "Trade"]
