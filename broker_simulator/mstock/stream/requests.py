@@ -6,7 +6,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from broker_simulator.mstock.exchange import Order
 from broker_simulator.mstock.market import Instrument, InstrumentMaster
+from broker_simulator.mstock.settings import Settings
 
 from .settings import StreamSettings
 from .tick import Mode, Tick
@@ -44,7 +46,8 @@ class StreamDialect:
     """One API type's side of the WebSocket.
 
     `read`: what a message changes; raises BadRequest. `packet`: a tick in a mode; `numbered`: the
-    same packet with a connection's sequence number; `frames`: packets joined to binary messages.
+    same packet with a connection's sequence number; `frames`: packets joined to binary messages;
+    `order_update`: a new state of a client's order as a JSON object.
     """
 
     letter: str
@@ -52,6 +55,7 @@ class StreamDialect:
     packet: Callable[[Tick, Mode], bytes]
     numbered: Callable[[bytes, int], bytes]
     frames: Callable[[list[bytes], StreamSettings], Iterable[bytes]]
+    order_update: Callable[[str, Order, Settings], Mapping[str, Any]]
 
 
 def groups(packets: list[bytes], settings: StreamSettings) -> Iterable[list[bytes]]:

@@ -12,15 +12,14 @@ from typing import Any, Final
 
 from werkzeug.datastructures import Headers
 
-from broker_simulator.mstock import pages
+from broker_simulator.mstock.exchange import Order
 from broker_simulator.mstock.journal import Entry, Journal
 from broker_simulator.mstock.market import Instrument
-from broker_simulator.mstock.refusals import Reason, Refused
-from broker_simulator.mstock.server import LOOPBACK, LOOPBACK_NAMES, host_name
+from broker_simulator.mstock.server import LOOPBACK
 from broker_simulator.mstock.settings import Settings
-from broker_simulator.mstock.world import Session, World
+from broker_simulator.mstock.world import World
 
-from . import type_a, type_b, upgrade
+from . import opening, type_a, type_b, upgrade
 from .burst import Burst
 from .connection import Connection, ConnectionState
 from .faults import MUTE, SPOILT, StreamFaults
@@ -28,6 +27,7 @@ from .feed import Feed
 from .frames import NORMAL, POLICY, FrameError, Opcode, close_frame, frame
 from .loop import SocketLoop
 from .requests import BadRequest, Inquiry, StreamDialect
+from .sending import Sender
 from .settings import StreamSettings
 from .tick import Mode, Tick
 
@@ -35,18 +35,10 @@ DIALECTS: Final[Mapping[str, StreamDialect]] = {
     d.letter: d for d in (type_a.DIALECT, type_b.DIALECT)
 }
 LOGIN: Final = "LOGIN:"
-HEARTBEAT: Final = frame(Opcode.BINARY, b"\0")
 # The content of the answer to LOGIN is in no source; a JSON object is what every client bears.
 LOGGED_IN: Final = {"type": "login", "status": "success"}
-SENSELESS: Final = b"\xff" * 67
 ROUTE: Final = "stream"
 CHECK_SECONDS: Final = 0.1
-STATUSES: Final = {Reason.IP: 403}
-UPGRADE_FAULTS: Final = (
-    ("bad_gateway", 502, pages.BAD_GATEWAY),
-    ("service_unavailable", 503, pages.SERVICE_UNAVAILABLE),
-    ("unauthorized", 401, ""),
-)
 
 
 class Stream:
@@ -63,12 +55,14 @@ class Stream:
         self._profile = settings
         self._journal = journal
         self._loop: SocketLoop[Connection] = SocketLoop(self._made, self)
+        self._sender = Sender(self._loop, self.settings, self.faults, self._end)
         self._feed = Feed(world, self._is_followed, self._on_tick)
         self._connections: dict[int, Connection] = {}
         self._followers: dict[Instrument, set[Connection]] = {}
         self._ticks: list[Tick] = []
         self._number = 0
         self._checked = 0.0
+        world.on_order(self._on_order)
         self.port: int | None = None
 
     def start(self, port: int) -> None:
@@ -132,6 +126,8 @@ class Stream:
 
     def received(self, peer: Connection, data: bytes) -> None:
         """Read a client's bytes: first the upgrade's, then messages."""
+        if peer.closing:
+            return
         if peer.session is None:
             peer.request += data
             self._upgrade(peer)
@@ -162,16 +158,19 @@ class Stream:
         self._checked = now
         today = self._world.clock.now()
         for connection in list(self._connections.values()):
-            if self.faults.take("half_open", connection.number):
+            if self._is_half_open(connection):
                 continue
             if connection.session is not None and not connection.session.alive(today):
-                self._error(connection, "Access token expired")
+                self._sender.error(connection, "Access token expired")
                 self._end(connection, "closed: the token is dead", POLICY)
             elif not connection.logged_in and not connection.closing:
                 if now - connection.opened > self.settings.login_seconds:
                     self._end(connection, "dropped: no LOGIN in time")
             elif connection.logged_in:
-                self._keep_alive(connection, now)
+                self._sender.keep_alive(connection, now)
+
+    def _is_half_open(self, connection: Connection) -> bool:
+        return connection.logged_in and self.faults.take("half_open", connection.number)
 
     # From the upgrade to LOGIN
 
@@ -189,35 +188,18 @@ class Stream:
             return
         if request is None or self.faults.take("upgrade_silent", connection.number):
             return
-        for name, status, page in UPGRADE_FAULTS:
-            if self.faults.take(name, connection.number):
-                self._refuse(connection, request, status, f"fault {name}", page)
-                return
-        if host_name(request.headers.get("Host", "")) not in LOOPBACK_NAMES:
-            self._refuse(connection, request, 403, "not a loopback name")
-        elif request.refused_with:
-            self._refuse(connection, request, request.refused_with, "no WebSocket handshake")
-        else:
-            try:
-                session = self._session(request)
-            except Refused as refused:
-                status = STATUSES.get(refused.reason, 401)
-                self._refuse(connection, request, status, f"refused: {refused.reason.value}")
-                return
-            connection.session = session
-            connection.dialect = DIALECTS[session.api]
-            self._record(connection, "upgraded", request, 101)
-            self._loop.send(connection, upgrade.accepted(request))
-            self._evict(connection)
-
-    def _session(self, request: upgrade.UpgradeRequest) -> Session:
-        refusal = Refused(Reason.TOKEN)
-        for key, token in request.credentials(self._profile.strict):
-            try:
-                return self._world.stream_session(key, token)
-            except Refused as refused:
-                refusal = refused
-        raise refusal
+        try:
+            session = opening.session(
+                request, connection.number, self._world, self.faults, self._profile.strict
+            )
+        except opening.NotOpened as no:
+            self._refuse(connection, request, no.http_status, str(no), no.page)
+            return
+        connection.session = session
+        connection.dialect = DIALECTS[session.api]
+        self._record(connection, "upgraded", request, 101)
+        self._loop.send(connection, upgrade.accepted(request))
+        self._evict(connection)
 
     def _refuse(
         self,
@@ -246,20 +228,20 @@ class Stream:
             return
         refused = self.faults.take("login_refused", connection.number)
         if refused or connection.session is None or token != connection.session.token:
-            self._error(connection, "Invalid access token")
+            self._sender.error(connection, "Invalid access token")
             verdict = "fault login_refused" if refused else "closed: LOGIN with another token"
             self._end(connection, verdict, POLICY)
             return
         connection.logged_in = True
         self._record(connection, "logged in")
-        self._text(connection, LOGGED_IN)
+        self._sender.text(connection, LOGGED_IN)
         self._feed.follow()
         self._act_at_once()
 
     # Messages
 
     def _message(self, connection: Connection, opcode: Opcode, payload: bytes) -> None:
-        if connection.closing or self.faults.take("half_open", connection.number):
+        if connection.closing or self._is_half_open(connection):
             return
         if opcode is Opcode.PING:
             self._loop.send(connection, frame(Opcode.PONG, payload))
@@ -273,7 +255,7 @@ class Stream:
             else:
                 self._request(connection, text)
         elif opcode is Opcode.BINARY:
-            self._error(connection, "Requests are text")
+            self._sender.error(connection, "Requests are text")
 
     def _request(self, connection: Connection, text: str) -> None:
         dialect = connection.dialect
@@ -290,7 +272,7 @@ class Stream:
             changes = dialect.read(inquiry)
         except BadRequest as error:
             self._record(connection, f"refused: {error}", body=text)
-            self._error(connection, str(error))
+            self._sender.error(connection, str(error))
             return
         self._record(connection, "ok", body=text)
         for change in changes:
@@ -314,10 +296,23 @@ class Stream:
     def _on_first(self, connection: Connection, tick: Tick) -> None:
         self._loop.call(partial(self._send_tick, connection, tick))
 
+    def _on_order(self, client_code: str, order: Order) -> None:
+        if self.port is not None:
+            self._loop.call(partial(self._send_order, client_code, order))
+
+    def _send_order(self, client_code: str, order: Order) -> None:
+        for connection in list(self._connections.values()):
+            session, dialect = connection.session, connection.dialect
+            if not (connection.logged_in and session and dialect):
+                continue
+            if session.account.client_code == client_code:
+                update = dialect.order_update(client_code, order, self._profile)
+                self._sender.order(connection, update)
+
     def _send_tick(self, connection: Connection, tick: Tick) -> None:
         mode = connection.subscribed.get(tick.instrument)
         if mode is not None and connection.dialect:
-            self._send_packets(connection, [connection.dialect.packet(tick, mode)])
+            self._sender.packets(connection, [connection.dialect.packet(tick, mode)])
 
     def _send_ticks(self, ticks: list[Tick]) -> None:
         packets: dict[Connection, list[bytes]] = {}
@@ -332,59 +327,7 @@ class Stream:
                     made[key] = dialect.packet(tick, mode)
                 packets.setdefault(connection, []).append(made[key])
         for connection, of_connection in packets.items():
-            self._send_packets(connection, of_connection)
-
-    def _send_packets(self, connection: Connection, packets: list[bytes]) -> None:
-        dialect = connection.dialect
-        if dialect is None:
-            return
-        numbered = []
-        for packet in packets:
-            connection.sequence += 1
-            numbered.append(dialect.numbered(packet, connection.sequence))
-        for payload in dialect.frames(numbered, self.settings):
-            self._data(connection, frame(Opcode.BINARY, payload))
-
-    def _data(self, connection: Connection, data: bytes) -> None:
-        """Send a data frame, as the faults let it pass."""
-        number, take = connection.number, self.faults.take
-        if any(take(name, number) for name in MUTE):
-            return
-        if take("senseless", number):
-            self._write(connection, frame(Opcode.BINARY, SENSELESS))
-        if take("reorder", number):
-            if connection.held_frame is None:
-                connection.held_frame = data
-                return
-            data += connection.held_frame
-            connection.held_frame = None
-        if take("repeat", number):
-            data += data
-        self._write(connection, data)
-
-    def _write(self, connection: Connection, data: bytes) -> None:
-        connection.frames_sent += 1
-        connection.last_sent = time.monotonic()
-        self._loop.send(connection, data)
-        if connection.more is None and len(connection.outbound) > self.settings.queue_bytes:
-            self._end(connection, "dropped: slow reader", reset=True)
-
-    def _text(self, connection: Connection, message: Mapping[str, Any]) -> None:
-        text = json.dumps(message, separators=(",", ":")).encode()
-        self._write(connection, frame(Opcode.TEXT, text))
-
-    def _error(self, connection: Connection, text: str) -> None:
-        self._text(connection, {"type": "error", "data": text})
-
-    def _keep_alive(self, connection: Connection, now: float) -> None:
-        settings = self.settings
-        if settings.heartbeat_seconds and now - connection.last_sent > settings.heartbeat_seconds:
-            self._data(connection, HEARTBEAT)
-            connection.last_sent = now
-        if settings.ping_seconds and now - connection.last_ping > settings.ping_seconds:
-            connection.last_ping = now
-            if not self.faults.take("half_open", connection.number):
-                self._loop.send(connection, frame(Opcode.PING))
+            self._sender.packets(connection, of_connection)
 
     # Ends
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from broker_simulator.mstock.market import Instrument
+from broker_simulator.mstock.order_rows_a import order_update
 
 from .requests import BadRequest, Change, Inquiry, StreamDialect, groups
 from .settings import StreamSettings
@@ -117,4 +118,4 @@ def _found(tokens: object, inquiry: Inquiry) -> list[Instrument]:
     return [instrument for instrument in candidates if instrument]
 
 
-DIALECT: Final = StreamDialect("a", read, packet, numbered, frames)
+DIALECT: Final = StreamDialect("a", read, packet, numbered, frames, order_update)

@@ -6,7 +6,11 @@ import struct
 from collections.abc import Iterable
 from typing import Any, Final
 
+from broker_simulator.mstock.exchange import Order
 from broker_simulator.mstock.market import Instrument
+from broker_simulator.mstock.order_rows import Row
+from broker_simulator.mstock.order_rows_b import order_update
+from broker_simulator.mstock.settings import Settings
 
 from .requests import BadRequest, Change, Inquiry, StreamDialect, groups
 from .settings import StreamSettings
@@ -114,4 +118,8 @@ def _list(value: object, name: str) -> list[Any]:
     return value
 
 
-DIALECT: Final = StreamDialect("b", read, packet, numbered, frames)
+def _order_update(client_code: str, order: Order, settings: Settings) -> Row:
+    return order_update(order, settings)
+
+
+DIALECT: Final = StreamDialect("b", read, packet, numbered, frames, _order_update)
