@@ -64,7 +64,9 @@ class Feed:
     def _answer(self) -> None:
         while (asked := self._asked.get()) is not None:
             instrument, answer = asked
-            answer(self.tick(instrument))
+            # Nobody waits for what was given up meanwhile, a stop included.
+            if self._is_followed(instrument):
+                answer(self.tick(instrument))
 
     def _tick(self, instrument: Instrument, quote: Quote) -> Tick:
         market, now = self._world.market, self._world.clock.now()

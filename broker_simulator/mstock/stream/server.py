@@ -75,9 +75,9 @@ class Stream:
         """End all connections and free the port."""
         self.faults.changed = lambda: None
         self._loop.stop()
-        self._feed.stop()
         self._connections.clear()
         self._followers.clear()
+        self._feed.stop()
         self.port = None
 
     @property
