@@ -12,6 +12,7 @@ import requests
 import websocket
 
 from broker_simulator.mstock.stream import KINDS
+from tests.simulator.conftest import TRADING
 from tests.support.stream_client import Closed, StreamClient, new_token, verdicts, wait_for
 
 GONE = (websocket.WebSocketConnectionClosedException, ConnectionError)
@@ -266,11 +267,19 @@ class TestBursts:
 
     def test_ten_thousand_instruments(self, box):
         sim = box(instruments=12_000)
+        sim.clock.set(TRADING, frozen=True)
         client = StreamClient(sim, "b")
         served = ("NSE", "NFO", "BSE", "BFO")
         master = sim.world.market.master
-        client.subscribe(*[i for i in master if i.exchange in served][:10_000], mode=1)
+        instruments = [i for i in master if i.exchange in served][:10_000]
+        client.subscribe(*instruments, mode=1)
         wait_for(lambda: len(sim.stream.connections[0].subscribed) == 10_000)
+        first = [client.ticks()[0]["token"] for _ in instruments]
+        assert sorted(map(int, first)) == sorted(int(i.token) for i in instruments)
+        (burst,) = sim.stream.burst(20_000)
+        told = [client.ticks()[0]["token"] for _ in range(20_000)]
+        assert burst.wait(5)
+        assert told[:10_000] == told[10_000:] == [i.token for i in instruments]
 
     def test_nothing_subscribed_nothing_sent(self, client):
         assert client.sim.stream.burst(10) == []

@@ -12,7 +12,7 @@ from broker_simulator.mstock.market import Instrument, Market, Quote
 from broker_simulator.mstock.market.trading_calendar import latest_session
 from broker_simulator.mstock.world import World
 
-from .tick import Tick
+from .tick import Mode, Tick
 
 OnTick = Callable[[Tick], None]
 
@@ -26,7 +26,7 @@ class Feed:
         self._world = world
         self._is_followed = is_followed
         self._on_tick = on_tick
-        self._asked: queue.SimpleQueue[tuple[Instrument, OnTick] | None] = queue.SimpleQueue()
+        self._asked: queue.SimpleQueue[tuple[Instrument, Mode, OnTick] | None] = queue.SimpleQueue()
         self._years: dict[tuple[Instrument, date], tuple[Decimal, Decimal]] = {}
         self._unsubscribe: Callable[[], None] | None = None
 
@@ -49,13 +49,21 @@ class Feed:
             self._unsubscribe = self._world.market.subscribe(self._moved)
         return self._world.market
 
-    def ask(self, instrument: Instrument, answer: OnTick) -> None:
+    def ask(self, instrument: Instrument, mode: Mode, answer: OnTick) -> None:
         """Have the instrument's tick of now worked out, and `answer` called with it."""
-        self._asked.put((instrument, answer))
+        self._asked.put((instrument, mode, answer))
 
-    def tick(self, instrument: Instrument) -> Tick:
-        """Return the instrument's tick of now."""
-        return self._tick(instrument, self._world.market.quote(instrument))
+    def tick(self, instrument: Instrument, mode: Mode) -> Tick:
+        """Return the instrument's tick of now, with as much as the mode needs.
+
+        A last price is worked out in a hundredth of a quote's time; thousands are asked at once.
+        """
+        market = self._world.market
+        if mode is not Mode.LTP:
+            return self._tick(instrument, market.quote(instrument))
+        ltp, now = market.ltp(instrument), self._world.clock.now()
+        quote = Quote(ltp, ltp, ltp, ltp, ltp, 0, None, None, None, now, 0, ltp, 0, 0, (), ())
+        return Tick(instrument, quote, now, None, ltp, ltp)
 
     def _moved(self, instrument: Instrument, quote: Quote) -> None:
         if self._is_followed(instrument):
@@ -63,10 +71,10 @@ class Feed:
 
     def _answer(self) -> None:
         while (asked := self._asked.get()) is not None:
-            instrument, answer = asked
+            instrument, mode, answer = asked
             # Nobody waits for what was given up meanwhile, a stop included.
             if self._is_followed(instrument):
-                answer(self.tick(instrument))
+                answer(self.tick(instrument, mode))
 
     def _tick(self, instrument: Instrument, quote: Quote) -> Tick:
         market, now = self._world.market, self._world.clock.now()

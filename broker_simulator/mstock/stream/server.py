@@ -39,6 +39,7 @@ LOGIN: Final = "LOGIN:"
 LOGGED_IN: Final = {"type": "login", "status": "success"}
 ROUTE: Final = "stream"
 CHECK_SECONDS: Final = 0.1
+GATHER_SECONDS: Final = 0.03
 
 
 class Stream:
@@ -60,6 +61,7 @@ class Stream:
         self._connections: dict[int, Connection] = {}
         self._followers: dict[Instrument, set[Connection]] = {}
         self._ticks: list[Tick] = []
+        self._gathering_since = 0.0
         self._number = 0
         self._checked = 0.0
         world.on_order(self._on_order)
@@ -145,8 +147,10 @@ class Stream:
 
     def passed(self, now: float) -> None:
         """Send what has gathered; at times look at heartbeats, deadlines and tokens."""
-        ticks, self._ticks = self._ticks, []
-        if ticks:
+        # Ticks that are to share a frame come one after the other out of the market.
+        waits = GATHER_SECONDS if self.settings.packets_per_frame > 1 else 0
+        if self._ticks and now - self._gathering_since >= waits:
+            ticks, self._ticks = self._ticks, []
             self._send_ticks(ticks)
         for connection in list(self._connections.values()):
             if connection.burst and not connection.outbound:
@@ -283,7 +287,8 @@ class Stream:
                 else:
                     connection.subscribed[instrument] = change.mode
                     self._followers.setdefault(instrument, set()).add(connection)
-                    self._feed.ask(instrument, partial(self._on_first, connection))
+                    answer = partial(self._on_first, connection, change.mode)
+                    self._feed.ask(instrument, change.mode, answer)
 
     # Data
 
@@ -291,10 +296,15 @@ class Stream:
         return instrument in self._followers
 
     def _on_tick(self, tick: Tick) -> None:
-        self._loop.call(partial(self._ticks.append, tick))
+        self._loop.call(partial(self._gather, tick))
 
-    def _on_first(self, connection: Connection, tick: Tick) -> None:
-        self._loop.call(partial(self._send_tick, connection, tick))
+    def _gather(self, tick: Tick) -> None:
+        if not self._ticks:
+            self._gathering_since = time.monotonic()
+        self._ticks.append(tick)
+
+    def _on_first(self, connection: Connection, mode: Mode, tick: Tick) -> None:
+        self._loop.call(partial(self._send_first, connection, mode, tick))
 
     def _on_order(self, client_code: str, order: Order) -> None:
         if self.port is not None:
@@ -309,9 +319,9 @@ class Stream:
                 update = dialect.order_update(client_code, order, self._profile)
                 self._sender.order(connection, update)
 
-    def _send_tick(self, connection: Connection, tick: Tick) -> None:
-        mode = connection.subscribed.get(tick.instrument)
-        if mode is not None and connection.dialect:
+    def _send_first(self, connection: Connection, mode: Mode, tick: Tick) -> None:
+        # If the mode is another one by now, a tick for that one is on its way.
+        if connection.subscribed.get(tick.instrument) is mode and connection.dialect:
             self._sender.packets(connection, [connection.dialect.packet(tick, mode)])
 
     def _send_ticks(self, ticks: list[Tick]) -> None:
@@ -390,7 +400,7 @@ class Stream:
         if dialect is None:
             return []
         subscribed = dict(connection.subscribed)
-        ticks = [self._feed.tick(instrument) for instrument in subscribed]
+        ticks = [self._feed.tick(instrument, mode) for instrument, mode in subscribed.items()]
         packets = [
             dialect.numbered(dialect.packet(tick, subscribed[tick.instrument]), number)
             for number, tick in enumerate((*ticks, *map(_a_tick_higher, ticks)), 1)
