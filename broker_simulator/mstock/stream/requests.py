@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -63,3 +64,14 @@ def groups(packets: list[bytes], settings: StreamSettings) -> Iterable[list[byte
     step = max(1, settings.packets_per_frame)
     for at in range(0, len(packets), step):
         yield packets[at : at + step]
+
+
+def json_object(text: str) -> dict[str, Any]:
+    """Return a message; BadRequest when it is no JSON object."""
+    try:
+        message = json.loads(text)
+    except (ValueError, RecursionError):
+        raise BadRequest("Not JSON") from None
+    if not isinstance(message, dict):
+        raise BadRequest("Not a JSON object")
+    return message

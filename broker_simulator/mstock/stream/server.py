@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from werkzeug.datastructures import Headers
 
@@ -26,7 +25,7 @@ from .faults import MUTE, SPOILT, StreamFaults
 from .feed import Feed
 from .frames import NORMAL, POLICY, FrameError, Opcode, close_frame, frame
 from .loop import SocketLoop
-from .requests import BadRequest, Inquiry, StreamDialect
+from .requests import BadRequest, Inquiry, StreamDialect, json_object
 from .sending import Sender
 from .settings import StreamSettings
 from .tick import Mode, Tick
@@ -268,7 +267,7 @@ class Stream:
         try:
             if not connection.logged_in:
                 raise BadRequest("Send LOGIN first")
-            message = _json_object(text)
+            message = json_object(text)
             market = self._feed.follow()
             inquiry = Inquiry(
                 message, connection.subscribed.keys(), market.master, self._profile.strict
@@ -439,13 +438,3 @@ class Stream:
 def _a_tick_higher(tick: Tick) -> Tick:
     price = tick.quote.ltp + tick.instrument.tick_size
     return replace(tick, quote=replace(tick.quote, ltp=price))
-
-
-def _json_object(text: str) -> dict[str, Any]:
-    try:
-        message = json.loads(text)
-    except (ValueError, RecursionError):
-        raise BadRequest("Not JSON") from None
-    if not isinstance(message, dict):
-        raise BadRequest("Not a JSON object")
-    return message
