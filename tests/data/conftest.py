@@ -24,9 +24,7 @@ def token_of(box: Simulator, api_type: str) -> str:
     account, api = box.demo, api_type.lower()
     pending = box.world.login(api, account.client_code, account.password)
     ticket = None if api == "a" else pending.ticket
-    return str(
-        box.world.finish_with_otp(api, account.api_key(api), str(pending.otp), ticket).token
-    )
+    return str(box.world.finish_with_otp(api, account.api_key(api), str(pending.otp), ticket).token)
 
 
 class Desk:

@@ -20,6 +20,7 @@ _DAY = 86_400
 
 _KNOWN_SEGMENTS = frozenset(SEGMENTS.values())
 _KEEP_ALIVE = 4  # bytes at most
+_MOST = 1e15  # of a quantity
 
 
 class Tick(NamedTuple):
@@ -64,9 +65,9 @@ def epoch_ms(value: int, now: float) -> int:
 # Type B: little-endian; bare, or behind a header of packet count and packet size.
 
 _B_HEADER = Struct("<HH")
-_B_LTP = Struct("<BB25sqqq")
-_B_QUOTE = Struct("<BB25s6q2d4q")
-_B_SNAP = Struct("<BB25s6q2d6q8x" + "hqqh" * 10 + "4q")
+_B_LTP = Struct("<27x8xqq")  # mode, segment and token are read by themselves, the sequence never
+_B_QUOTE = Struct("<27x8x5q2d4q")
+_B_SNAP = Struct("<27x8x5q2d6q8x" + "2xqqh" * 10 + "4q")
 _B_MODE_OF_SIZE = {_B_LTP.size: LTP, _B_QUOTE.size: QUOTE, _B_SNAP.size: DEPTH}
 
 
@@ -99,34 +100,16 @@ def _type_b_tick(frame: bytes, at: int, size: int, now: float) -> Tick | None:
     if frame[at] != mode or segment not in _KNOWN_SEGMENTS or not token.isdigit():
         return None
     if mode == LTP:
-        *_, time, ltp = _B_LTP.unpack_from(frame, at)
+        time, ltp = _B_LTP.unpack_from(frame, at)
         if ltp < 0:
             return None
         values: dict[str, Any] = {"ltp": ltp / 100}
     elif mode == QUOTE:
         row = _B_QUOTE.unpack_from(frame, at)
-        time, ltp = row[4], row[5]
+        time, ltp = row[0], row[1]
         values = _type_b_quote(row)
     else:
-        row = _B_SNAP.unpack_from(frame, at)
-        time, ltp = row[4], row[5]
-        values = _type_b_quote(row)
-        values["oi"] = row[16]
-        # Position decides the side: bids best first, then asks; the flag's values are undocumented.
-        values["depth"] = {
-            "buy": [
-                {"price": row[n + 1] / 100, "quantity": row[n], "orders": row[n + 2]}
-                for n in (18, 22, 26, 30, 34)
-            ],
-            "sell": [
-                {"price": row[n + 1] / 100, "quantity": row[n], "orders": row[n + 2]}
-                for n in (38, 42, 46, 50, 54)
-            ],
-        }
-        values["upper_circuit"], values["lower_circuit"] = row[57] / 100, row[58] / 100
-        values["high_52_week"], values["low_52_week"] = row[59] / 100, row[60] / 100
-        if row[15]:
-            values["ltt"] = epoch_ms(row[15], now)
+        return _type_b_snap(frame, at, segment, token.decode(), now)
     if ltp < 0:
         return None
     if time:
@@ -134,24 +117,75 @@ def _type_b_tick(frame: bytes, at: int, size: int, now: float) -> Tick | None:
     return Tick(segment, token.decode(), mode, values)
 
 
+def _type_b_snap(frame: bytes, at: int, segment: int, token: str, now: float) -> Tick | None:
+    # Written out, into local names: tables and loops take twice as long, for every packet.
+    (
+        time, ltp, last, average, volume, buying, selling, opened, high, low, close, traded, oi,
+        b1, p1, n1, b2, p2, n2, b3, p3, n3, b4, p4, n4, b5, p5, n5,
+        s1, q1, m1, s2, q2, m2, s3, q3, m3, s4, q4, m4, s5, q5, m5,
+        upper, lower, high_52, low_52,
+    ) = _B_SNAP.unpack_from(frame, at)  # fmt: skip
+    if ltp < 0:
+        return None
+    values = {
+        "ltp": ltp / 100,
+        "last_quantity": last,
+        "average_price": average / 100,
+        "volume": volume,
+        "total_buy_quantity": int(buying) if 0 <= buying < _MOST else 0,
+        "total_sell_quantity": int(selling) if 0 <= selling < _MOST else 0,
+        "open": opened / 100,
+        "high": high / 100,
+        "low": low / 100,
+        "close": close / 100,
+        "oi": oi,
+        # Position decides the side: bids best first, then asks; the flag's values are undocumented.
+        "depth": {
+            "buy": [
+                {"price": p1 / 100, "quantity": b1, "orders": n1},
+                {"price": p2 / 100, "quantity": b2, "orders": n2},
+                {"price": p3 / 100, "quantity": b3, "orders": n3},
+                {"price": p4 / 100, "quantity": b4, "orders": n4},
+                {"price": p5 / 100, "quantity": b5, "orders": n5},
+            ],
+            "sell": [
+                {"price": q1 / 100, "quantity": s1, "orders": m1},
+                {"price": q2 / 100, "quantity": s2, "orders": m2},
+                {"price": q3 / 100, "quantity": s3, "orders": m3},
+                {"price": q4 / 100, "quantity": s4, "orders": m4},
+                {"price": q5 / 100, "quantity": s5, "orders": m5},
+            ],
+        },
+        "upper_circuit": upper / 100,
+        "lower_circuit": lower / 100,
+        "high_52_week": high_52 / 100,
+        "low_52_week": low_52 / 100,
+    }
+    if traded:
+        values["ltt"] = epoch_ms(traded, now)
+    if time:
+        values["timestamp"] = epoch_ms(time, now)
+    return Tick(segment, token, DEPTH, values)
+
+
 def _type_b_quote(row: tuple[Any, ...]) -> dict[str, Any]:
     return {
-        "ltp": row[5] / 100,
-        "last_quantity": row[6],
-        "average_price": row[7] / 100,
-        "volume": row[8],
-        "total_buy_quantity": _count(row[9]),
-        "total_sell_quantity": _count(row[10]),
-        "open": row[11] / 100,
-        "high": row[12] / 100,
-        "low": row[13] / 100,
-        "close": row[14] / 100,
+        "ltp": row[1] / 100,
+        "last_quantity": row[2],
+        "average_price": row[3] / 100,
+        "volume": row[4],
+        "total_buy_quantity": _count(row[5]),
+        "total_sell_quantity": _count(row[6]),
+        "open": row[7] / 100,
+        "high": row[8] / 100,
+        "low": row[9] / 100,
+        "close": row[10] / 100,
     }
 
 
 def _count(quantity: float) -> int:
     """A quantity that travels as a double; what is no number counts as none."""
-    return int(quantity) if 0 <= quantity < 1e15 else 0
+    return int(quantity) if 0 <= quantity < _MOST else 0
 
 
 # Type A: big-endian; a count of packets, each behind its own length.
