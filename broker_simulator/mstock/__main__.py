@@ -7,6 +7,8 @@ import threading
 import click
 
 from .box import Simulator
+from .market.listing import SMALLEST
+from .rules import INSTRUMENTS
 from .settings import PROFILES, REVISIONS
 
 
@@ -15,9 +17,30 @@ from .settings import PROFILES, REVISIONS
 @click.option("--profile", type=click.Choice(PROFILES), default="strict", show_default=True)
 @click.option("--revision", type=click.Choice(REVISIONS), default="older", show_default=True)
 @click.option("--gzip/--no-gzip", default=True, show_default=True, help="Compress replies.")
-def main(port: int, profile: str, revision: str, gzip: bool) -> None:
-    """Run a SIMULATOR of mStock's user endpoints on loopback until interrupted."""
-    with Simulator(profile, revision, port, gzip) as sim:
+@click.option(
+    "--instruments",
+    type=click.IntRange(SMALLEST, 1_000_000),
+    default=INSTRUMENTS,
+    show_default=True,
+    help="How many the market has.",
+)
+@click.option(
+    "--rate-limits/--no-rate-limits",
+    default=None,
+    help="Keep mStock's limits on calls.  [default: in the strict profile]",
+)
+def main(
+    port: int,
+    profile: str,
+    revision: str,
+    gzip: bool,
+    instruments: int,
+    rate_limits: bool | None,
+) -> None:
+    """Run a SIMULATOR of mStock on loopback until interrupted."""
+    with Simulator(
+        profile, revision, port, gzip, instruments=instruments, rate_limits=rate_limits
+    ) as sim:
         click.echo(f"SIMULATOR of mStock ({profile}, {revision} documents): {sim.rest_url}")
         click.echo(f"Control page, with the phone that gets the OTP: {sim.rest_url}/")
         click.echo(f"Demo client code: {sim.demo.client_code}  password: {sim.demo.password}")

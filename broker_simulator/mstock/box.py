@@ -6,33 +6,38 @@ import threading
 from types import TracebackType
 from typing import Final, Self
 
-from . import orders_a, orders_b, type_a, type_b
+from . import data_a, data_b, orders_a, orders_b, type_a, type_b
 from .accounts import Account, demo_accounts
 from .clock import Clock
 from .control import create_control
 from .exchange import Exchange
-from .exchange.interfaces import Market
 from .faults import FaultBoard
 from .gateway import ELSEWHERE, Gateway
 from .journal import Journal
+from .market import Market
 from .phone import Phone
+from .rules import INSTRUMENTS
 from .server import LOOPBACK, Server
 from .settings import Settings
 from .world import Session, World
 
 # A dialect taken off this list (and its import) is gone, and the other one does not notice.
 DIALECTS: Final = (
-    type_a.DIALECT.joined(orders_a.ROUTES, refusals=orders_a.REFUSALS),
-    type_b.DIALECT.joined(orders_b.ROUTES, refusals=orders_b.REFUSALS),
+    type_a.DIALECT.joined(data_a.ROUTES, orders_a.ROUTES, refusals=orders_a.REFUSALS),
+    type_b.DIALECT.joined(data_b.ROUTES, orders_b.ROUTES, refusals=orders_b.REFUSALS),
 )
+# How often those who follow prices are told.
+PRICE_SECONDS: Final = 0.5
 
 
 class Simulator:
     """mStock in a box. Use it as a context manager, or with start() and stop().
 
     `profile`: "strict" or "tolerant"; `revision`: "older" or "newer" (see Settings); `port`: 0
-    for a free one; `accounts`: the customers, the demo's own three unless given; `tags` and
-    `refuse_at_once`: see Settings; `market`: whose prices orders meet. Several may run at once:
+    for a free one; `accounts`: the customers, the demo's own three unless they are given;
+    `instruments`: how many the market has (50 or more); `seed`: whose prices they have; `market`:
+    another one in its place; `rate_limits`, `tags`, `refuse_at_once`: see Settings. Several may run
+    at once:
     they share nothing.
     """
 
@@ -43,23 +48,32 @@ class Simulator:
         port: int = 0,
         gzip: bool = True,
         accounts: list[Account] | None = None,
+        instruments: int = INSTRUMENTS,
+        seed: int = 1,
+        rate_limits: bool | None = None,
         tags: str = "details",
         refuse_at_once: bool = True,
         market: Market | None = None,
     ) -> None:
-        self.settings = Settings(profile, revision, gzip, tags, refuse_at_once)
+        self.settings = Settings(
+            profile,
+            revision,
+            gzip,
+            rate_limits=rate_limits,
+            tags=tags,
+            refuse_at_once=refuse_at_once,
+        )
         self.clock = Clock()
         self.phone = Phone()
         accounts = accounts or demo_accounts()
-        self.world = World(self.clock, self.phone, accounts)
-        if market is not None:
-            self.world.market = market
+        self.world = World(self.clock, self.phone, accounts, instruments, seed, market)
         self.demo: Account = accounts[0]
         self.faults = FaultBoard(f"{d.letter}/{path}" for d in DIALECTS for path in d.routes)
         self.journal = Journal()
         self._wanted_port = port
         self._server: Server | None = None
         self._thread: threading.Thread | None = None
+        self._stopped = threading.Event()
 
     @property
     def accounts(self) -> dict[str, Account]:
@@ -73,7 +87,7 @@ class Simulator:
 
     @property
     def exchange(self) -> Exchange:
-        """The exchange; RuntimeError if there is no market."""
+        """The exchange, opened when it is first asked for."""
         return self.world.exchange
 
     @property
@@ -103,6 +117,8 @@ class Simulator:
                 target=server.serve_forever, args=(0.02,), name="simulator", daemon=True
             )
             self._thread.start()
+            self._stopped.clear()
+            threading.Thread(target=self._move_prices, name="market", daemon=True).start()
         return self
 
     def stop(self) -> None:
@@ -110,11 +126,16 @@ class Simulator:
         server, self._server = self._server, None
         if server is None or self._thread is None:
             return
+        self._stopped.set()
         server.shutdown()
         self.faults.clear()
         server.hang_up()
         server.server_close()
         self._thread.join()
+
+    def _move_prices(self) -> None:
+        while not self._stopped.wait(PRICE_SECONDS):
+            self.world.advance()
 
     def __enter__(self) -> Self:
         return self.start()

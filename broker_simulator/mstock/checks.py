@@ -23,18 +23,19 @@ def version(call: Call) -> None:
         raise Refused(Reason.VERSION)
 
 
-def nowhere_else(call: Call, settings: Settings, *headers: str) -> None:
+def nowhere_else(call: Call, settings: Settings, *headers: str, query: bool = False) -> None:
     """Keys and tokens travel in one place each (1.2); the strict profile minds any other.
 
-    `headers` are those that do not belong on this call; a query and a cookie belong on none.
+    `headers` are those that do not belong on this call; a cookie belongs on none, and a query
+    only where `query` says so.
     """
     if not settings.strict:
         return
     for name in (*headers, "Cookie"):
         if name in call.headers:
             raise _strict(name, "This header does not belong on this call.")
-    if call.query:
-        raise _strict("query", "No call has a query.")
+    if call.query and not query:
+        raise _strict("query", "This call has no query.")
 
 
 def no_body(call: Call, settings: Settings, usual_type: str) -> None:
@@ -73,6 +74,21 @@ def json_list(
         listed = []
         _require([name])
     return [_known(item, names, settings, numbers=True) for item in listed]
+
+
+def json_object(call: Call, names: Iterable[str], settings: Settings) -> dict[str, object]:
+    """Read a JSON object of any values; only `names` are known, and all of them are required."""
+    _content_type(call, (JSON_BODY,))
+    fields = dict(_renamed(_parse_json(call.body), names, settings))
+    _require([name for name in names if fields.get(name) is None])
+    return fields
+
+
+def not_valid(name: str, value: object) -> Malformed:
+    """Return the framework's no to a value that it cannot read (3.5)."""
+    return Malformed(
+        400, {name: [f"The value '{value}' is not valid."]}, f"not valid: {name}", strict_only=False
+    )
 
 
 def form_fields(call: Call, names: Iterable[str], settings: Settings) -> dict[str, str]:

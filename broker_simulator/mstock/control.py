@@ -6,6 +6,7 @@ import hmac
 import secrets
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Final
 
 from flask import Flask, Response, abort, redirect, render_template, request, url_for
@@ -15,6 +16,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from .accounts import Account
 from .clock import IST
 from .faults import KINDS, WHEN
+from .market import Instrument, Quote
 from .refusals import Refused
 from .rules import OWN_RULES
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 SHOWN_ENTRIES: Final = 60
 SHOWN_ORDERS: Final = 60
+SHOWN_INSTRUMENTS: Final = 12
 REJECTED_BY_HAND: Final = "EXCH:16308:The order has been canceled due to price freeze."
 PHONE_REFRESH_SECONDS: Final = 3
 
@@ -121,9 +124,10 @@ def create_control(sim: Simulator) -> Flask:
             kinds=KINDS.values(),
             when=WHEN,
             steps=STEPS,
-            orders=sim.exchange.all_orders()[:SHOWN_ORDERS] if sim.world.has_market else None,
+            orders=sim.exchange.all_orders()[:SHOWN_ORDERS] if sim.world.has_exchange else (),
             entries=sim.journal[-SHOWN_ENTRIES:][::-1],
             rules=OWN_RULES,
+            prices=_prices(sim),
         )
 
     @app.get("/phone")
@@ -199,7 +203,7 @@ def create_control(sim: Simulator) -> Flask:
 
     @app.post("/control/exchange")
     def exchange() -> BaseResponse:
-        form, behaviour = request.form, sim.exchange.behaviour
+        form, behaviour = request.form, sim.world.behaviour
         try:
             behaviour.delay_book(
                 float(form.get("shortest") or 0),
@@ -212,6 +216,19 @@ def create_control(sim: Simulator) -> Flask:
         behaviour.transit, behaviour.matching = transit, "by_hand" not in form
         behaviour.largest_fill = _whole(form.get("largest_fill", ""))
         return _back("orders")
+
+    @app.post("/control/price")
+    def price() -> BaseResponse:
+        market = sim.world.market
+        exchange, _, symbol = request.form.get("instrument", "").partition(":")
+        instrument = market.master.find(exchange, symbol)
+        if instrument is None:
+            abort(400, "No such instrument. Write it as NSE:INFY or NFO:NIFTY26NOVFUT.")
+        try:
+            market.set_price(instrument, Decimal(request.form.get("price", "")))
+        except (ValueError, InvalidOperation) as error:
+            abort(400, str(error) if isinstance(error, ValueError) else "Not a price.")
+        return _back("market")
 
     @app.post("/control/journal")
     def journal() -> BaseResponse:
@@ -233,6 +250,16 @@ def _whole(text: str) -> int | None:
     if text and not (text.isascii() and text.isdigit() and int(text)):
         abort(400, "Not a quantity.")
     return int(text) if text else None
+
+
+def _prices(sim: Simulator) -> list[tuple[Instrument, Quote]]:
+    """The instruments that somebody looked at last; to look here does not open the market."""
+    if not sim.world.has_market:
+        return []
+    market = sim.world.market
+    shown = market.followed()[:SHOWN_INSTRUMENTS] or market.master.listed[:SHOWN_INSTRUMENTS]
+    # Looked at last-to-first, or they would change places at every look.
+    return [(instrument, market.quote(instrument)) for instrument in reversed(shown)][::-1]
 
 
 def _in_range(when: datetime) -> None:

@@ -7,7 +7,7 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from http import HTTPStatus
@@ -27,7 +27,7 @@ def head(reply: Reply, now: datetime, close: bool) -> bytes:
         f"HTTP/1.1 {reply.http_status} {HTTPStatus(reply.http_status).phrase}",
         f"Date: {format_datetime(now.astimezone(UTC), usegmt=True)}",
         "Server: mStock-simulator",
-        f"Content-Length: {len(reply.body)}",
+        "Transfer-Encoding: chunked" if reply.chunks else f"Content-Length: {len(reply.body)}",
     ]
     if reply.content_type:
         lines.append(f"Content-Type: {reply.content_type}")
@@ -35,6 +35,18 @@ def head(reply: Reply, now: datetime, close: bool) -> bytes:
     if close:
         lines.append("Connection: close")
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+def pieces(reply: Reply) -> Iterator[bytes]:
+    """Yield a body as it goes over the wire: whole, or in chunks with their lengths (RFC 9112)."""
+    if reply.chunks is None:
+        yield reply.body
+        return
+    for chunk in filter(None, reply.chunks()):
+        yield b"%x\r\n" % len(chunk)
+        yield chunk
+        yield b"\r\n"
+    yield b"0\r\n\r\n"
 
 
 def spoil(sock: socket.socket, head: bytes, body: bytes, fault: Fault) -> None:

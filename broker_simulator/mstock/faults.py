@@ -12,7 +12,7 @@ from typing import Any, Final
 from . import pages
 from .refusals import Reason, Refused
 from .settings import Settings
-from .wire import HTML_TYPE, Call, Dialect, Reply, json_reply
+from .wire import HTML_TYPE, JSON_TYPE, Call, Dialect, Reply, json_reply
 
 Options = dict[str, float | int | str]
 
@@ -74,24 +74,52 @@ def _bomb(setting: Setting) -> Reply:
     return Reply(200, body, headers=(("Content-Encoding", "gzip"),))
 
 
-def _redirect(setting: Setting) -> Reply:
-    return Reply(302, b"", None, (("Location", str(setting.options["location"])),))
-
-
 def _in_answer(change: Callable[[dict[str, Any]], None]) -> Callable[[Reply], Reply]:
-    """Change the object of a JSON answer, also inside a list of one; leave any other alone."""
+    """Return what changes the JSON of a successful answer, also inside a list of one.
+
+    Any other answer stays as it is.
+    """
 
     def changed(reply: Reply) -> Reply:
-        try:
-            body = json.loads(reply.body)
-        except ValueError:
+        if reply.content_type != JSON_TYPE or not reply.body:
             return reply
+        body = json.loads(reply.body)
         for answer in body if isinstance(body, list) else [body]:
-            if isinstance(answer, dict):
+            if isinstance(answer, dict) and answer.get("data") is not None:
                 change(answer)
-        return replace(json_reply(body, reply.http_status), headers=reply.headers)
+        return replace(reply, body=json_reply(body).body)
 
     return changed
+
+
+def _each_candle(change: Callable[[list[Any]], list[Any]]) -> Callable[[dict[str, Any]], None]:
+    def changed(body: dict[str, Any]) -> None:
+        if "candles" in body["data"]:
+            body["data"]["candles"] = [change(candle) for candle in body["data"]["candles"]]
+
+    return changed
+
+
+def _no_candles(body: dict[str, Any]) -> None:
+    if "candles" in body["data"]:
+        body["data"]["candles"] = []
+
+
+def _half(value: Any) -> Any:
+    """Return the first half of a list; of an object, the first half of its lists or entries."""
+    if isinstance(value, list):
+        return value[: len(value) // 2]
+    if isinstance(value, dict) and any(isinstance(part, list) for part in value.values()):
+        return {k: _half(part) if isinstance(part, list) else part for k, part in value.items()}
+    return dict(list(value.items())[: len(value) // 2]) if isinstance(value, dict) else value
+
+
+def _set(key: str, value: Callable[[Any], Any]) -> Callable[[Reply], Reply]:
+    return _in_answer(lambda body: body.update({key: value(body[key])}))
+
+
+def _redirect(setting: Setting) -> Reply:
+    return Reply(302, b"", None, (("Location", str(setting.options["location"])),))
 
 
 def _drop_order_id(answer: dict[str, Any]) -> None:
@@ -139,6 +167,19 @@ KINDS: Final[dict[str, Kind]] = {
              change=_in_answer(_drop_order_id)),
         Kind("false_with_order_id", "200 and an order id, but status false", when="after",
              change=_in_answer(_call_it_failed)),
+        Kind("no_candles", "candles: an empty list", when="after", change=_in_answer(_no_candles)),
+        Kind("null_oi", "candles with a seventh value, null", when="after",
+             change=_in_answer(_each_candle(lambda candle: [*candle, None]))),
+        Kind("plain_candle_times", "candles stamped like the official mock's", when="after",
+             change=_in_answer(_each_candle(lambda c: [c[0][:16].replace("T", " "), *c[1:]]))),
+        Kind("partial_data", "the first half of the data only", when="after",
+             change=_set("data", _half)),
+        Kind("listed_data", "data as a list of one", when="after",
+             change=_set("data", lambda data: [data])),
+        Kind("success_as_data", '"success" where the data should be', when="after",
+             change=_set("data", lambda data: "success")),
+        Kind("success_as_status", 'status "success", whatever the type', when="after",
+             change=_set("status", lambda status: "success")),
         Kind("timeout", "no answer, connection held", delivery="hold",
              defaults={"seconds": 60.0}),
         Kind("slow", "the real answer, late", delivery="delay", when="after",

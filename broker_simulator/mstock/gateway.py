@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from werkzeug.http import parse_accept_header
 from .delivery import WITHOUT_STATUS
 from .faults import Fault, FaultBoard, Setting
 from .journal import Entry, Journal
+from .limits import RateLimiter
 from .refusals import Malformed, Reason, Refused
 from .settings import Settings
 from .wire import Call, Dialect, Reply, Route, malformed_reply
@@ -52,6 +52,7 @@ class Gateway:
             ),
             key=lambda route: route[0].groups,
         )
+        self._limiter = RateLimiter()
         self._world = world
         self._settings = settings
         self._faults = faults
@@ -64,7 +65,9 @@ class Gateway:
     def answer(self, call: Call) -> Answer:
         """Return the answer to a call, recorded in the journal."""
         found = [
-            (m, *rest) for pattern, *rest in self._routes if (m := pattern.fullmatch(call.path))
+            (match, dialect, path, target)
+            for pattern, dialect, path, target in self._routes
+            if (match := pattern.fullmatch(call.path))
         ]
         if not found:
             route = "elsewhere" if call.path.lower() == ELSEWHERE else "unknown"
@@ -91,13 +94,17 @@ class Gateway:
         if fault.kind.reply:
             reply = fault.kind.reply(setting)
         if fault.kind.change:
-            reply = fault.kind.change(reply)
+            reply = fault.kind.change(reply.whole())
         verdict = f"{verdict}; fault {fault.kind.name}".removeprefix("; ")
         spoiled_by = fault if fault.kind.delivery else None
+        reply = reply.whole() if spoiled_by else reply
         return self._record(call, Answer(reply, name, spoiled_by), verdict)
 
     def _work(self, call: Call, dialect: Dialect, path: str, target: Route) -> tuple[Reply, str]:
         try:
+            if self._settings.limited and target.rate_class:
+                limits = self._settings.limits[target.rate_class]
+                self._limiter.count(_client(call), target.rate_class, limits)
             return target.handler(call, self._world, self._settings), "ok"
         except Refused as refused:
             verdict = f"refused: {refused.reason.value}"
@@ -107,13 +114,9 @@ class Gateway:
 
     def _compressed(self, call: Call, reply: Reply) -> Reply:
         accepted = parse_accept_header(call.headers.get("Accept-Encoding"), Accept)
-        if not (self._settings.gzip and reply.body and accepted.quality("gzip")):
-            return reply
-        return reply.with_body(
-            gzip.compress(reply.body, mtime=0),
-            ("Content-Encoding", "gzip"),
-            ("Vary", "Accept-Encoding"),
-        )
+        has_body = bool(reply.body or reply.chunks)
+        wanted = self._settings.gzip and has_body and accepted.quality("gzip")
+        return reply.gzipped() if wanted else reply
 
     def _record(self, call: Call, answer: Answer, verdict: str) -> Answer:
         spoiled_by = answer.spoiled_by
@@ -139,3 +142,8 @@ def _pattern(path: str) -> re.Pattern[str]:
     parts = re.split(r"\{(\w+)\}", path)
     text = "".join(f"(?P<{p}>[^/]+)" if i % 2 else re.escape(p) for i, p in enumerate(parts))
     return re.compile(text, re.IGNORECASE)
+
+
+def _client(call: Call) -> str:
+    """Return what tells one customer's calls from another's."""
+    return call.headers.get("X-PrivateKey") or call.headers.get("Authorization", "")

@@ -14,5 +14,6 @@ GENERAL: Final = "something went wrong"
 ORDER_GONE: Final = "Order Does not Exsist.Need to refresh orderbook / relogin in application "
 ORDER_FINISHED: Final = "Order is Cancelled.Kindly refresh your OrderBook"
 MARKET_CLOSED: Final = "System is not connected to NSE Equity market"
+NOT_FOUND: Final = "security id not found"
 # Not mStock's: no source has a body for HTTP 429 (1.4).
 TOO_MANY: Final = "Too many requests. Please try again."

@@ -7,8 +7,10 @@ from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Final, TypeVar
 
-from .exchange.interfaces import Instrument, find_symbol
+from . import literals
+from .exchange.lookup import find_symbol
 from .exchange.orders import OrderType, Side
+from .market import Instrument
 from .refusals import Reason, Refused
 from .world import World
 
@@ -33,7 +35,6 @@ ORDER_TYPES_B: Final = {
     "STOPLOSS_LIMIT": OrderType.STOP_LIMIT,
     "STOPLOSS_MARKET": OrderType.STOP_MARKET,
 }
-UNKNOWN_INSTRUMENT: Final = "security id not found"
 DATE_FORMATS: Final = ("%Y-%m-%d", "%d-%m-%Y")
 
 
@@ -71,12 +72,12 @@ def word(
 
 def by_token(world: World, exchange: str, token: str) -> Instrument:
     """Return the instrument with this token on this very exchange."""
-    return _known(world.market.master.get(exchange, token))
+    return known(world.market.master.get(exchange, token))
 
 
 def by_symbol(world: World, exchange: str, symbol: str) -> Instrument:
     """Return the instrument with this trading symbol on this very exchange."""
-    return _known(find_symbol(world.market, exchange, symbol))
+    return known(find_symbol(world.market, exchange, symbol))
 
 
 def day(fields: Mapping[str, str], name: str) -> date:
@@ -90,7 +91,8 @@ def day(fields: Mapping[str, str], name: str) -> date:
     raise Refused(Reason.ORDER_FIELD, text=f"Enter valid {name}.")
 
 
-def _known(found: Instrument | None) -> Instrument:
+def known(found: Instrument | None) -> Instrument:
+    """Return what was found; refuse an order for what is nowhere."""
     if found is None:
-        raise Refused(Reason.ORDER_FIELD, text=UNKNOWN_INSTRUMENT)
+        raise Refused(Reason.ORDER_FIELD, text=literals.NOT_FOUND)
     return found

@@ -8,9 +8,9 @@ from decimal import Decimal
 from typing import Any, Final
 
 from .exchange import Exchange
-from .exchange.interfaces import Instrument
 from .exchange.margin import book_exchange, company, instrument_type, plain, underlying
 from .exchange.orders import Order, OrderType, Product, Side, Trade
+from .market import Instrument
 from .refusals import Reason, Refused
 from .settings import Settings
 

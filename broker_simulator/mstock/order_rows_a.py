@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from .exchange.interfaces import Instrument, Quote
 from .exchange.margin import Margin, book_exchange, company
 from .exchange.orders import Order, Side, Trade
 from .exchange.positions import Holding, Position
+from .market import Instrument, Quote
 from .order_rows import CORE_PRODUCTS, Row, book_symbol, is_derivative, number, order_type, tag
 from .settings import Settings
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
-from .exchange.interfaces import Quote
 from .exchange.margin import (
     PRODUCT_WORDS,
     Margin,
@@ -17,6 +16,7 @@ from .exchange.margin import (
 )
 from .exchange.orders import Order, Side, Trade
 from .exchange.positions import Holding, Position
+from .market import Quote
 from .order_rows import (
     Row,
     book_symbol,

@@ -7,9 +7,18 @@ from typing import Any, Final
 
 from . import checks, literals, order_fields, order_rows
 from . import order_rows_b as rows
-from .exchange.interfaces import Instrument, find
+from .exchange.lookup import find
 from .exchange.orders import OrderChange, OrderRequest, OrderType, Product, Status, Variety
-from .order_fields import ORDER_TYPES_B, SIDES, VALIDITIES, by_token, rupees, whole, word
+from .order_fields import (
+    ORDER_TYPES_B,
+    SIDES,
+    VALIDITIES,
+    by_token,
+    known,
+    rupees,
+    whole,
+    word,
+)  # fmt: skip
 from .refusals import Reason, Refused
 from .settings import Settings
 from .type_b import authenticated, success
@@ -194,7 +203,7 @@ def convert_position(call: Call, world: World, settings: Settings) -> Reply:
     fields = checks.json_fields(call, CONVERTED, settings, numbers=True)
     checks.filled(fields, *CONVERT_REQUIRED)
     # Positions name the cash exchange for derivatives too, so a client may send it back.
-    instrument = _known(find(world.market, fields["exchange"], fields["symboltoken"]))
+    instrument = known(find(world.market, fields["exchange"], fields["symboltoken"]))
     products = (
         word(fields, "oldproducttype", PRODUCTS, Reason.PRODUCT),
         word(fields, "newproducttype", PRODUCTS, Reason.PRODUCT),
@@ -242,12 +251,6 @@ def _tag(fields: Mapping[str, str]) -> str:
     if tag and not (tag.isascii() and tag.isalnum() and len(tag) < TAG_LENGTH):
         raise Refused(Reason.ORDER_FIELD, text=TAG_TEXT)
     return tag
-
-
-def _known(instrument: Instrument | None) -> Instrument:
-    if instrument is None:
-        raise Refused(Reason.ORDER_FIELD, text=order_fields.UNKNOWN_INSTRUMENT)
-    return instrument
 
 
 def _success(data: object, errorcode: str | None = "") -> Reply:

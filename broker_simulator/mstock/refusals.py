@@ -19,6 +19,7 @@ class Reason(StrEnum):
     OTP_EXPIRED = "no such OTP any more"
     TOTP_WRONG = "wrong TOTP"
     TOKEN = "token missing or dead"
+    NOT_FOUND = "no such instrument"
     RATE = "too many requests"
     GENERAL = "something went wrong"
     ORDER_FIELD = "invalid order field"

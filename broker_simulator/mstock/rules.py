@@ -9,6 +9,7 @@ PASSWORD_ATTEMPTS: Final = 10
 OTP_LIFE: Final = timedelta(minutes=5)
 OTP_TRIES: Final = 3
 TOTP_DRIFT_STEPS: Final = 1
+INSTRUMENTS: Final = 5000
 
 ORDER_RULES: Final = (
     "An order outside market hours that is no after-market order is refused like one for an "
@@ -67,7 +68,31 @@ OWN_RULES: Final = (
     "Type A's token says APITYPE KITE (only Type B's value is known); the last letters of a long "
     "token are filler, there to give it the length of a live one.",
     *ORDER_RULES,
-    "HTTP 429 bodies are the simulator's own. There is no rate limit unless that fault is set.",
+    "HTTP 429 bodies are the simulator's own. The documents' limits on order, historical, intraday "
+    "and quote calls are kept in the strict profile, counted for each API key over the last "
+    "second, minute and hour of real time; a refused call does not count.",
+    f"The market has the {INSTRUMENTS} instruments of the day on which it was first asked for, "
+    "unless told otherwise; they do not change with the days that follow. Prices come from a seed: "
+    "the same for the same instrument and time. Contracts follow their underlying. A price that "
+    "was moved by hand walks on from there; out of hours it becomes the last session's last price.",
+    "NSE's contracts expire on Tuesdays and BSE's on Thursdays (before September 2025 the other "
+    "way round), on a holiday the trading day before. All segments trade from 09:15 to 15:30.",
+    "Holidays of 2027 are what is expected; years before 2025 have only those of a fixed date.",
+    "Historical candles end yesterday, and are the first 1,000 of the range. A bare date is its "
+    "midnight. A daily candle counts when its session touches the range; its stamp is midnight.",
+    "Prices and candles are given for NSE, BSE, NFO and BFO, today's candles for currencies too. "
+    'An unknown instrument is "security id not found", on Type A an InputException, HTTP 200; in '
+    "Type B's quotes it is told under `unfetched` with IA400, in Type A's it is null.",
+    "Type A's symbols are matched letter by letter, with their series or without; indices as the "
+    "documents' table of tokens writes them. Its older revision writes bare symbols in the file "
+    "of instruments and keys a quote as it was asked for, the newer one adds the series.",
+    "Type A's file has no indices; Type B's has BSE's, with the instrument type INDEX. A currency "
+    "future's strike is -0.01 in Type B's. Currencies are CDS and BCD in Type A's.",
+    "Gainers and losers are of the listed shares of the exchange, ten at most.",
+    "An option chain's `instn` is 4 for every underlying. An expiry that is no key of the "
+    "directory's, a Unix time for one, is not found.",
+    "FULL quotes are OHLC quotes; a mode, interval or date that cannot be read gets the "
+    "framework's validation body. Health asks for no header.",
     "Wrong method: HTTP 405, and an unknown path: HTTP 404, both with an empty body.",
     "What only the strict profile minds (a stray header, a cookie, a query, an unknown field, a "
     "wrong content type) is refused with a body that says so: mStock itself lets some of it pass.",

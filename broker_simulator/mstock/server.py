@@ -142,8 +142,14 @@ class Handler(BaseHTTPRequestHandler):
 
     def _send(self, reply: Reply) -> None:
         head = delivery.head(reply, self.server.clock.now(), close=self.close_connection)
+        if self.command == "HEAD":
+            self.wfile.write(head)
+            return
         # One write: a client that waits for the body would otherwise wait for two packets.
-        self.wfile.write(head if self.command == "HEAD" else head + reply.body)
+        body = delivery.pieces(reply)
+        self.wfile.write(head + next(body))
+        for piece in body:
+            self.wfile.write(piece)
 
 
 def _host_name(host: str) -> str | None:

@@ -54,6 +54,7 @@ REFUSALS: Final[Refusals] = {
     ("*", Reason.VERSION): in_both(200, _error(literals.VERSION_WRONG, "VersionException")),
     ("*", Reason.IP): in_both(403, _error(literals.IP_REFUSED, "APIKeyException")),
     ("*", Reason.GENERAL): in_both(200, _error(literals.GENERAL, "MiraeException")),
+    ("*", Reason.NOT_FOUND): in_both(200, _error(literals.NOT_FOUND, "InputException")),
     ("*", Reason.RATE): in_both(429, _error(literals.TOO_MANY, "GeneralException")),
 }
 
@@ -120,10 +121,12 @@ def _second_step(call: Call, world: World, settings: Settings, *names: str) -> d
     return fields
 
 
-def authenticated(call: Call, world: World, settings: Settings, body: bool = False) -> Session:
-    """Return whose call it is; `body` says whether one may come with it."""
+def authenticated(
+    call: Call, world: World, settings: Settings, query: bool = False, body: bool = False
+) -> Session:
+    """Return whose call it is; `query` and `body` say what may come with it."""
     checks.version(call)
-    checks.nowhere_else(call, settings, "X-PrivateKey")
+    checks.nowhere_else(call, settings, "X-PrivateKey", query=query)
     if not body:
         checks.no_body(call, settings, checks.FORM_BODY)
     scheme, _, pair = call.headers.get("Authorization", "").partition(" ")

@@ -78,6 +78,11 @@ REFUSALS: Final[Refusals] = {
         200,
         {"status": "False", "message": literals.GENERAL, "errorcode": "MA500", "data": None},
     ),
+    ("instruments/intraday", Reason.TOKEN): in_both(
+        401, {**TOKEN, "message": "Incorrect auth. Please try again."}
+    ),
+    ("losergainer", Reason.TOKEN): in_both(200, TOKEN),
+    ("*", Reason.NOT_FOUND): in_both(400, _false(literals.NOT_FOUND, "IA400")),
     ("*", Reason.RATE): in_both(429, _false(literals.TOO_MANY, "IA429")),
 }
 

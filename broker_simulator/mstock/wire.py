@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import secrets
-from collections.abc import Callable, Mapping
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import reduce
+from functools import partial, reduce
 from operator import or_
 from typing import Any
 
@@ -40,16 +42,37 @@ class Call:
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer. `body` is sent as it is; lengths and dates are added where it is sent."""
+    """One answer. `body` is sent as it is; lengths and dates are added where it is sent.
+
+    A long one is made while it is sent: then `chunks` returns its pieces, and `body` is empty.
+    """
 
     http_status: int
     body: bytes = field(repr=False)
     content_type: str | None = JSON_TYPE
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    chunks: Callable[[], Iterator[bytes]] | None = field(default=None, repr=False)
 
     def with_body(self, body: bytes, *headers: tuple[str, str]) -> Reply:
         """Return the same reply with another body and more headers."""
         return replace(self, body=body, headers=self.headers + headers)
+
+    def whole(self) -> Reply:
+        """Return the same reply with all of its body in one piece."""
+        if self.chunks is None:
+            return self
+        return replace(self, body=b"".join(self.chunks()), chunks=None)
+
+    def gzipped(self) -> Reply:
+        """Return the same reply compressed, in pieces where it came in pieces."""
+        reply = self.with_body(
+            gzip.compress(self.body, mtime=0) if self.body else b"",
+            ("Content-Encoding", "gzip"),
+            ("Vary", "Accept-Encoding"),
+        )
+        if self.chunks is None:
+            return reply
+        return replace(reply, chunks=partial(_gzip_pieces, self.chunks))
 
 
 Handler = Callable[[Call, World, Settings], Reply]
@@ -59,8 +82,8 @@ Handler = Callable[[Call, World, Settings], Reply]
 class Route:
     """One endpoint: the method it takes (or several, with commas), and what it does.
 
-    `rate_class` names the class of mStock's limits on calls (1.4); None where there is none.
-    `path` is the path if it is not the route's name: routes may share one and differ in methods.
+    `rate_class` names its limit in limits.py; None where there is none. `path` is the path if it
+    is not the route's name: routes may share one and differ in methods.
     """
 
     method: str
@@ -106,6 +129,13 @@ class Dialect:
 def in_both(http_status: int, body: Mapping[str, Any]) -> RefusalByRevision:
     """A refusal that the older and the newer documents word alike."""
     return {"older": (http_status, body), "newer": (http_status, body)}
+
+
+def _gzip_pieces(chunks: Callable[[], Iterator[bytes]]) -> Iterator[bytes]:
+    packer = zlib.compressobj(level=1, wbits=zlib.MAX_WBITS | 16)
+    for chunk in chunks():
+        yield packer.compress(chunk)
+    yield packer.flush()
 
 
 def json_reply(body: object, http_status: int = 200) -> Reply:

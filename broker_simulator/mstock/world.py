@@ -13,12 +13,12 @@ import pyotp
 
 from .accounts import Account
 from .clock import Clock, next_midnight
-from .exchange import Exchange
-from .exchange.interfaces import Market
+from .exchange import Behaviour, Exchange
 from .funds import FundRow
+from .market import Market, build_master
 from .phone import Message, Phone
 from .refusals import Reason, Refused
-from .rules import OTP_LIFE, OTP_TRIES, PASSWORD_ATTEMPTS, TOTP_DRIFT_STEPS
+from .rules import INSTRUMENTS, OTP_LIFE, OTP_TRIES, PASSWORD_ATTEMPTS, TOTP_DRIFT_STEPS
 from .tokens import Mint
 
 
@@ -54,7 +54,15 @@ class Session:
 class World:
     """All state of the broker. Every method raises Refused when mStock would say no."""
 
-    def __init__(self, clock: Clock, phone: Phone, accounts: Iterable[Account]) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        phone: Phone,
+        accounts: Iterable[Account],
+        instruments: int = INSTRUMENTS,
+        seed: int = 1,
+        market: Market | None = None,
+    ) -> None:
         self.clock = clock
         self.phone = phone
         self.accounts = {account.client_code: account for account in accounts}
@@ -62,34 +70,43 @@ class World:
         self._mint = Mint()
         self._pending: dict[str, Pending] = {}
         self._sessions: dict[str, Session] = {}
-        self._market: Market | None = None
+        self._instruments = instruments
+        self._seed = seed
+        self._market = market
         self._exchange: Exchange | None = None
+        self.behaviour = Behaviour()
 
     @property
     def market(self) -> Market:
-        """The market; RuntimeError if there is none."""
-        if self._market is None:
-            raise RuntimeError("the simulator has no market")
-        return self._market
-
-    @market.setter
-    def market(self, market: Market) -> None:
-        if self._exchange is not None:
-            raise RuntimeError("the exchange is already open")
-        self._market = market
+        """The market, opened when it is first asked for, with the instruments of that day."""
+        with self._lock:
+            if self._market is None:
+                master = build_master(self._instruments, self._seed, self.clock.now().date())
+                self._market = Market(master, self.clock, self._seed)
+            return self._market
 
     @property
     def has_market(self) -> bool:
-        """True if orders can be placed."""
+        """True when somebody has asked for the market."""
         return self._market is not None
 
     @property
     def exchange(self) -> Exchange:
-        """The exchange, opened when it is first asked for."""
+        """The exchange, opened when it is first asked for; it behaves as `behaviour` says."""
         with self._lock:
             if self._exchange is None:
-                self._exchange = Exchange(self.market, self.clock, self.accounts)
+                self._exchange = Exchange(self.market, self.clock, self.accounts, self.behaviour)
             return self._exchange
+
+    @property
+    def has_exchange(self) -> bool:
+        """True when somebody has asked for the exchange."""
+        return self._exchange is not None
+
+    def advance(self) -> None:
+        """Tell those who follow prices what has changed, if anyone has asked for the market."""
+        if self._market is not None:
+            self._market.advance()
 
     def fund_row(self, account: Account) -> FundRow:
         """Return the fund summary: the account's own row until it trades (6.5)."""

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from broker_simulator.mstock import Simulator
-from tests.support.stage import morning_box
+from tests.support.stage import MORNING, morning_box
 
 PACKAGES = {"A": "mStock-TradingApi-A==0.1.9", "B": "mStock-TradingApi-B==1.0.5"}
 CACHE = Path(__file__).parents[2] / ".cache" / "official-clients"
@@ -107,3 +107,40 @@ def test_the_official_client_logs_in_reads_funds_and_logs_out(
         assert steps["after"]["raised"] == "TokenException"
     else:
         assert steps["after"]["body"]["errorcode"] == "IA401"
+
+
+def test_the_official_client_reads_all_market_data(
+    revision: str, api_type: str, tmp_path: Path
+) -> None:
+    with morning_box(profile="tolerant", revision=revision) as simulator:
+        simulator.clock.set(MORNING.replace(hour=11), frozen=True)
+        steps = walk(simulator, api_type, "otp", tmp_path, "read_data.py")
+        routes = {entry.route for entry in simulator.journal}
+        market = simulator.world.market
+        acc = market.master.by_symbol("NSE", "ACC-EQ")
+    letter = api_type.lower()
+    unread = {route for route in simulator.faults.routes if route.startswith(f"{letter}/")} - routes
+    data_routes = {route for route in unread if "instruments" in route or "ption" in route}
+    # Client A's version names the exchange.
+    assert data_routes <= {"a/instruments/historical/{token}/{interval}"}
+    for name in ("ohlc", "ltp", "history", "intraday", "expiries", "chain", "movers"):
+        assert steps[name].get("http") == 200, (name, steps[name])
+        assert str(steps[name]["body"]["status"]).lower() in ("true", "success")
+    assert len(steps["history"]["body"]["data"]["candles"]) == 7
+    assert len(steps["intraday"]["body"]["data"]["candles"]) == 121
+    assert len(steps["chain"]["body"]["data"]["call"]) == 25
+    assert steps["movers"]["body"]["data"][0]["per_change"] > 0
+    # Client A raises for an unknown instrument, client B hands the refusal through as an error.
+    assert steps["unknown"]["raised"] == ("InputException" if api_type == "A" else
+                                          "InteractiveAPIException")  # fmt: skip
+    rows = int(steps["master"][0]["rows"])
+    assert rows == len(market.master) - (13 if api_type == "A" else 6)
+    assert steps["master"][4]["instrument_token" if api_type == "A" else "token"] == acc.token
+    if api_type == "A":
+        quotes = steps["ohlc"]["body"]["data"]
+        assert quotes["NSE:NOSUCH"] is None
+        assert quotes["NSE:ACC-EQ" if revision == "newer" else "NSE:ACC"]["instrument_token"] == 22
+    else:
+        quotes = steps["ohlc"]["body"]["data"]
+        assert [row["tradingSymbol"] for row in quotes["fetched"]] == ["ACC-EQ", "ACC"]
+        assert [row["symbolToken"] for row in quotes["unfetched"]] == ["999"]

@@ -294,3 +294,31 @@ def test_switches_cannot_be_pressed_by_a_link(sim):
 def test_the_page_is_not_in_the_journal(sim):
     page(sim)
     assert list(sim.journal) == []
+
+
+def test_prices_are_shown_once_somebody_asked_and_can_be_moved(sim, press):
+    assert "Nobody has asked for a price." in page(sim)
+    assert not sim.world.has_market
+    response = press("price", instrument="NSE:INFY", price="1400.50")
+    assert (response.status_code, response.headers["Location"]) == (303, "/#market")
+    shown = page(sim)
+    assert "NSE:INFY-EQ" in shown
+    assert "<strong>1400.50</strong>" in shown
+    infy = sim.world.market.master.by_symbol("NSE", "INFY-EQ")
+    assert sim.world.market.quote(infy).high >= 1400
+
+
+@pytest.mark.parametrize(
+    ("instrument", "price", "text"),
+    [
+        ("NSE:NOSUCH", "1", "No such instrument"),
+        ("INFY", "1", "No such instrument"),
+        ("NSE:INFY", "1400.03", "ticks of 0.05"),
+        ("NSE:INFY", "-1", "ticks of"),
+        ("NSE:INFY", "much", "Not a price"),
+    ],
+)
+def test_a_price_that_cannot_be_is_refused(sim, press, instrument, price, text):
+    response = press("price", instrument=instrument, price=price)
+    assert response.status_code == 400
+    assert text in response.text

@@ -54,6 +54,37 @@ def b(sim: Simulator) -> ClientB:
     return ClientB(sim)
 
 
+class TestTheSimulatorsOwnMarket:
+    """Orders and data meet in one market: what is quoted is what trades."""
+
+    @pytest.fixture
+    def market(self) -> None:
+        return None
+
+    @pytest.mark.parametrize("dialect", [ClientA, ClientB], ids=["A", "B"])
+    def test_an_order_waits_for_its_price_and_trades_when_it_comes(self, sim, dialect):
+        client, market = dialect(sim), sim.world.market
+        infy = market.master.by_symbol("NSE", "INFY-EQ")
+        assert infy.token == INFY.token
+        wanted = market.quote(infy).bids[-1].price
+        client.place(price=str(wanted))
+        assert (client.book()[0]["status"], client.trades()) == ("Pending", [])
+        market.set_price(infy, wanted - 2 * infy.tick_size)
+        assert client.book()[0]["status"] == "Traded"
+        (trade,) = client.trades()
+        assert (trade["QUANTITY"], wanted - 1 < trade["PRICE"] <= wanted) == (10, True)
+
+    def test_funds_stay_as_they_are_until_something_is_traded(self, sim, a):
+        before = a.funds()
+        assert a.book() == []
+        assert a.funds() == before
+        a.place(order_type="MARKET", price="0")
+        assert a.funds() != before
+
+    def test_the_demos_holdings_are_in_the_market(self, a, sim):
+        assert len(a.holdings()) == len(sim.demo.holdings)
+
+
 class TestOneState:
     def test_both_types_see_the_same_orders_trades_positions_and_funds(self, a, b):
         ids = [a.place(), b.place(price="1250"), b.place(transactiontype="SELL", price="1260")]
@@ -530,9 +561,13 @@ class TestControlPage:
         assert behaviour.transit == timedelta(seconds=3)
         assert self.post(sim, "exchange", shortest="5", longest="1") == 400
 
-    def test_without_a_market_there_is_no_section(self):
+    def test_to_look_at_the_page_or_to_set_behaviour_opens_nothing(self):
         with Simulator() as sim:
-            assert 'id="orders"' not in sim_app(sim).get("/").text
+            assert "No order yet." in sim_app(sim).get("/").text
+            assert self.post(sim, "exchange", transit="3") == 303
+            assert not sim.world.has_market
+            assert not sim.world.has_exchange
+            assert sim.exchange.behaviour.transit == timedelta(seconds=3)
 
 
 def sim_app(sim: Simulator):

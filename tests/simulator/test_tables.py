@@ -102,20 +102,43 @@ def test_every_refusal_has_a_body_on_every_route_that_can_meet_it(dialect, revis
             assert "{" not in body["message"]
 
 
-USER_ROUTES = (
+USER_ROUTES = {
     "connect/login", "session/token", "session/verifytotp", "user/fundsummary", "logout",
-)  # fmt: skip
-ORDER_ROUTES = (
+}  # fmt: skip
+# Sections 6.0 and 7.0.
+ORDER_ROUTES = {
     "orders/place", "orders/modify", "orders/cancel", "orders/cancelall", "orders",
     "order/details", "trades", "tradebook", "portfolio/positions", "portfolio/convertposition",
     "portfolio/holdings", "margins/orders",
-)  # fmt: skip
+}  # fmt: skip
+DATA_ROUTES = {
+    "getoptionchainmaster/{exchange_id}",
+    "GetOptionChain/{exchange_id}/{expiry}/{token}",
+    "losergainer",
+    "Health/GetHealthStatistics",
+}
+DATA_ROUTES_A = {
+    "instruments/historical/{exchange}/{token}/{interval}",
+    "instruments/historical/{token}/{interval}",
+    "instruments/intraday/{exchange_id}/{token}/{interval}",
+    "instruments/quote/ohlc",
+    "instruments/quote/ltp",
+    "instruments/scriptmaster",
+}
+DATA_ROUTES_B = {
+    "instruments/historical",
+    "instruments/intraday",
+    "instruments/quote",
+    "instruments/OpenAPIScripMaster",
+}
 
 
-def test_both_dialects_have_the_user_and_order_routes():
+def test_both_dialects_have_the_routes_of_the_documents():
+    both = USER_ROUTES | ORDER_ROUTES | DATA_ROUTES
+    wanted = {f"a/{path}" for path in both | DATA_ROUTES_A}
+    wanted |= {f"b/{path}" for path in both | DATA_ROUTES_B}
     routes = Simulator().faults.routes
-    for letter in "ab":
-        assert {f"{letter}/{path}" for path in (*USER_ROUTES, *ORDER_ROUTES)} <= set(routes)
+    assert wanted <= set(routes)
     assert routes[-1] == "*"
 
 
@@ -132,18 +155,21 @@ def imports_of(path: Path) -> set[str]:
 
 
 def test_who_imports_whom():
-    imports = {path.stem: imports_of(path) for path in ROOM.glob("*.py")}
+    imports = {path.stem: imports_of(path) for path in ROOM.rglob("*.py")}
     assert not any(name.split(".")[0] == "broker" for found in imports.values() for name in found)
     assert {room for room, found in imports.items() if "flask" in found} == {"control"}
     for letter in "ab":
         known = {room for room, found in imports.items() if f"type_{letter}" in found}
-        assert known <= {"box", f"orders_{letter}", f"data_{letter}"}
+        assert known == {"box", f"orders_{letter}", f"data_{letter}"}
     for room in ("world", "accounts", "funds", "tokens", "clock", "phone", "rules", "refusals"):
         assert not imports[room] & {"werkzeug", "wire", "http", "werkzeug.datastructures"}, room
-    for path in (ROOM / "exchange").glob("*.py"):
-        known = {"accounts", "clock", "funds", "refusals"}
-        outside = {n for n in imports_of(path) if n.startswith("broker_simulator.")}
-        assert outside <= {f"broker_simulator.mstock.{name}" for name in known}, path
+    rooms = {"exchange": {"accounts", "clock", "funds", "market", "refusals"}, "market": {"clock"}}
+    for room, known in rooms.items():
+        allowed = {f"broker_simulator.mstock.{name}" for name in known}
+        for path in (ROOM / room).glob("*.py"):
+            found = imports_of(path)
+            assert {name for name in found if name.startswith("broker_simulator.")} <= allowed, path
+            assert not found & {"world", "wire", "settings", "http", "werkzeug", "flask"}, path
 
 
 def test_only_the_clock_reads_the_time():

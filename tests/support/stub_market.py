@@ -67,6 +67,9 @@ class StubMaster:
     def by_symbol(self, exchange: str, symbol: str) -> StubInstrument | None:
         return self._first(exchange, "symbol", symbol)
 
+    def find(self, exchange: str, words: str) -> StubInstrument | None:
+        return self.by_symbol(exchange, words) or self.by_symbol(exchange, f"{words}-EQ")
+
     def _first(self, exchange: str, name: str, value: str) -> StubInstrument | None:
         fitting = (r for r in self.rows if r.exchange == exchange and getattr(r, name) == value)
         return next(fitting, None)

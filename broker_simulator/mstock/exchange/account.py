@@ -9,9 +9,9 @@ from decimal import Decimal
 
 from broker_simulator.mstock.accounts import Account
 from broker_simulator.mstock.funds import FundRow, balanced, figure
+from broker_simulator.mstock.market import Instrument, Market
 from broker_simulator.mstock.refusals import Reason, Refused
 
-from .interfaces import Instrument, Market
 from .margin import Margin, funds_short, margin_of, margin_price, paise
 from .orders import ZERO, Order, OrderRequest, Product, Side, Trade
 from .positions import Holding, Position

@@ -5,9 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Final
 
+from broker_simulator.mstock.market import Instrument
 from broker_simulator.mstock.refusals import Reason, Refused
 
-from .interfaces import Instrument
 from .orders import OrderRequest, Product, Side, Variety
 
 # 6.6 and 7.6: at least 30 % of the quantity, and less than all of it.

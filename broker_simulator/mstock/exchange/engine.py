@@ -9,12 +9,12 @@ from decimal import Decimal
 from typing import Any, Final
 
 from broker_simulator.mstock.clock import IST
+from broker_simulator.mstock.market import Instrument, Quote
 
 from . import matching
 from .account import TradingAccount
 from .behaviour import Behaviour
 from .ids import IdMaker
-from .interfaces import Instrument, Quote
 from .margin import book_exchange, exchange_refusal
 from .orders import (
     FINAL,

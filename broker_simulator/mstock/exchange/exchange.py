@@ -12,13 +12,13 @@ from decimal import Decimal
 from broker_simulator.mstock.accounts import Account
 from broker_simulator.mstock.clock import Clock
 from broker_simulator.mstock.funds import FundRow
+from broker_simulator.mstock.market import Instrument, Market, Quote
 from broker_simulator.mstock.refusals import Reason, Refused
 
 from .account import TradingAccount
 from .behaviour import Behaviour
 from .checks import check
 from .engine import Engine
-from .interfaces import Instrument, Market, Quote
 from .margin import HOLDINGS_SHORT, Margin, exchange_refusal, margin_of, margin_price, rms_text
 from .orders import (
     FINAL,
@@ -285,16 +285,18 @@ class Exchange:
                 self._look_at_prices(now)
                 yield now
         finally:
-            self._price_moved()
+            self._catch_up()
             self._tell()
 
-    def _price_moved(self, *moved: Instrument | Quote) -> None:
-        """Take a price from the market, which may hold its own lock: so never wait for ours.
+    def _price_moved(self, instrument: Instrument, quote: Quote) -> None:
+        """Take a price from the market, which may hold its own lock: so never wait for ours."""
+        if self._engine.watches(instrument):
+            self._prices.append((instrument, quote))
+        self._catch_up()
+        self._tell()
 
-        Whoever holds the lock meanwhile looks again after letting it go.
-        """
-        if moved and self._engine.watches(moved[0]):
-            self._prices.append(moved)
+    def _catch_up(self) -> None:
+        """Match the prices that came; whoever holds the lock looks again after letting it go."""
         while self._prices and self._lock.acquire(blocking=False):
             try:
                 now = self._clock.now()
@@ -302,8 +304,6 @@ class Exchange:
                 self._match_prices(now)
             finally:
                 self._lock.release()
-        if moved:
-            self._tell()
 
     def _match_prices(self, now: datetime) -> None:
         while self._prices:

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
 
-from .interfaces import CASH, Instrument, Quote
+from broker_simulator.mstock.market import Instrument, Quote
+
+from .lookup import CASH
 from .orders import ZERO, OrderRequest, OrderType, Product, Side
 
 # Intraday 25 % and delivery 100 % are derived in 12.2; the rest is in no source.

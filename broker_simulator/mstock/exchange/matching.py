@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from .interfaces import Quote
+from broker_simulator.mstock.market import Quote
+
 from .orders import OrderRequest, OrderType, Side
 
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
-from .interfaces import Instrument
+from broker_simulator.mstock.market import Instrument
 
 ZERO: Final = Decimal(0)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from .interfaces import Instrument
+from broker_simulator.mstock.market import Instrument
+
 from .orders import ZERO, Product, Side, Trade
 
 
