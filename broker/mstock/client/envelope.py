@@ -49,6 +49,9 @@ def read(answer: Answer, route: Route, secrets: Iterable[Secret] = ()) -> Envelo
         if 200 <= http < 300:
             return Envelope(plain(words, secrets), body.get("data"), answer.date)
         raise unreadable_reply(SERVER, route, http)
+    if route.limit == "orders" and body.get("data"):
+        # A refusal that names an order contradicts itself: the order may stand.
+        raise unreadable_reply(SERVER, route, http)
     # What mStock means is read off its own words, where a password may be one of them.
     error = refusal(route, http, _code(body), plain(words), shown=plain(words, secrets))
     error.code = plain(error.code, secrets)[:_LONGEST_CODE]

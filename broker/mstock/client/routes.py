@@ -29,6 +29,21 @@ class Call(StrEnum):
     GREETING = "greeting"
 
 
+class OrderCall(StrEnum):
+    """The calls of mStock's order and portfolio modules, which both dialects have."""
+
+    PLACE = "place order"
+    MODIFY = "modify order"
+    CANCEL = "cancel order"
+    CONVERT = "convert position"
+    BOOK = "order book"
+    DETAILS = "order details"
+    TRADES = "trade book"
+    POSITIONS = "positions"
+    HOLDINGS = "holdings"
+    MARGIN = "margin calculator"
+
+
 # Asks for nothing and shows nothing: any answer tells that mStock is there, and what time it is.
 GREETING = Route(Call.GREETING, "GET", "/", repeat=True)
 
