@@ -79,9 +79,9 @@ def column(model: Any, name: str) -> Any:
 
 
 @contextlib.contextmanager
-def scoped_session() -> Iterator[None]:
+def scoped_session(module: str = AUTH_DB) -> Iterator[None]:
     """Release the host's thread-local database session where no request of the host will."""
-    sessions = attribute(AUTH_DB, "db_session")
+    sessions = attribute(module, "db_session")
     registry = getattr(sessions, "registry", None)
     was_open = registry is None or registry.has()
     try:

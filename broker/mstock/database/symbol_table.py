@@ -1,0 +1,226 @@
+"""The table of instruments in SQL: look-ups, searches, and its replacement as a whole.
+
+The same for OpenAlgo's `symtoken` and for the standalone SQLite file. A table of our own beside it,
+written in the same transaction, says whose instruments are in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol
+
+import sqlalchemy as sql
+from sqlalchemy import Column, Connection, Engine, Float, Integer, MetaData, String, Table
+
+from broker.mstock.errors import DataException
+from broker.mstock.mapping.symbols import COLUMNS, SymbolRow
+
+# Fewer rows than this are no master of an exchange, whatever the answer looked like.
+FEWEST_ROWS = 1000
+
+_METADATA = MetaData()
+_MARK = Table(
+    "mstock_master",
+    _METADATA,
+    Column("source", String, primary_key=True),
+    Column("rows", Integer, nullable=False),
+    Column("stored_at", String, nullable=False),
+)
+_TYPES = {"strike": Float, "lotsize": Integer, "tick_size": Float}
+
+
+def _columns() -> list[Column[Any]]:
+    return [Column(name, _TYPES.get(name, String)) for name in COLUMNS]
+
+
+_STAGED = Table("mstock_new_master", MetaData(), *_columns(), prefixes=["TEMPORARY"])
+
+
+def local_table() -> Table:
+    """The table of the standalone file, with the host's columns."""
+    return Table(
+        "symtoken",
+        MetaData(),
+        Column("id", Integer, primary_key=True),
+        *_columns(),
+        sql.Index("symtoken_symbol", "symbol", "exchange"),
+        sql.Index("symtoken_token", "token", "exchange"),
+        sql.Index("symtoken_name", "name", "exchange", "expiry"),
+    )
+
+
+class InstrumentRow(NamedTuple):
+    """One instrument in the host's columns (contract 7.3).
+
+    `brexchange` is mStock's exchange in the master. `expiry` is DD-MMM-YY or "", `strike` and
+    `tick_size` are rupees, `instrumenttype` is EQ, FUT, CE, PE or INDEX.
+    """
+
+    symbol: str
+    brsymbol: str
+    name: str
+    exchange: str
+    brexchange: str
+    token: str
+    expiry: str
+    strike: float
+    lotsize: int
+    instrumenttype: str
+    tick_size: float
+
+
+class Instruments(Protocol):
+    """Where doors look instruments up, by the host's symbols and exchanges."""
+
+    def find(self, symbol: str, exchange: str) -> InstrumentRow | None:
+        """The instrument of a host symbol; None without one."""
+
+    def by_token(self, token: str, exchange: str) -> InstrumentRow | None:
+        """The instrument of a token on one of the host's exchanges; None without one."""
+
+    def search(
+        self, text: str, exchange: str | None = None, limit: int = 50
+    ) -> list[InstrumentRow]:
+        """Instruments whose symbol, name or token holds every word of the text, best first."""
+
+
+class Mark(NamedTuple):
+    """Whose master the table holds: `source` names the server and the API type."""
+
+    source: str
+    rows: int
+    stored_at: datetime
+
+
+class SymbolTable:
+    """`Instruments` over one SQL table."""
+
+    def __init__(self, engine: Engine, table: Table) -> None:
+        self._engine = engine
+        self._table = table
+        self._fields = [table.c[name] for name in COLUMNS]
+
+    def find(self, symbol: str, exchange: str) -> InstrumentRow | None:
+        return self._first(self._table.c.symbol == symbol, exchange)
+
+    def by_token(self, token: str, exchange: str) -> InstrumentRow | None:
+        return self._first(self._table.c.token == token, exchange)
+
+    def search(
+        self, text: str, exchange: str | None = None, limit: int = 50
+    ) -> list[InstrumentRow]:
+        words = text.upper().split()
+        if not words:
+            return []
+        columns = self._table.c
+        query = sql.select(*self._fields)
+        for word in words:
+            query = query.where(
+                columns.symbol.contains(word, autoescape=True)
+                | sql.func.upper(columns.name).contains(word, autoescape=True)
+                | (columns.token == word)
+            )
+        if exchange:
+            query = query.where(columns.exchange == exchange)
+        rank = sql.case(
+            (columns.symbol == words[0], 0),
+            (columns.symbol.startswith(words[0], autoescape=True), 1),
+            else_=2,
+        )
+        # A share comes before its thousand options, an exact symbol before a longer one.
+        is_contract = sql.case((columns.expiry == "", 0), else_=1)
+        order = (rank, is_contract, sql.func.length(columns.symbol), columns.symbol)
+        return self._all(query.order_by(*order).limit(limit))
+
+    def expiries(self, name: str, exchange: str) -> list[str]:
+        """The expiry dates (DD-MMM-YY) of an underlying's contracts, the nearest first."""
+        columns = self._table.c
+        query = (
+            sql.select(columns.expiry)
+            .distinct()
+            .where(columns.name == name, columns.exchange == exchange, columns.expiry != "")
+        )
+        with self._engine.connect() as connection:
+            found = list(connection.execute(query).scalars())
+        return sorted(found, key=_day)
+
+    def contracts(self, name: str, exchange: str, expiry: str) -> list[InstrumentRow]:
+        """An underlying's contracts of one expiry, by strike."""
+        columns = self._table.c
+        query = sql.select(*self._fields).where(
+            columns.name == name, columns.exchange == exchange, columns.expiry == expiry
+        )
+        return self._all(query.order_by(columns.strike, columns.instrumenttype))
+
+    def mark(self) -> Mark | None:
+        """Whose master this is; None when none was stored, or another's is in its place."""
+        with self._engine.connect() as connection:
+            if not sql.inspect(connection).has_table(_MARK.name):
+                return None
+            row = connection.execute(sql.select(_MARK)).first()
+            if row is None or row.rows != self._count(connection):
+                return None
+        return Mark(row.source, row.rows, datetime.fromisoformat(row.stored_at))
+
+    def replace(self, pieces: Iterable[Sequence[SymbolRow]], source: str, now: datetime) -> int:
+        """Put these rows in the place of all others, in one transaction; returns their number.
+
+        They are collected beside the table first, so that readers and other writers wait for the
+        exchange only, and a stop at any moment leaves the old rows or the new ones. Raises
+        `DataException`, with the old rows in place, for fewer than a thousand rows or half of what
+        this source had.
+        """
+        before = self.mark()
+        with self._engine.connect() as connection:
+            _STAGED.create(connection)
+            added = _insert_statement(_STAGED, connection)
+            rows = 0
+            for piece in pieces:
+                if piece:
+                    connection.exec_driver_sql(added, piece)
+                    rows += len(piece)
+            _MARK.create(connection, checkfirst=True)
+            # Its own snapshot: a longer one could not be written on once another has written.
+            connection.commit()
+            floor = before.rows // 2 if before and before.source == source else 0
+            if rows < max(FEWEST_ROWS, floor):
+                raise DataException(
+                    f"mStock's instrument list holds only {rows} usable instruments; the old one "
+                    "is kept.",
+                    "Download it again later; if it comes back, report this.",
+                )
+            connection.execute(sql.delete(self._table))
+            connection.execute(
+                sql.insert(self._table).from_select(COLUMNS, sql.select(*_STAGED.columns))
+            )
+            connection.execute(sql.delete(_MARK))
+            mark = {"source": source, "rows": rows, "stored_at": now.isoformat()}
+            connection.execute(sql.insert(_MARK), mark)
+            connection.commit()
+            _STAGED.drop(connection)  # a pooled connection would hand it on
+            connection.commit()
+        return rows
+
+    def _count(self, connection: Connection) -> int:
+        count = sql.select(sql.func.count()).select_from(self._table)
+        return int(connection.execute(count).scalar_one())
+
+    def _first(self, condition: sql.ColumnElement[bool], exchange: str) -> InstrumentRow | None:
+        query = sql.select(*self._fields).where(condition, self._table.c.exchange == exchange)
+        found = self._all(query.limit(1))
+        return found[0] if found else None
+
+    def _all(self, query: sql.Select[Any]) -> list[InstrumentRow]:
+        with self._engine.connect() as connection:
+            return [InstrumentRow(*row) for row in connection.execute(query)]
+
+
+def _insert_statement(table: Table, connection: Connection) -> str:
+    """An INSERT in the driver's own words, which takes rows as plain tuples."""
+    mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
+    return f"INSERT INTO {table.name} VALUES ({', '.join([mark] * len(COLUMNS))})"  # noqa: S608
+
+
+def _day(expiry: str) -> datetime:
+    return datetime.strptime(expiry, "%d-%b-%y")  # noqa: DTZ007  a date has no zone

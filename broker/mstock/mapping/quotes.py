@@ -1,0 +1,78 @@
+"""mStock's quotes as the host wants them, both API types; pure.
+
+Source: protocol 6.20, 6.21 and 7.20, contract 5.2. mStock gives no volume, bid, ask or open
+interest here: those are left out, never a zero that looks like a figure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+Quote = dict[str, float]
+
+_NAMES = {"open": "open", "high": "high", "low": "low", "close": "prev_close"}
+
+
+def type_b_quotes(data: Any) -> dict[tuple[str, str], Quote]:
+    """The quotes of an answer's `data`, by (mStock's exchange, token); a row without a price is
+    no quote."""
+    rows = data.get("fetched") if isinstance(data, Mapping) else None
+    found = {}
+    for row in rows or ():
+        if isinstance(row, Mapping):
+            quote = _quote(row, row, "ltp")
+            if quote:
+                found[str(row.get("exchange")), str(row.get("symbolToken"))] = quote
+    return found
+
+
+def type_b_refusals(data: Any) -> dict[tuple[str, str], str]:
+    """mStock's words on what it did not fetch, by (exchange, token)."""
+    rows = data.get("unfetched") if isinstance(data, Mapping) else None
+    return {
+        (str(row.get("exchange")), str(row.get("symbolToken"))): str(row.get("message") or "")
+        for row in rows or ()
+        if isinstance(row, Mapping)
+    }
+
+
+def type_a_quotes(data: Any) -> dict[tuple[str, str], Quote]:
+    """The quotes of an answer's `data`, by (mStock's exchange, token).
+
+    mStock names each by the requested symbol or by one with the series added, so that only the
+    number in the row tells for certain whose it is.
+    """
+    entries = data.items() if isinstance(data, Mapping) else ()
+    found = {}
+    for name, row in entries:
+        if isinstance(row, Mapping):
+            prices = row.get("ohlc")
+            quote = _quote(row, prices if isinstance(prices, Mapping) else {}, "last_price")
+            if quote:
+                exchange = str(name).partition(":")[0]
+                found[exchange, str(row.get("instrument_token"))] = quote
+    return found
+
+
+def _quote(row: Mapping[str, Any], prices: Mapping[str, Any], last: str) -> Quote | None:
+    ltp = _price(row.get(last))
+    if not ltp:
+        return None
+    quote = {"ltp": ltp}
+    for theirs, ours in _NAMES.items():
+        value = _price(prices.get(theirs))
+        if value is not None:
+            quote[ours] = value
+    return quote
+
+
+def _price(value: Any) -> float | None:
+    if value is None or isinstance(value, bool):
+        return None
+    try:
+        price = Decimal(value)
+    except (InvalidOperation, TypeError, ValueError):
+        return None
+    return float(price) if price.is_finite() and price >= 0 else None
