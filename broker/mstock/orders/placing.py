@@ -27,6 +27,7 @@ from broker.mstock.mapping.transform_data import (
     Instrument,
     OrderRequest,
     check_order,
+    convert_body,
     modify_body,
     order_body,
     variety,
@@ -43,6 +44,7 @@ _SAID = re.compile("“(.*)”", re.S)
 _QUIETLY_FAILED = (Unreachable, RateLimited)  # nothing was changed at mStock
 
 T = TypeVar("T")
+LookUp = Callable[[], tuple[State, str, str]]
 
 
 class Placed(NamedTuple):
@@ -75,9 +77,7 @@ class OrderService:
         self._token = token
         self._calls = calls or order_calls(config)
         self._spawn = spawn
-        self.settler = Settler(
-            journal, self._book_within, lambda: self._calls.clock_offset, clock
-        )
+        self.settler = Settler(journal, self._book_within, lambda: self._calls.clock_offset, clock)
 
     # Books
 
@@ -169,7 +169,12 @@ class OrderService:
             trigger_price=request.trigger_price,
         )
         self.journal.begin(entry)
-        self._send(entry, lambda: self._calls.modify(self._token, order_id, body) or order_id)
+
+        def call() -> str:
+            self._calls.modify(self._token, order_id, body)
+            return order_id
+
+        self._send(entry, call)
 
     def cancel(self, order_id: str) -> None:
         """Cancel an open order, once; it goes out even when the journal cannot be written."""
@@ -178,19 +183,58 @@ class OrderService:
             self.journal.begin(entry, urgent=True)
         except StoreError as error:
             log.error("A cancel goes out without the journal. %s", error)
-        self._send(entry, lambda: self._calls.cancel(self._token, order_id) or order_id)
 
-    def _send(self, entry: Entry, call: Callable[[], str]) -> str:
+        def call() -> str:
+            self._calls.cancel(self._token, order_id)
+            return order_id
+
+        self._send(entry, call)
+
+    def convert(
+        self, row: Position, instrument: Instrument, side: str, quantity: int, product: str
+    ) -> None:
+        """Convert that much of a position to another product of the host's, once.
+
+        `side` is the side of the trades that made it. A lost answer is settled by the positions.
+        """
+        body = convert_body(self.api_type, row, instrument, side, quantity, product)
+        entry = Entry(
+            new_tag(),
+            "convert",
+            self.clock.now(),
+            token=row.token,
+            side=side,
+            quantity=quantity,
+            product=product,
+        )
+        before = self._held(row.token, product)
+        self.journal.begin(entry)
+
+        def look_up() -> tuple[State, str, str]:
+            moved = abs(self._held(row.token, product) - before) == quantity
+            return State.DONE if moved else State.UNKNOWN, "", ""
+
+        def call() -> str:
+            self._calls.convert(self._token, body)
+            return ""
+
+        self._send(entry, call, look_up)
+
+    def _held(self, token: str, product: str) -> int:
+        rows = self.positions()
+        return sum(row.quantity for row in rows if (row.token, row.product) == (token, product))
+
+    def _send(self, entry: Entry, call: Callable[[], str], look_up: LookUp | None = None) -> str:
         try:
             order_id = self._ask(call)
         except OutcomeUnknown as error:
-            return self._look_up(entry, error)
+            return self._look_up(entry, error, look_up)
         except GeneralException as error:
             # Something failed inside mStock: before or after it took the order, it does not say.
-            return self._look_up(entry, error)
+            return self._look_up(entry, error, look_up)
         except BrokerError as error:
             if (error.http_status or 0) >= 500:
-                return self._look_up(entry, error)
+                return self._look_up(entry, error, look_up)
             state = State.UNSENT if isinstance(error, _QUIETLY_FAILED) else State.REFUSED
             self._finish(entry, state, note=error.message)
             raise readable(error) from None
@@ -200,15 +244,20 @@ class OrderService:
         self._finish(entry, State.DONE, order_id=order_id)
         return order_id
 
-    def _look_up(self, entry: Entry, error: BrokerError) -> str:
+    def _look_up(self, entry: Entry, error: BrokerError, look_up: LookUp | None) -> str:
         """What became of a call without an answer: its order id, or an error."""
         end = self.clock.monotonic() + LOOK_UP_S
         self._finish(entry, State.UNKNOWN, note=error.message)
         for pause in _PAUSES:
             self.clock.sleep(min(pause, max(0.0, end - self.clock.monotonic())))
             left = end - self.clock.monotonic()
-            state, note, order_id = self._outcome(entry, max(1.0, left))
+            try:
+                state, note, order_id = look_up() if look_up else self._outcome(entry, left)
+            except BrokerError as fault:
+                log.debug("An outcome could not be looked up: %s", type(fault).__name__)
+                state = State.UNKNOWN
             if state is State.DONE:
+                self._finish(entry, state, order_id=order_id)
                 return order_id
             if state is State.REFUSED:
                 raise MiraeException(note)
@@ -226,14 +275,10 @@ class OrderService:
 
     def _outcome(self, entry: Entry, seconds: float) -> tuple[State, str, str]:
         """State, note and order id of a call, as far as the order book of now tells."""
-        try:
-            book = self.settler.look(seconds)
-            if entry.kind != "place":  # a cancel may have gone out without the journal
-                return *(change_outcome(entry, book) or (State.UNKNOWN, "")), entry.order_id
-            found = self.journal.entry(entry.tag)
-        except BrokerError as fault:
-            log.debug("An outcome could not be looked up: %s", type(fault).__name__)
-            found = None
+        book = self.settler.look(max(1.0, seconds))
+        if entry.kind != "place":  # a cancel may have gone out without the journal
+            return *(change_outcome(entry, book) or (State.UNKNOWN, "")), entry.order_id
+        found = self.journal.entry(entry.tag)
         return (found.state, found.note, found.order_id) if found else (State.UNKNOWN, "", "")
 
     def _finish(self, entry: Entry, state: State, *, order_id: str = "", note: str = "") -> None:

@@ -1,4 +1,4 @@
-"""Settles calls whose answer was lost, by the order book, and goes on doing so in the background."""
+"""Settles calls whose answer was lost, by the order book, also in the background."""
 
 from __future__ import annotations
 

@@ -152,7 +152,5 @@ def move_to(
     sent = []
     for part in pieces(count, instrument) if is_exit else (count,):
         order = request._replace(action=side, quantity=part)
-        sent.append(
-            service.place(order, instrument, door=DOOR, reduces=is_exit, urgent=is_exit)
-        )
+        sent.append(service.place(order, instrument, door=DOOR, reduces=is_exit, urgent=is_exit))
     return sent
