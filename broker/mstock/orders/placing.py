@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 from broker._kit.clock import SYSTEM_CLOCK, Clock
 from broker._kit.errors import BrokerError, OutcomeUnknown, RateLimited, StoreError, Unreachable
 from broker._kit.secret import Secret
-from broker._kit.sessions.token_guard import token_guard
+from broker._kit.sessions.token_guard import TokenGuard, token_guard
 from broker.mstock.broker import MSTOCK
 from broker.mstock.client.order_calls import OrderCalls, order_calls
 from broker.mstock.errors import GeneralException, MiraeException
@@ -67,6 +67,7 @@ class OrderService:
         journal: Journal,
         *,
         calls: OrderCalls | None = None,
+        guard: TokenGuard | None = None,
         clock: Clock = SYSTEM_CLOCK,
         spawn: Spawn = in_a_thread,
     ) -> None:
@@ -76,6 +77,7 @@ class OrderService:
         self._config = config
         self._token = token
         self._calls = calls or order_calls(config)
+        self._guard = guard or token_guard(MSTOCK)
         self._spawn = spawn
         self.settler = Settler(journal, self._book_within, lambda: self._calls.clock_offset, clock)
 
@@ -297,7 +299,7 @@ class OrderService:
         return self._ask(lambda: self._calls.order_book(self._token, seconds))
 
     def _ask(self, call: Callable[[], T]) -> T:
-        return token_guard(MSTOCK).run(self._config, self._token, call)
+        return self._guard.run(self._config, self._token, call)
 
 
 def readable(error: BrokerError) -> BrokerError:
