@@ -149,6 +149,7 @@ class Journal:
         self._account = account
         self._clock = clock
         self._prepared = False
+        # SQLite lets waiting writers poll, and some of many threads starve: here they queue.
         self._lock = threading.Lock()
 
     def begin(self, entry: Entry, *, urgent: bool = False) -> None:
@@ -270,10 +271,11 @@ class Journal:
     def _transaction(self, writes: bool = False) -> Iterator[sa.Connection]:
         fault = ""
         try:
-            self._prepare()
-            connection = self._engine.connect().execution_options(**{WRITES: writes})
-            with connection, connection.begin():
-                yield connection
+            with self._lock:
+                self._prepare()
+                connection = self._engine.connect().execution_options(**{WRITES: writes})
+                with connection, connection.begin():
+                    yield connection
         except (SQLAlchemyError, sqlite3.Error) as error:
             fault = type(getattr(error, "orig", None) or error).__name__
         if fault:  # raised out here: a driver's own error may quote the database's password
@@ -286,19 +288,18 @@ class Journal:
             )
 
     def _prepare(self) -> None:
-        with self._lock:
-            if self._prepared and (not self.file or os.path.exists(self.file)):
-                return
-            if self.file:
-                # SQLite itself would let everybody read it.
-                with files.store_errors(self.file, "written"), suppress(FileExistsError):
-                    os.close(os.open(self.file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-            old = _rows.c.at < _micros(self._clock.now() - _KEPT)
-            connection = self._engine.connect().execution_options(**{WRITES: True})
-            with connection, connection.begin():
-                _tables.create_all(connection)
-                connection.execute(sa.delete(_rows).where(old))
-            self._prepared = True
+        if self._prepared and (not self.file or os.path.exists(self.file)):
+            return
+        if self.file:
+            # SQLite itself would let everybody read it.
+            with files.store_errors(self.file, "written"), suppress(FileExistsError):
+                os.close(os.open(self.file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        old = _rows.c.at < _micros(self._clock.now() - _KEPT)
+        connection = self._engine.connect().execution_options(**{WRITES: True})
+        with connection, connection.begin():
+            _tables.create_all(connection)
+            connection.execute(sa.delete(_rows).where(old))
+        self._prepared = True
 
 
 def file_url(folder: str) -> Secret:
