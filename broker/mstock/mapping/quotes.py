@@ -39,10 +39,10 @@ def type_b_refusals(data: Any) -> dict[tuple[str, str], str]:
 
 
 def type_a_quotes(data: Any) -> dict[tuple[str, str], Quote]:
-    """The quotes of an answer's `data`, by (mStock's exchange, token).
+    """The quotes of an answer's `data`, by (mStock's exchange, token) and by (exchange, symbol).
 
-    mStock names each by the requested symbol or by one with the series added, so that only the
-    number in the row tells for certain whose it is.
+    mStock names each by the requested symbol or by one with the series added, so that the number
+    in the row tells whose it is; an index, whose number may be an old one, is known by its name.
     """
     entries = data.items() if isinstance(data, Mapping) else ()
     found = {}
@@ -51,8 +51,8 @@ def type_a_quotes(data: Any) -> dict[tuple[str, str], Quote]:
             prices = row.get("ohlc")
             quote = _quote(row, prices if isinstance(prices, Mapping) else {}, "last_price")
             if quote:
-                exchange = str(name).partition(":")[0]
-                found[exchange, str(row.get("instrument_token"))] = quote
+                exchange, _, symbol = str(name).partition(":")
+                found[exchange, symbol] = found[exchange, str(row.get("instrument_token"))] = quote
     return found
 
 

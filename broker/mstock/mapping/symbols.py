@@ -160,7 +160,8 @@ class Normaliser:
             # BSE's series are groups of companies (A, B, X ...), of which each is in one.
             is_bare = exchange == "BSE" or series in _BARE_SERIES
             symbol = base if is_bare else f"{base}-{series}"
-            return (symbol, trading_symbol, company or base, exchange, exchange, token, "", 0.0, lot_size,
+            name = company or base
+            return (symbol, trading_symbol, name, exchange, exchange, token, "", 0.0, lot_size,
                     "EQ", tick_size)  # fmt: skip
         known = _expiry(expiry)
         if known is None or known[0] < self._today or not base:
