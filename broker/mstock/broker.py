@@ -43,5 +43,5 @@ MSTOCK = Broker(
     session_end=session_end,
     usual_life=timedelta(hours=12),
     terms=TERMS,
-    unbuilt=("orders", "market data", "streaming"),
+    unbuilt=("orders", "streaming"),
 )

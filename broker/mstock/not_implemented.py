@@ -6,7 +6,6 @@ from typing import Any, NoReturn
 
 from broker._kit.errors import ManualCheckRequired
 
-NOT_YET = "Orders, market data and streaming are not available yet with this mStock plugin."
 # For whoever holds something: the one consequence that costs money.
 OPEN_POSITIONS = (
     "A position that is open at mStock cannot be closed from OpenAlgo: use the mStock app or "
@@ -18,9 +17,7 @@ BOOKS = (
     "Order book, trade book, positions and holdings are not available yet with this mStock plugin."
 )
 MARGIN = "The margin calculator is not available yet with this mStock plugin."
-MARKET_DATA = "Market data is not available yet with this mStock plugin."
 STREAMING = "Streaming is not available yet with this mStock plugin."
-SYMBOLS = "The list of mStock's instruments is not available yet with this mStock plugin."
 
 IN_THE_APP = "Use the mStock app or website for it."
 

@@ -8,9 +8,8 @@ import pytest
 
 from broker.mstock.api import margin_api, order_api
 from broker.mstock.api.data import BrokerData
-from broker.mstock.database.master_contract_db import master_contract_download
 from broker.mstock.mapping import order_data
-from broker.mstock.not_implemented import NOT_YET, OPEN_POSITIONS, NotYet
+from broker.mstock.not_implemented import OPEN_POSITIONS, NotYet
 
 ORDER = {"symbol": "INFY", "exchange": "NSE", "action": "BUY", "quantity": "1"}
 
@@ -39,12 +38,6 @@ REFUSED_BY_EXCEPTION: list[Callable[[], object]] = [
     lambda: order_data.calculate_portfolio_statistics([]),
     lambda: order_data.transform_holdings_data([]),
     lambda: margin_api.calculate_margin_api([ORDER], "token"),
-    lambda: BrokerData("token").get_quotes("INFY", "NSE"),
-    lambda: BrokerData("token", None).get_multiquotes([]),
-    lambda: BrokerData("token", None, "MA1").get_depth("INFY", "NSE"),
-    lambda: BrokerData("token").get_history("INFY", "NSE", "D", "2026-11-23", "2026-11-23"),
-    lambda: BrokerData("token").timeframe_map,
-    master_contract_download,
 ]
 
 
@@ -82,10 +75,3 @@ def test_the_margin_service_answers_501_to_it() -> None:
 
 def test_the_hosts_count_of_arguments() -> None:
     assert BrokerData.__init__.__code__.co_argcount == 4
-
-
-def test_what_the_installer_says() -> None:
-    assert (
-        NOT_YET == "Orders, market data and streaming are not available yet with this mStock "
-        "plugin."
-    )

@@ -57,7 +57,7 @@ def _download_for_host() -> int:
         mark = table.mark()
         if _stored.get(source, 0) > before and mark and mark.source == source:
             return mark.rows
-        rows = download(config, _host_token(), table)
+        rows = download(config, _host_token(), table, clock=SYSTEM_CLOCK)
         _stored[source] = before + 1
     return rows
 

@@ -150,6 +150,8 @@ def candles(data: Any, *, is_daily: bool) -> list[Candle]:
 
     Raises `DataException` for a row that cannot be read: a gap must not be silent.
     """
+    if isinstance(data, list) and len(data) == 1 and isinstance(data[0], dict):
+        data = data[0]
     rows = data.get("candles") if isinstance(data, dict) else data
     if rows in (None, "", [], "success"):  # mStock's ways to say that there are none
         return []
