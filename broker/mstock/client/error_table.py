@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from broker._kit.errors import BrokerError, SessionRefused
 from broker._kit.http.routes import Route
-from broker.mstock.client.routes import Call
+from broker.mstock.client.routes import Call, DataCall
 from broker.mstock.errors import (
     APIKeyException,
     GeneralException,
@@ -54,7 +54,7 @@ class ErrorRule(NamedTuple):
     error: type[BrokerError]
     message: str
     next_step: str
-    calls: frozenset[Call] | None = None
+    calls: frozenset[str] | None = None
     http: frozenset[int] | None = None
     code: str | None = None
     text: str | None = None
@@ -68,7 +68,7 @@ class ErrorRule(NamedTuple):
         )
 
 
-_SESSION_CALLS = frozenset({Call.FUND_SUMMARY, Call.LOGOUT})
+_SESSION_CALLS: frozenset[str] = frozenset({Call.FUND_SUMMARY, Call.LOGOUT, *DataCall})
 _LOGIN = frozenset({Call.LOGIN})
 _OTP = frozenset({Call.SESSION_TOKEN})
 _TOTP = frozenset({Call.VERIFY_TOTP})

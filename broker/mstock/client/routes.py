@@ -29,6 +29,15 @@ class Call(StrEnum):
     GREETING = "greeting"
 
 
+class DataCall(StrEnum):
+    """The calls of market data."""
+
+    HISTORICAL = "historical"
+    INTRADAY = "intraday"
+    QUOTE = "quote"
+    MASTER = "script master"
+
+
 # Asks for nothing and shows nothing: any answer tells that mStock is there, and what time it is.
 GREETING = Route(Call.GREETING, "GET", "/", repeat=True)
 
