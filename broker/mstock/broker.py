@@ -43,5 +43,5 @@ MSTOCK = Broker(
     session_end=session_end,
     usual_life=timedelta(hours=12),
     terms=TERMS,
-    unbuilt=("market data", "streaming"),
+    unbuilt=("streaming",),
 )

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from broker._kit.errors import ManualCheckRequired
 
-NOT_YET = "Market data and streaming are not available yet with this mStock plugin."
-MARKET_DATA = "Market data is not available yet with this mStock plugin."
 STREAMING = "Streaming is not available yet with this mStock plugin."
-SYMBOLS = "The list of mStock's instruments is not available yet with this mStock plugin."
 
 IN_THE_APP = "Use the mStock app or website for it."
 

@@ -11,9 +11,10 @@ from broker._kit.broker import LoginReply
 from broker._kit.errors import LogInAgain
 from broker._kit.http.routes import Route, http_date
 from broker._kit.http.transport import Transport
+from broker._kit.http.wire_errors import unreadable_reply
 from broker._kit.secret import Secret
 from broker.mstock.client.envelope import Envelope, read
-from broker.mstock.client.routes import GREETING, Routes
+from broker.mstock.client.routes import GREETING, SERVER, Routes
 from broker.mstock.errors import DataException
 
 _LONGEST_TOKEN = 8192
@@ -94,6 +95,16 @@ class Client(ABC):
         values = fields.values() if isinstance(fields, Mapping) else ()
         sent = [value for value in (token, *values) if isinstance(value, Secret)]
         return read(answer, route, (self._api_key, *sent))
+
+    def _download(self, route: Route, token: Secret, into: IO[bytes]) -> None:
+        """Write a file that mStock serves without an envelope; raises for anything but a success.
+
+        What is written may still be an error under HTTP 200, or a gateway's page.
+        """
+        answer = self._transport.call(route, self._signature(_sendable(token)), into=into)
+        if not 200 <= answer.http_status < 300:
+            read(answer, route, (self._api_key, token))
+            raise unreadable_reply(SERVER, route, answer.http_status)
 
 
 def _sendable(token: Secret) -> str:

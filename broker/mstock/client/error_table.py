@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from broker._kit.errors import BrokerError, SessionRefused
 from broker._kit.http.routes import Route
-from broker.mstock.client.routes import Call, OrderCall
+from broker.mstock.client.routes import Call, DataCall, OrderCall
 from broker.mstock.errors import (
     APIKeyException,
     GeneralException,
@@ -68,7 +68,9 @@ class ErrorRule(NamedTuple):
         )
 
 
-_SESSION_CALLS: frozenset[str] = frozenset({Call.FUND_SUMMARY, Call.LOGOUT, *OrderCall})
+_SESSION_CALLS: frozenset[str] = frozenset(
+    {Call.FUND_SUMMARY, Call.LOGOUT, *OrderCall, *DataCall}
+)
 _LOGIN = frozenset({Call.LOGIN})
 _OTP = frozenset({Call.SESSION_TOKEN})
 _TOTP = frozenset({Call.VERIFY_TOTP})

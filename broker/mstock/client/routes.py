@@ -44,6 +44,15 @@ class OrderCall(StrEnum):
     MARGIN = "margin calculator"
 
 
+class DataCall(StrEnum):
+    """The calls of market data."""
+
+    HISTORICAL = "historical"
+    INTRADAY = "intraday"
+    QUOTE = "quote"
+    MASTER = "script master"
+
+
 # Asks for nothing and shows nothing: any answer tells that mStock is there, and what time it is.
 GREETING = Route(Call.GREETING, "GET", "/", repeat=True)
 

@@ -144,6 +144,7 @@ class Normaliser:
         strike: str,
         lot: str,
         tick: str,
+        company: str,
     ) -> SymbolRow | None:
         if not token.isdigit() or not trading_symbol or exchange not in _KNOWN:
             return None
@@ -156,8 +157,11 @@ class Normaliser:
                 where = "BSE_INDEX"
                 return (index, trading_symbol, base, where, exchange, token, "", 0.0, 1, "INDEX",
                         tick_size)  # fmt: skip
-            symbol = base if series in _BARE_SERIES else f"{base}-{series}"
-            return (symbol, trading_symbol, base, exchange, exchange, token, "", 0.0, lot_size,
+            # BSE's series are groups of companies (A, B, X ...), of which each is in one.
+            is_bare = exchange == "BSE" or series in _BARE_SERIES
+            symbol = base if is_bare else f"{base}-{series}"
+            name = company or base
+            return (symbol, trading_symbol, name, exchange, exchange, token, "", 0.0, lot_size,
                     "EQ", tick_size)  # fmt: skip
         known = _expiry(expiry)
         if known is None or known[0] < self._today or not base:
@@ -174,7 +178,7 @@ class Normaliser:
                 kind, tick_size)  # fmt: skip
 
 
-Fields = tuple[str, str, str, str, str, str, str, str, str, str]
+Fields = tuple[str, str, str, str, str, str, str, str, str, str, str]
 
 
 def _type_a(piece: Iterable[Mapping[str, str]]) -> Iterator[Fields]:
@@ -196,6 +200,7 @@ def _type_a(piece: Iterable[Mapping[str, str]]) -> Iterator[Fields]:
             row["strike"],
             row["lot_size"],
             row["tick_size"],
+            row["name"],
         )
 
 
@@ -219,6 +224,7 @@ def _type_b(piece: Iterable[Mapping[str, str]]) -> Iterator[Fields]:
             row["strike"],
             row["lotsize"],
             row["tick_size"],
+            "",
         )
 
 
