@@ -7,10 +7,10 @@ Books raise: the host takes an empty answer for an empty book. No order is sent 
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
-from importlib import import_module
 from typing import Any, NamedTuple
 
 from broker._kit.errors import BrokerError, OutcomeUnknown
@@ -26,6 +26,8 @@ from broker.mstock.orders.service import lookup, lookup_or_none, order_service
 from broker.mstock.orders.smart import move_to
 from broker.mstock.orders.statuses import OK, status_of
 from broker.mstock.settings import Config
+
+log = logging.getLogger(__name__)
 
 Body = dict[str, Any]
 
@@ -161,7 +163,9 @@ def get_positions(auth: str) -> list[Body]:
 
     def read() -> list[Body]:
         rows, master = _service(auth).positions(), lookup_or_none()
-        return position_rows(rows, master.symbol_of, _prices(auth, rows, master))
+        return position_rows(
+            rows, master.symbol_of, prices_of(Config.from_env(), _secret(auth), rows, master)
+        )
 
     return guarded(read)
 
@@ -216,7 +220,7 @@ def _invalidate_position_cache(auth: str) -> None:
     _cached_positions.pop(_secret(auth), None)
 
 
-def _prices(auth: str, rows: list[Position], master: Lookup) -> PriceOf:
+def prices_of(config: Config, token: Secret, rows: list[Position], master: Lookup) -> PriceOf:
     """Last prices for the open positions that carry none, by one call; none where that fails."""
     wanted = [
         (located(row, master.symbol_of)[1], row.token)
@@ -225,11 +229,12 @@ def _prices(auth: str, rows: list[Position], master: Lookup) -> PriceOf:
     ]
     found: dict[tuple[str, str], float] = {}
     if wanted:
+        from broker.mstock.api.data import last_prices  # what it imports takes its time
+
         try:
-            last_prices = import_module("broker.mstock.api.data").last_prices
-            found = last_prices(Config.from_env(), _secret(auth), wanted)
-        except Exception:  # a position is shown without its price rather than not at all
-            found = {}
+            found = guarded(lambda: last_prices(config, token, wanted))
+        except BrokerError as error:  # a position is shown without its price, not left out
+            log.warning("Positions are shown without their last prices. %s", error)
     return lambda token, exchange: found.get((exchange, token))
 
 

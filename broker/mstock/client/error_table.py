@@ -68,9 +68,7 @@ class ErrorRule(NamedTuple):
         )
 
 
-_SESSION_CALLS: frozenset[str] = frozenset(
-    {Call.FUND_SUMMARY, Call.LOGOUT, *OrderCall, *DataCall}
-)
+_SESSION_CALLS: frozenset[str] = frozenset({Call.FUND_SUMMARY, Call.LOGOUT, *OrderCall, *DataCall})
 _LOGIN = frozenset({Call.LOGIN})
 _OTP = frozenset({Call.SESSION_TOKEN})
 _TOTP = frozenset({Call.VERIFY_TOTP})

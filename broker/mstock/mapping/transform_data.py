@@ -60,10 +60,12 @@ class OrderRequest(NamedTuple):
 def read_order(data: Mapping[str, Any]) -> OrderRequest:
     """The host's order data, whatever types its callers use (contract 4.2).
 
+    `validity`, `is_after_market` and `is_cover` are our own commands' and not the host's.
     Raises `InputException` naming the field.
     """
     price_type = _word(data, "pricetype", "MARKET", tuple(PRICE_TYPES["A"]))
     price, trigger = _decimal(data, "price"), _decimal(data, "trigger_price")
+    is_cover = bool(data.get("is_cover"))
     request = OrderRequest(
         symbol=_text(data, "symbol"),
         exchange=_text(data, "exchange").upper(),
@@ -72,14 +74,17 @@ def read_order(data: Mapping[str, Any]) -> OrderRequest:
         price_type=price_type,
         product=_word(data, "product", "MIS", tuple(PRODUCTS["A"])),
         price=price if price_type in _NEEDS_PRICE else _ZERO,
-        trigger_price=trigger if price_type in _NEEDS_TRIGGER else _ZERO,
+        trigger_price=trigger if price_type in _NEEDS_TRIGGER or is_cover else _ZERO,
         disclosed_quantity=_count(data, "disclosed_quantity"),
         validity=_word(data, "validity", "DAY", VALIDITIES),
+        is_after_market=bool(data.get("is_after_market")),
+        is_cover=is_cover,
     )
     if price_type in _NEEDS_PRICE and price <= 0:
         raise _refused("price", f"must be above 0 for a {price_type} order")
-    if price_type in _NEEDS_TRIGGER and trigger <= 0:
-        raise _refused("trigger_price", f"must be above 0 for a {price_type} order")
+    if (price_type in _NEEDS_TRIGGER or is_cover) and trigger <= 0:
+        kind = "cover" if is_cover else price_type
+        raise _refused("trigger_price", f"must be above 0 for a {kind} order")
     if price_type == "SL":
         # A stop that would trigger beyond its own limit could never trade.
         if request.action == "BUY" and trigger > price:

@@ -170,7 +170,9 @@ class Journal:
             if wait <= 0:
                 row = entry._asdict() | self._owner() | {"process": this_process()}
                 row |= {name: str(row[name]) for name in ("price", "trigger_price")}
-                connection.execute(sa.insert(_rows).values(row | {"at": _micros(entry.at)}))
+                # Not the time at which it began to wait for its turn.
+                row["at"] = _micros(self._clock.now())
+                connection.execute(sa.insert(_rows).values(row))
         return max(wait, 0.0)
 
     def _wait(self, connection: sa.Connection, urgent: bool) -> float:

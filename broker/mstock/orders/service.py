@@ -31,10 +31,9 @@ def order_service(config: Config, token: Secret) -> OrderService:
     return service
 
 
-def journal_for(account: Account, settings: ServiceSettings | None = None) -> Journal:
-    """An account's journal: a file in OpenAlgo's `db` folder, or in the program's own folder, or
-    the database of BROKER_STORE. Raises `SettingError`, `StoreError`."""
-    return _journal(_journal_url(settings), account)
+def journal_for(account: Account) -> Journal:
+    """An account's journal. Raises `SettingError`, `StoreError`."""
+    return _journal(journal_url(), account)
 
 
 @lru_cache(maxsize=8)
@@ -42,7 +41,9 @@ def _journal(url: Secret, account: Account) -> Journal:
     return Journal(url, account)
 
 
-def _journal_url(settings: ServiceSettings | None) -> Secret:
+def journal_url(settings: ServiceSettings | None = None) -> Secret:
+    """Where the journal is: a file in OpenAlgo's `db` folder; with `settings`, and elsewhere, a
+    file in the program's own folder, or the database of BROKER_STORE."""
     if settings is None and host.is_present():
         return file_url(host_folder())
     settings = settings or ServiceSettings.from_env()
