@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol, Self
 
 from broker._kit.clock import Clock
 from broker._kit.secret import Secret
-from broker._kit.settings import Account, Timeouts
+from broker._kit.settings import Account, ServiceSettings, Timeouts
 
 
 class BrokerSettings(Protocol):
@@ -117,6 +117,10 @@ class FundReport:
     note: str = ""
 
 
+def _nothing_more(_settings: ServiceSettings) -> list[str]:
+    return []
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Broker:
     """A broker. Its calls raise `BrokerError`; those that change something are sent once.
@@ -127,7 +131,9 @@ class Broker:
     `fund_report` ask the broker at once: the token guard is the caller's.
     `session_end` is the moment at which a session that began then is dead for certain;
     `usual_life` how long it may be expected to live at least. `otp_channels` is how an OTP comes.
-    `unbuilt` names what the plugin cannot do yet, such as "orders".
+    `unbuilt` names what the plugin cannot do yet, such as "orders". `erase_more` removes what the
+    broker keeps beside the sessions and says what it was; `host_files` are its files in OpenAlgo's
+    folder, which an uninstall removes.
     """
 
     name: str
@@ -148,6 +154,8 @@ class Broker:
     terms: tuple[str, ...]
     otp_channels: str = "SMS and e-mail"
     unbuilt: tuple[str, ...] = ()
+    erase_more: Callable[[ServiceSettings], list[str]] = _nothing_more
+    host_files: tuple[str, ...] = ()
 
     @property
     def callback_path(self) -> str:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from broker._kit.broker import Broker, FundReport
 from broker._kit.clock import session_end
 from broker._kit.secret import Secret
+from broker._kit.settings import ServiceSettings
 from broker.mstock import VERSION
 from broker.mstock.client import login
 from broker.mstock.client.connection import client_for, login_client
@@ -23,6 +24,12 @@ def _fund_report(config: Config, token: Secret) -> FundReport:
 
 def _check_session(config: Config, token: Secret) -> None:
     client_for(config).fund_summary(token)
+
+
+def _erase_journal(settings: ServiceSettings) -> list[str]:
+    from broker.mstock.orders.journal import erase_journals  # SQLAlchemy takes its time to load
+
+    return erase_journals(settings)
 
 
 MSTOCK = Broker(
@@ -44,4 +51,6 @@ MSTOCK = Broker(
     usual_life=timedelta(hours=12),
     terms=TERMS,
     unbuilt=("streaming",),
+    erase_more=_erase_journal,
+    host_files=("db/mstock_orders.db",),
 )

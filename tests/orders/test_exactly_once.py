@@ -36,7 +36,7 @@ def test_accepted_and_the_answer_lost_is_found(trader: Trader, order: Order, kin
     trader.fault("orders/place", kind, when="after")
     res, body, order_id = order_api.place_order_api(order(), trader.auth)
     (placed,) = trader.orders()
-    assert res is not None and res.status == 200, body
+    assert res == (200,), body
     assert order_id == placed.order_id
     assert trader.sent() == 1
     assert trader.service().journal.unknown() == []
@@ -63,7 +63,7 @@ def test_a_late_book_is_waited_for(trader: Trader, order: Order, seconds: int) -
     trader.sim.exchange.behaviour.delay_book(seconds, seconds)
     trader.fault("orders/place", "reset", when="after")
     res, _, order_id = order_api.place_order_api(order(), trader.auth)
-    assert res is not None and res.status == 200
+    assert res == (200,)
     assert order_id == trader.orders()[0].order_id
 
 
@@ -193,13 +193,14 @@ def test_limits_are_shared_and_a_share_is_kept_for_cancels(trader: Trader) -> No
     def entry(kind: str) -> Entry:
         return Entry(new_tag(), kind, trader.clock.now())
 
-    counted = 0
-    with pytest.raises(RateLimited, match="Nothing was sent"):
+    def place_many() -> None:
         for n in range(1001):
             services[n % 2].journal.begin(entry("place"))
-            counted += 1
+
+    with pytest.raises(RateLimited, match="Nothing was sent"):
+        place_many()
     # 27 a second, 225 a minute: waiting a second at most, the minute's share ends it.
-    assert counted == 225
+    assert len(services[0].journal.open()) == 225
     for _ in range(25):
         services[0].journal.begin(entry("cancel"), urgent=True)
     with pytest.raises(RateLimited):

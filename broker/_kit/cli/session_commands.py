@@ -80,6 +80,7 @@ def erase(context: Context, yes: bool) -> None:
         words, status, code = "Nothing was removed.", "cancelled", Exit.REFUSED
         context.answer({"removed": []}, lambda: words, status=status, code=code)
     removed = [line for store in stores for line in store.erase()]
+    removed += context.broker.erase_more(context.service_settings)
     found = "\n  ".join(["Removed:", *removed])
     context.answer(
         {"removed": removed},

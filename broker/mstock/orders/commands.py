@@ -237,8 +237,8 @@ def _words(request: OrderRequest) -> str:
         request.action, str(request.quantity), request.symbol, "on", request.exchange,
         request.product, request.price_type,
     ]  # fmt: skip
-    parts += [f"at {request.price:f}"] if request.price else []
-    parts += [f"trigger {request.trigger_price:f}"] if request.trigger_price else []
+    parts += [f"at {request.price.normalize():f}"] if request.price else []
+    parts += [f"trigger {request.trigger_price.normalize():f}"] if request.trigger_price else []
     parts += [request.validity] if request.validity != "DAY" else []
     parts += ["after market"] if request.is_after_market else []
     parts += ["cover"] if request.is_cover else []

@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from glob import glob
 from math import ceil
 from typing import Any, NamedTuple
 
@@ -29,7 +30,7 @@ from broker._kit.errors import RateLimited, StoreError
 from broker._kit.http.wire_errors import rate_limited
 from broker._kit.secret import Secret
 from broker._kit.sessions.database import WRITES, open_engine, sqlite_path, sqlite_url
-from broker._kit.settings import Account
+from broker._kit.settings import Account, ServiceSettings
 from broker.mstock.client.routes import RATE_LIMITS
 from broker.mstock.orders.process import has_ended, this_process
 from broker.mstock.orders.settle import SentOrder
@@ -252,11 +253,6 @@ class Journal:
             _rows.c.state.in_((*OPEN, State.DONE)),
         )
 
-    def erase(self) -> None:
-        """Remove all rows, of all accounts."""
-        with self._transaction(writes=True) as connection:
-            connection.execute(sa.delete(_rows))
-
     def _read(self, *conditions: sa.ColumnElement[bool]) -> list[Entry]:
         since = _rows.c.at > _micros(self._clock.now() - _DAY)
         query = sa.select(_rows).where(self._mine(), since, *conditions).order_by(_rows.c.at)
@@ -307,6 +303,25 @@ class Journal:
 def file_url(folder: str) -> Secret:
     """The address of the journal's SQLite file in a folder."""
     return sqlite_url(os.path.join(folder, FILE))
+
+
+def erase_journals(settings: ServiceSettings) -> list[str]:
+    """Remove the journal of a program's own folder, and the rows in BROKER_STORE; what it was."""
+    removed: list[str] = []
+    for path in sorted(glob(f"{os.path.join(settings.home, FILE)}*")):
+        if files.remove(path):
+            removed.append(f"the journal of orders {path}")
+    if settings.store_url is not None:
+        engine = open_engine(settings.store_url)
+        try:
+            connection = engine.connect().execution_options(**{WRITES: True})
+            with connection, connection.begin():
+                _tables.drop_all(connection)
+        except (SQLAlchemyError, sqlite3.Error) as error:
+            log.error("The journal of orders was not erased (%s).", type(error).__name__)
+        else:
+            removed.append("the journal of orders in the database of BROKER_STORE")
+    return removed
 
 
 def _too_many(wait: float) -> RateLimited:

@@ -76,6 +76,8 @@ def undo(plan: Undo, clock: Clock = SYSTEM_CLOCK) -> list[str]:
             write_record(place, record._replace(is_complete=False))
             _remove_former_copies(place, record)
             _put_back(plan, place.home / record.original if record.original else None)
+            for name in _host_files(plan):
+                remove(name)
         _write_changed(place, plan.app, plan.env.data if plan.env else None)
         if plan.removes_files and not host.kit_users:
             _remove_files(place, [name for name in _known(host) if name.startswith(f"{KIT}/")])
@@ -92,6 +94,11 @@ def undo(plan: Undo, clock: Clock = SYSTEM_CLOCK) -> list[str]:
         with _words_for_errors(place):
             remove(place.home / "lock") if kept else _remove_tree(place.home)
     return [f"What had been changed in the plugin is kept in {place.backups}."] if kept else []
+
+
+def _host_files(plan: Undo) -> Iterator[Path]:
+    for name in plan.broker.host_files:
+        yield from (plan.host.place.openalgo).glob(f"{name}*")  # with what SQLite puts beside it
 
 
 @contextlib.contextmanager

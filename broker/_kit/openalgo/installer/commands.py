@@ -189,9 +189,8 @@ def _warn_unbuilt(broker: Broker, is_known: bool, report: _Report) -> None:
     *some, last = broker.unbuilt
     missing = f"{', '.join(some)} and {last}" if some else last
     words = (
-        f"This release logs in, shows funds and logs out. Not available yet: {missing}. A trader "
-        "with open positions could not see or close them from OpenAlgo, only in the "
-        f"{broker.title} app."
+        f"Not available yet in this release: {missing}. Until then, use the {broker.title} app "
+        "for it."
     )
     if not is_known:
         raise HostError(words, "If you want to try it all the same, give --preview.")

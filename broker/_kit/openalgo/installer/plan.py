@@ -144,6 +144,9 @@ def plan_undo(broker: Broker, host: Checkout, *, force: bool = False) -> Undo:
         words.append("remove what an install left that was stopped before it changed anything")
         record = Record()
     removes = _folders(broker, host, record, force, words, left)
+    if removes:
+        kept = [name for name in broker.host_files if (place.openalgo / name).exists()]
+        words += [f"remove {name}" for name in kept]
     app, patch_stays = _app(broker, host, record, force, words, left)
     env, lines = _env(host, record, force, words, left)
     rest = record._replace(
