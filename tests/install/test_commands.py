@@ -76,7 +76,7 @@ def test_without_preview_it_refuses_and_says_what_is_missing(run: Run, openalgo:
     before = snapshot(openalgo)
     result = run("install", "--yes")
     assert result.exit_code != 0
-    for word in ("orders", "streaming", "close", "--preview"):
+    for word in ("streaming", "mStock app", "--preview"):
         assert word in result.output
     assert snapshot(openalgo) == before
 
