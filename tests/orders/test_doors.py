@@ -51,6 +51,12 @@ def test_derivatives_come_back_on_their_exchange(trader: Trader, order: Order) -
             assert row["product"] == "NRML"
 
 
+def test_an_order_costs_one_call(trader: Trader, order: Order) -> None:
+    before = len(list(trader.sim.journal))
+    assert order_api.place_order_api(order(), trader.auth)[0] == (200,)
+    assert len(list(trader.sim.journal)) == before + 1
+
+
 @pytest.mark.parametrize("pricetype", ["SL", "SL-M"])
 def test_stops_rest(trader: Trader, order: Order, pricetype: str) -> None:
     data = order(pricetype=pricetype, trigger_price=1260, price=1262)
@@ -256,8 +262,6 @@ def test_an_exit_needs_no_master(trader: Trader, order: Order, monkeypatch: Any)
     from broker.mstock.orders.lookup import Lookup
     from broker.mstock.orders.service import NoInstrumentList
 
-    if trader.config.api_type == "A":
-        pytest.skip("Type A orders by symbol, which its positions give without the series")
     order_api.place_order_api(order(pricetype="MARKET"), trader.auth)
     monkeypatch.setattr(order_api, "lookup_or_none", lambda: Lookup(NoInstrumentList()))
     body, status = order_api.close_all_positions("", trader.auth)

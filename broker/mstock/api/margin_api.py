@@ -29,9 +29,10 @@ def calculate_margin_api(positions: list[dict[str, Any]], auth: str) -> tuple[Re
         if not 1 <= len(positions) <= _MOST_LEGS:
             raise InputException(f"positions must be 1 to {_MOST_LEGS}. Nothing was sent.")
         config, master = Config.from_env(), lookup()
+        token = Secret(auth if isinstance(auth, str) else "")
         orders = [read_order(each) for each in positions]
         legs = [(each, master.instrument(each.symbol, each.exchange)) for each in orders]
-        found = order_service(config, Secret(auth)).margin(legs)
+        found = order_service(config, token).margin(legs)
         return host_margin(found, is_sum=config.api_type == "A" and len(legs) > 1)
 
     try:

@@ -39,7 +39,7 @@ from broker.mstock.settings import Config
 log = logging.getLogger(__name__)
 
 LOOK_UP_S = 15.0
-_PAUSES = (0.3, 0.7, 1.0, 2.0, 3.0, 4.0, 4.0)  # they add up to the look-up's 15 s
+_PAUSES = (0.3, 0.7, 1.0, 2.0, 3.0, 3.5, 3.5)  # the last look has a second of the 15 left
 _SAID = re.compile("“(.*)”", re.S)
 _QUIETLY_FAILED = (Unreachable, RateLimited)  # nothing was changed at mStock
 
