@@ -6,8 +6,9 @@ from broker._kit.cli.main import command_line
 from broker._kit.openalgo.installer.checks import host_checks
 from broker._kit.openalgo.installer.commands import commands
 from broker.mstock.broker import MSTOCK
+from broker.mstock.database.commands import COMMANDS
 
-cli = command_line(MSTOCK, commands(MSTOCK), host_checks)
+cli = command_line(MSTOCK, (*commands(MSTOCK), *COMMANDS), host_checks)
 
 
 def main() -> None:
