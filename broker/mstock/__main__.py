@@ -6,9 +6,10 @@ from broker._kit.cli.main import command_line
 from broker._kit.openalgo.installer.checks import host_checks
 from broker._kit.openalgo.installer.commands import commands
 from broker.mstock.broker import MSTOCK
+from broker.mstock.database.commands import COMMANDS as DATA_COMMANDS
 from broker.mstock.orders.commands import COMMANDS as ORDER_COMMANDS
 
-cli = command_line(MSTOCK, (*commands(MSTOCK), *ORDER_COMMANDS), host_checks)
+cli = command_line(MSTOCK, (*commands(MSTOCK), *DATA_COMMANDS, *ORDER_COMMANDS), host_checks)
 
 
 def main() -> None:

@@ -13,7 +13,6 @@ import sqlalchemy as sql
 
 from broker._kit.clock import IST
 from broker._kit.errors import BrokerError, LogInAgain
-from broker.mstock.database import instruments as instruments_module
 from broker.mstock.database import master_files
 from broker.mstock.database.instruments import (
     NoInstruments,
@@ -38,7 +37,6 @@ from tests.support.clock import FakeClock
 @pytest.fixture
 def openalgo(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenAlgo]:
     """A host whose user is logged in to mStock."""
-    monkeypatch.setattr(instruments_module, "_seen", set())
     host = OpenAlgo(tmp_path, FakeClock(NOW))
     host.install(monkeypatch)
     host.upsert_auth("trader", desk.token, "mstock")
@@ -165,6 +163,21 @@ class TestInOpenAlgo:
             if thread.name == "mstock-instruments":
                 thread.join()
         assert openalgo.contract_status[-1] == "downloading"
+
+    def test_another_brokers_rows_are_not_taken_for_ours(
+        self, desk: Desk, openalgo: OpenAlgo
+    ) -> None:
+        master_contract_download()
+        with openalgo.engine.begin() as connection:
+            connection.execute(sql.text("DELETE FROM symtoken"))
+            connection.execute(
+                sql.text(
+                    "INSERT INTO symtoken (symbol, brsymbol, exchange, token) "
+                    "VALUES ('INFY', 'INFY', 'NSE', '408065')"
+                )
+            )
+        with pytest.raises(NoInstruments):
+            instruments()
 
 
 class TestAFailure:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 from rich.console import Console
+from sqlalchemy import NullPool, create_engine, text
 
 from broker._kit.sessions.auto_login import AutoLogin
 from broker._kit.sessions.token_guard import TokenGuard
 from broker.mstock.broker import MSTOCK
+from broker.mstock.database.symbol_table import SymbolTable, local_table
 from broker.mstock.orders.journal import file_url
 from broker_simulator.mstock import Simulator
-from proofs import Broken, accounts, kills, orders
+from proofs import Broken, accounts, instruments, kills, orders
 from proofs.__main__ import main, markdown
 from proofs.renewer import configs
 from proofs.simulated import SimulatedTime
@@ -28,6 +30,31 @@ def test_kills() -> None:
     figures = {row["What"]: row["Figure"] for row in kills.run(QUIET, short=True)}
     assert figures["of them lost"] == 0
     assert figures["writes that were reported as done"] > 0
+
+
+def test_instruments() -> None:
+    figures = {row["What"]: row["Figure"] for row in instruments.run(QUIET, short=True)}
+    asked, old, new, *bad = figures.values()
+    assert (asked, old + new, bad) == (instruments.SHORT, instruments.SHORT, [0, 0])
+
+
+def test_a_mixed_master_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "host.db"
+    engine = create_engine(f"sqlite:///{path}", poolclass=NullPool)
+    table = local_table()
+    table.create(engine)
+    row = ("X", "X", "X", "NSE", "NSE", "1", "", 0.0, 1, "EQ", 0.05)
+    rows = [(f"X{n}", *row[1:5], str(n), *row[6:]) for n in range(1000)]
+    SymbolTable(engine, table).replace([rows], "simulator B", datetime(2026, 11, 23, tzinfo=UTC))
+    assert len(instruments._shown(tmp_path)) == 1000
+    for change, words in (
+        ("DELETE FROM symtoken WHERE token = '7'", "marked"),
+        ("UPDATE symtoken SET symbol = 'X8', token = '8' WHERE token = '9'", "twice"),
+    ):
+        with engine.begin() as connection:
+            connection.execute(text(change))
+        with pytest.raises(Broken, match=words):
+            instruments._shown(tmp_path)
 
 
 def test_accounts() -> None:

@@ -15,8 +15,8 @@ from broker.mstock.errors import DataException
 
 Rows = list[dict[str, str]]
 
-_PIECE = 512 << 10  # bytes of JSON
-_ROWS = 4000  # lines of CSV
+_PIECE = 256 << 10  # bytes of JSON
+_ROWS = 1000  # lines of CSV
 _NEXT = re.compile(rb"\}\s*,\s*\{")
 _COLUMNS = {
     "A": ("exchange_token", "tradingsymbol", "name", "expiry", "strike", "tick_size", "lot_size",

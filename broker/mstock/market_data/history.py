@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 # Today's candle of a day is built from these.
 _FOR_TODAY = INTERVALS["15m"]
-# Before this (IST) the route for today may still hold yesterday.
-_TODAY_BEGINS = time(9)
 
 
 def parse_day(value: object, name: str) -> date:
@@ -82,9 +80,12 @@ def history(
         minutes,
     )  # fmt: skip
     parts = [past(*each) for each in ranges]
-    if first <= today <= last and calendar.is_trading_day(today) and now.time() >= _TODAY_BEGINS:
+    opening = _opening(row.exchange, calendar)
+    # Before the opening the route for today may still hold yesterday, or an error.
+    has_begun = calendar.is_trading_day(today) and now.time() >= (opening(today) or mapping.OPENS)
+    if first <= today <= last and has_begun:
         parts.append(_today(client, token, row, exchange, interval, api_type, clock))
-    return mapping.build(mapping.join(parts), interval, _opening(row.exchange, calendar))
+    return mapping.build(mapping.join(parts), interval, opening)
 
 
 def _today(
