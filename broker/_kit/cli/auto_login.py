@@ -9,7 +9,7 @@ from broker._kit.cli.console import Exit, Group
 from broker._kit.cli.context import Context, command
 from broker._kit.sessions import report
 
-# By an attempt's result.
+# By an auto-login attempt's result.
 EXITS = {
     "done": Exit.OK,
     "retry": Exit.LATER,
@@ -36,14 +36,13 @@ def enable(context: Context, accept_terms: bool) -> None:
     prompts.need_terminal(context, "The password")
     for paragraph in context.broker.terms:
         output.out(f"{paragraph}\n", err=True)
-    if not (accept_terms or prompts.consent("Do you agree, and switch auto-login on?")):
-        words = "Auto-login stays as it was; nothing was stored."
-        code = Exit.REFUSED
+    if not (accept_terms or click.confirm("Do you agree, and switch auto-login on?", err=True)):
+        words, code = "Auto-login stays as it was; nothing was stored.", Exit.REFUSED
         context.answer({"message": words}, lambda: words, status="cancelled", code=code)
     password = prompts.password(context)
     secret = prompts.hidden("TOTP secret (the text behind the QR code)")
     context.auto_login.enable(context.config, password, secret, accepted=True)
-    _answer(context)
+    _show(context)
 
 
 @command(auto_login)
@@ -77,10 +76,10 @@ def test(context: Context) -> None:
 def status(context: Context) -> None:
     """Show whether it is on, what it did and what it does next; asks the broker nothing."""
     context.refuse_inside_openalgo("auto-login")
-    _answer(context)
+    _show(context)
 
 
-def _answer(context: Context) -> None:
+def _show(context: Context) -> None:
     found = context.auto_login.status(context.config.account)
     earlier = [("Earlier", report.attempt_line(each)) for each in found.history[-2::-1]]
     context.answer(
