@@ -24,14 +24,13 @@ def auto_login() -> None:
     """Log in each trading day without being asked."""
 
 
-@command(auto_login)
+@command(auto_login, standalone=True)
 @click.option("--accept-terms", is_flag=True, help="You have read the terms and agree to them.")
 def enable(context: Context, accept_terms: bool) -> None:
     """Show the terms, then store password and TOTP secret, encrypted, and switch on.
 
     Both are asked, hidden. Nothing is sent to the broker; `auto-login test` tests them.
     """
-    context.refuse_inside_openalgo("auto-login")
     context.session()  # a store that cannot be read is told before anything is asked
     prompts.need_terminal(context, "The password")
     for paragraph in context.broker.terms:
@@ -45,22 +44,20 @@ def enable(context: Context, accept_terms: bool) -> None:
     _show(context)
 
 
-@command(auto_login)
+@command(auto_login, standalone=True)
 def disable(context: Context) -> None:
     """Switch off and remove the password and the TOTP secret."""
-    context.refuse_inside_openalgo("auto-login")
     removed = context.auto_login.disable(context.config.account)
     body = context.account_json() | {"removed": removed}
     context.answer(body, lambda: "\n  ".join(["Auto-login is off.", *removed]))
 
 
-@command(auto_login)
+@command(auto_login, standalone=True)
 def test(context: Context) -> None:
     """Log in once, now, with what is stored; the broker counts it like any other login.
 
     The new session replaces the one that is stored.
     """
-    context.refuse_inside_openalgo("auto-login")
     with context.interruptible():
         attempt = context.auto_login.test(context.config)
     code = EXITS[str(attempt.result)]
@@ -72,10 +69,9 @@ def test(context: Context) -> None:
     )
 
 
-@command(auto_login)
+@command(auto_login, standalone=True)
 def status(context: Context) -> None:
     """Show whether it is on, what it did and what it does next; asks the broker nothing."""
-    context.refuse_inside_openalgo("auto-login")
     _show(context)
 
 

@@ -133,9 +133,8 @@ class Context:
 
     def openalgo_page(self, command: str) -> str:
         """The page of the running OpenAlgo that does what a command would do here."""
-        name = self.broker.name
-        paths = {"logout": "/auth/logout", "funds": f"/{name}/funds"}
-        paths["login"] = self.broker.callback_path
+        name, login = self.broker.name, self.broker.callback_path
+        paths = {"login": login, "logout": "/auth/logout", "funds": f"/{name}/funds"}
         return page_address(self.settings, paths.get(command, f"/{name}/auto-login"))
 
     def refuse_inside_openalgo(self, command: str) -> None:
@@ -198,13 +197,19 @@ class Context:
 
 
 def command(
-    group: click.Group | None = None, *, has_json: bool = True
+    group: click.Group | None = None, *, has_json: bool = True, standalone: bool = False
 ) -> Callable[[Callable[..., None]], click.Command]:
-    """Makes a command of a function of the `Context` and its options."""
+    """Makes a command of a function of the `Context` and its options.
+
+    A `standalone` one works with the session stored here, so it is refused inside OpenAlgo.
+    """
 
     def make(work: Callable[..., None]) -> click.Command:
         def run(context: Context, /, as_json: bool = False, **options: Any) -> None:
             context.as_json = as_json
+            if standalone:
+                name = (group or click.get_current_context().command).name
+                context.refuse_inside_openalgo(name or "")
             work(context, **options)
 
         with_context = update_wrapper(click.make_pass_decorator(Context)(run), work)

@@ -18,17 +18,12 @@ from urllib.parse import urlsplit
 
 import click
 
-from broker._kit.broker import LoginClient
+from broker._kit import errors
+from broker._kit.broker import BrokerSettings, LoginClient
 from broker._kit.cli import output, prompts
 from broker._kit.cli.console import Exit
 from broker._kit.cli.context import Context, command
-from broker._kit.errors import (
-    AccessRefused,
-    BrokerError,
-    CertificateError,
-    CorrectInput,
-    SettingError,
-)
+from broker._kit.errors import BrokerError
 from broker._kit.openalgo.checkout import is_openalgo
 from broker._kit.secret import Secret, masked
 from broker._kit.sessions import report
@@ -94,27 +89,34 @@ def doctor(context: Context, with_login: bool, folder: Path | None, is_report: b
             context.read_settings = partial(file_environment, str(context.env_file))
     if with_login:
         prompts.need_terminal(context, "The password")
-    checks = [*_local_checks(context), *_openalgo_checks(context), *_network_checks(context)]
-    if with_login:
-        checks += _trial(context)
+    checks = [*_local_checks(context), *_openalgo_checks(context)]
+    try:
+        config = context.config
+    except BrokerError:
+        names = ("DNS", "TLS", context.broker.title, "Clock", *(TRIAL_NAMES if with_login else ()))
+        checks += [Check(name, SKIPPED, _SETTINGS_FIRST) for name in names]
+    else:
+        checks += _network_checks(context, config)
+        checks += _trial(context, config) if with_login else ()
     if is_report:
-        texts, names = _private(context, folder)
-        clean = partial(redacted, texts=texts, words=names)
+        texts, words = _private(context, folder)
+        clean = partial(redacted, texts=texts, words=words)
         checks = [
             check._replace(words=clean(check.words), todo=clean(check.todo)) for check in checks
         ]
-    rows = []
-    for check in checks:
-        todo = f"{check.words.removesuffix('.')}. {check.todo}" if check.todo else check.words
-        state = click.style(check.state, fg=_COLOURS[check.state])
-        rows.append((state, click.style(check.name, bold=True), todo))
     is_fine = all(check.state != TODO for check in checks)
     context.answer(
         {"checks": [check._asdict() for check in checks]},
-        lambda: output.columns(rows),
+        lambda: output.columns(map(_row, checks)),
         status="success" if is_fine else "to do",
         code=Exit.OK if is_fine else Exit.REFUSED,
     )
+
+
+def _row(check: Check) -> tuple[str, str, str]:
+    words = f"{check.words.removesuffix('.')}. {check.todo}" if check.todo else check.words
+    state = click.style(check.state, fg=_COLOURS[check.state])
+    return state, click.style(check.name, bold=True), words
 
 
 def _failed(name: str, error: BrokerError) -> Check:
@@ -125,13 +127,13 @@ def _failed(name: str, error: BrokerError) -> Check:
 def _local_checks(context: Context) -> Iterator[Check]:
     yield Check("Python", OK, f"Python {platform.python_version()} on {platform.system()}")
     is_told = False
-    for name, look in _LOCAL:
+    for name, look in _LOCAL.items():
         try:
             if found := look(context):
                 yield Check(name, *found)
         except BrokerError as error:
             yield Check(name, SKIPPED, _SETTINGS_FIRST) if is_told else _failed(name, error)
-            is_told = is_told or isinstance(error, SettingError)
+            is_told = is_told or isinstance(error, errors.SettingError)
 
 
 _Found = tuple[str, ...] | None
@@ -191,33 +193,27 @@ def _stored_data(context: Context) -> _Found:
     return OK, f"can be read; {words}. To log in: {context.command_line('login')}"
 
 
-# Name, and what looks and returns the line's rest, None for no line.
-_LOCAL: tuple[tuple[str, Callable[[Context], _Found]], ...] = (
-    ("Rights of .env", _env_rights),
-    ("Settings", _settings),
-    ("Client code and API key", _not_swapped),
-    ("Rights of stored data", _home_rights),
-    ("Stored data", _stored_data),
-)
+# What looks, and returns the line's rest, None for no line.
+_LOCAL: dict[str, Callable[[Context], _Found]] = {
+    "Rights of .env": _env_rights,
+    "Settings": _settings,
+    "Client code and API key": _not_swapped,
+    "Rights of stored data": _home_rights,
+    "Stored data": _stored_data,
+}
 
 
 def _openalgo_checks(context: Context) -> Iterator[Check]:
     if context.openalgo is None:
         yield Check("OpenAlgo", SKIPPED, "not here; point at one with --openalgo FOLDER")
-        return
-    for name, is_ok, words, todo in context.host_checks(context.broker, context.openalgo):
-        yield Check(name, OK, words) if is_ok else Check(name, TODO, words, todo)
+    else:
+        for name, is_ok, words, todo in context.host_checks(context.broker, context.openalgo):
+            yield Check(name, OK if is_ok else TODO, words, todo)
 
 
-def _network_checks(context: Context) -> Iterator[Check]:
+def _network_checks(context: Context, config: BrokerSettings) -> Iterator[Check]:
     """The way to the broker, which is sent one greeting without key or token."""
     title, clock = context.broker.title, context.clock
-    try:
-        config = context.config
-    except BrokerError:
-        for name in ("DNS", "TLS", title, "Clock"):
-            yield Check(name, SKIPPED, _SETTINGS_FIRST)
-        return
     host = urlsplit(config.rest_url).hostname or ""
     if not config.is_live or config.proxy is not None:
         yield Check("DNS", SKIPPED, "not needed for a simulator here, or behind a proxy")
@@ -233,7 +229,7 @@ def _network_checks(context: Context) -> Iterator[Check]:
         with context.broker.login_client(config, clock) as client:
             theirs = client.server_time()
     except BrokerError as error:
-        is_tls = isinstance(error, CertificateError)
+        is_tls = isinstance(error, errors.CertificateError)
         yield _failed("TLS", error) if is_tls else Check("TLS", SKIPPED, "no connection")
         yield Check(title, SKIPPED, "no safe connection") if is_tls else _failed(title, error)
         yield Check("Clock", SKIPPED, f"{title} could not be asked")
@@ -261,13 +257,9 @@ def clock_check(ahead: timedelta, title: str) -> Check:
     return Check("Clock", TODO, words, todo)
 
 
-def _trial(context: Context) -> list[Check]:
+def _trial(context: Context, config: BrokerSettings) -> list[Check]:
     """Ask for password and code, log in once, log out; nothing of it is stored."""
     title = context.broker.title
-    try:
-        config = context.config
-    except BrokerError:
-        return [Check(name, SKIPPED, _SETTINGS_FIRST) for name in TRIAL_NAMES]
     output.out(
         f"This logs in to {title} once and out again. {title} counts a wrong password, and a login "
         "may end the session that you have now.",
@@ -284,9 +276,8 @@ def _trial(context: Context) -> list[Check]:
     ):
         checks = list(_steps(context, client, password, code))
     told = {check.name for check in checks}
-    return checks + [
-        Check(name, SKIPPED, "not reached") for name in TRIAL_NAMES if name not in told
-    ]
+    missed = (name for name in TRIAL_NAMES if name not in told)
+    return [*checks, *(Check(name, SKIPPED, "not reached") for name in missed)]
 
 
 def _steps(
@@ -312,7 +303,7 @@ def _steps(
         token = client.verify_totp(reply.ticket, code)
     except BrokerError as error:
         # The key and the address are looked at before the code.
-        yield from access if isinstance(error, CorrectInput) else ()
+        yield from access if isinstance(error, errors.CorrectInput) else ()
         yield _refused(error, _TOTP)
         return
     yield from (*access, Check(_TOTP, OK, f"{title} takes the code"))
@@ -325,7 +316,7 @@ def _steps(
 
 def _refused(error: BrokerError, step: str) -> Check:
     """The failure under the name of what it is about: key, address, or the step itself."""
-    if isinstance(error, AccessRefused):
+    if isinstance(error, errors.AccessRefused):
         # A refusal of the address and not of the key says so in these words.
         step = _ADDRESS if "internet address" in error.message else _KEY
     return _failed(step, error)

@@ -19,7 +19,7 @@ _ANOTHER_CODE = (CorrectInput, Unreachable, RateLimited)
 _RULES = Rules()
 
 
-@command()
+@command(standalone=True)
 @click.option(
     "--otp/--totp",
     "by_otp",
@@ -33,7 +33,6 @@ def login(context: Context, by_otp: bool | None) -> None:
     the environment. A wrong OTP can be entered again; a wrong password ends the command, since
     the broker counts it.
     """
-    context.refuse_inside_openalgo("login")
     context.session()  # a store that cannot be read is told before anything is sent
     prompts.need_terminal(context, "The password")
     output.out(f"Log in to {context.account_words()}", err=True)

@@ -103,10 +103,9 @@ def day_time(moment: datetime, now: datetime) -> str:
     return f"{day if ahead else 'today'} {there:%H:%M}"
 
 
-@command()
+@command(standalone=True)
 def funds(context: Context) -> None:
     """Show what is available to trade and all figures of the account, as of this moment."""
-    context.refuse_inside_openalgo("funds")
     found, now = context.ask(context.broker.fund_report), context.clock.now()
     body = {
         "as_of": report.iso(now),
@@ -135,14 +134,13 @@ def _table(found: FundReport) -> str:
     return output.columns(rows[:-1], to_the_right=1)
 
 
-@command()
+@command(standalone=True)
 def logout(context: Context) -> None:
     """End the session at the broker and delete it here.
 
     Exit code 6 when the broker did not confirm it: the session is deleted here all the same, and
     at the broker it ends by itself.
     """
-    context.refuse_inside_openalgo("logout")
     config, session, title = context.config, context.session(), context.broker.title
     if session is None:
         raise LogInAgain(f"No {title} session is stored, so there is none to end.")
@@ -159,7 +157,7 @@ def logout(context: Context) -> None:
     )
 
 
-@command()
+@command(standalone=True)
 @click.option("--yes", is_flag=True, help="Do not ask; for scripts.")
 def erase(context: Context, yes: bool) -> None:
     """Remove passwords, TOTP secrets, sessions and the key that are stored on this computer.
@@ -167,7 +165,6 @@ def erase(context: Context, yes: bool) -> None:
     It works on damaged data too. Sessions are not logged out at the broker: run logout first, or
     they live there until they end by themselves.
     """
-    context.refuse_inside_openalgo("erase")
     # Without the `.env` that named the store, it is the environment's. The program folder's own,
     # with its key in a file or the keyring, may be left from before BROKER_STORE or BROKER_KEYRING.
     env = context.settings if context.env_file else environment()
