@@ -59,13 +59,12 @@ def web(context: Context, port: int) -> None:
     cls=Command, context_settings={"ignore_unknown_options": True, "help_option_names": []}
 )
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
-@click.pass_context
-def demo(ctx: click.Context, options: tuple[str, ...]) -> None:
+def demo(options: tuple[str, ...]) -> None:
     """Try login and funds against a simulated broker, without an account; --help tells more."""
     if importlib.util.find_spec("broker_simulator") is None:
         raise click.ClickException(
             "The simulator is not here: it comes with the release, not with a copy in OpenAlgo."
         )
     # Run as a program: the plugin and the simulator do not know each other.
-    sys.argv = [ctx.command_path, *options]
-    runpy.run_module("broker_simulator.demo", run_name="__main__")
+    sys.argv[1:] = options
+    runpy.run_module("broker_simulator.demo", run_name="__main__", alter_sys=True)
