@@ -13,6 +13,8 @@ IST = ZoneInfo("Asia/Kolkata")
 class Clock(Protocol):
     """What the rest of the plugin asks for the time."""
 
+    def __hash__(self) -> int: ...
+
     def now(self) -> datetime:
         """The wall-clock time, aware, in IST."""
 

@@ -310,7 +310,7 @@ class TestCrashes:
 
         with monkeypatch.context() as patch:
             patch.setattr(
-                f"broker.mstock.client.type_b.TypeB.{method}", lambda _self, *args: killed(*args)
+                f"broker.mstock.client.dialects.TypeB.{method}", lambda _self, *args: killed(*args)
             )
             with pytest.raises(Killed):
                 stage.tick_until("08:36")

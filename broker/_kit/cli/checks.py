@@ -173,8 +173,7 @@ def _greeting(context: Context) -> Iterator[Check]:
     title, clock, config = context.broker.title, context.clock, context.config
     before, started = clock.now(), clock.monotonic()
     try:
-        with context.broker.login_client(config, clock) as client:
-            theirs = client.server_time()
+        theirs = context.broker.login_client(config, clock).server_time()
     except BrokerError as error:
         if isinstance(error, CertificateError):
             yield failed("TLS", error)

@@ -82,10 +82,8 @@ def _trial(context: Context) -> list[Check]:
     password = prompts.password(context)
     code = prompts.code("Authenticator code (TOTP)")
     output.out("Logging in once ...", err=True)
-    with (
-        context.login_lock(needs_store=False),
-        context.broker.login_client(config, context.clock) as client,
-    ):
+    with context.login_lock(needs_store=False):
+        client = context.broker.login_client(config, context.clock)
         checks, token = _steps(title, config, client, password, code)
     if token is not None:
         result = context.broker.log_out(config, token)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from broker._kit.http.json_body import read_json
 from broker._kit.http.redaction import plain
-from broker._kit.http.routes import Answer, Route
+from broker._kit.http.routes import GATEWAY, Answer, Route
 from broker._kit.http.wire_errors import unreadable_reply
 from broker._kit.secret import Secret
 from broker.mstock.client.error_table import refusal
@@ -40,7 +40,7 @@ def read(answer: Answer, route: Route, secrets: Iterable[Secret] = ()) -> Envelo
     answer that decides nothing is `OutcomeUnknown` on a route that must not be repeated.
     """
     http = answer.http_status
-    decides_nothing = http in SERVER.gateway or 300 <= http < 400 or http == 429
+    decides_nothing = http in GATEWAY or 300 <= http < 400 or http == 429
     body = None if decides_nothing else _parse(answer.body)
     if body is None or "status" not in body:
         raise unreadable_reply(SERVER, route, http, answer.retry_after)

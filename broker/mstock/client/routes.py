@@ -66,13 +66,15 @@ class Routes(NamedTuple):
 def user_routes(root: str) -> Routes:
     """The user module below a dialect's root; only the paths' root differs between the two."""
 
-    def once(call: Call, method: str, path: str) -> Route:
-        return Route(call, method, f"{root}/{path}", unknown=_UNKNOWN[call])
+    def once(call: Call, method: str, path: str, *, follows: bool = False) -> Route:
+        return Route(call, method, f"{root}/{path}", unknown=_UNKNOWN[call], follows=follows)
 
+    # mStock's gateway often answers a second step with a 502 that comes on another connection than
+    # the first.
     return Routes(
         once(Call.LOGIN, "POST", "connect/login"),
-        once(Call.SESSION_TOKEN, "POST", "session/token"),
-        once(Call.VERIFY_TOTP, "POST", "session/verifytotp"),
+        once(Call.SESSION_TOKEN, "POST", "session/token", follows=True),
+        once(Call.VERIFY_TOTP, "POST", "session/verifytotp", follows=True),
         Route(Call.FUND_SUMMARY, "GET", f"{root}/user/fundsummary", repeat=True),
         once(Call.LOGOUT, "GET", "logout"),
     )
