@@ -55,7 +55,7 @@ _AVAILABLE = {
 
 def fund_report(summary: FundSummary, view: str) -> FundReport:
     """All 22 figures under their headings, and OpenAlgo's five in the view of MSTOCK_FUNDS_VIEW."""
-    cash, margin, collateral, facility, result = (
+    cash, limits, collateral, facility, result = (
         FundGroup(title, note, tuple(_line(summary, *label) for label in labels))
         for (title, note), labels in _GROUPS.items()
     )
@@ -66,7 +66,7 @@ def fund_report(summary: FundSummary, view: str) -> FundReport:
         available=summary.available_balance,
         in_use=summary.amount_utilized,
         scope=f"for {segment}, limit type {summary.limit_type}",
-        columns=((cash,), (margin,), (collateral, facility), (result,)),
+        columns=((cash,), (limits,), (collateral, facility), (result,)),
         host_lines=(
             FundLine("Cash (OpenAlgo: Available Balance)", _AVAILABLE[view], host.availablecash),
             FundLine("Collateral", "Pledged holdings", host.collateral),
