@@ -26,8 +26,10 @@ _NOTHING = (None, "", "None")
 
 # The fields in which null has been seen, in samples or live; there, and only there, it is 0.
 _NULL_IS_ZERO = frozenset(
-    ("ADDITIONAL_MARGIN", "BANK_HOLDING", "COLLATERALS", "MTM_COMBINED", "OFS_UTILIZED")
-    + ("PEAK_MARGIN", "PHYSICAL_MARGIN", "REALISED_PROFITS", "RECEIVABLES", "UNCLEAR_BALANCE")
+    {
+        *("ADDITIONAL_MARGIN", "BANK_HOLDING", "COLLATERALS", "MTM_COMBINED", "OFS_UTILIZED"),
+        *("PEAK_MARGIN", "PHYSICAL_MARGIN", "REALISED_PROFITS", "RECEIVABLES", "UNCLEAR_BALANCE"),
+    }
 )
 _REPORT = "Nothing was guessed. Compare with the mStock app, and report this."
 
