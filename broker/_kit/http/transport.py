@@ -8,11 +8,14 @@ time it took.
 
 from __future__ import annotations
 
+import json
 import logging
 import random
+from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from math import ceil
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 from urllib.parse import quote, urlencode
 
 import requests
@@ -22,7 +25,6 @@ from urllib3 import exceptions as ux
 from broker._kit.clock import SYSTEM_CLOCK, Clock
 from broker._kit.errors import BrokerError, CorrectInput, StoreError
 from broker._kit.http.connections import CallLimits, current_limits, shared_session
-from broker._kit.http.json_body import write_json
 from broker._kit.http.rate_limits import RateLimiter
 from broker._kit.http.routes import GATEWAY, Answer, Route, Server, http_date
 from broker._kit.http.wire_errors import fault_of, rate_limited, unreadable_reply
@@ -216,3 +218,45 @@ def _read(response: BaseHTTPResponse, cap: int, into: IO[bytes] | None) -> bytes
         ) from None
     except (ux.DecodeError, ValueError):  # ValueError: a chunk of negative size
         return None
+
+
+def read_json(body: bytes) -> Any:
+    """The body's value. Raises `ValueError` when it is not JSON, or one name has two values."""
+    try:
+        return _DECODER.decode(body.removeprefix(BOM_UTF8).decode())
+    except (RecursionError, ArithmeticError) as error:
+        raise ValueError("nested or large beyond reason") from error
+
+
+def write_json(value: Any) -> str:
+    """ASCII JSON with each `Decimal` digit for digit; a `Secret` is written as its value.
+
+    Raises `TypeError` for what JSON lacks, `ValueError` for a `float`, NaN and infinity.
+    """
+    if isinstance(value, Mapping):
+        return f"{{{','.join(f'{json.dumps(str(k))}:{write_json(v)}' for k, v in value.items())}}}"
+    if isinstance(value, list | tuple):
+        return f"[{','.join(map(write_json, value))}]"
+    if isinstance(value, Secret):
+        return json.dumps(value.reveal())
+    if isinstance(value, Decimal) and value.is_finite():
+        return f"{value:f}"
+    if isinstance(value, float | Decimal):
+        raise ValueError(f"{type(value).__name__} is not sent: amounts are finite Decimals")
+    return json.dumps(value)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs) and any(found[name] != value for name, value in pairs):
+        raise ValueError("a name has two values")  # which one holds would be a guess
+    return found
+
+
+_DECODER = json.JSONDecoder(
+    parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=_object
+)
