@@ -159,6 +159,14 @@ class _Adapter(HTTPAdapter):
     def cert_verify(self, *_: Any, **__: Any) -> None:
         """The pool verifies always."""
 
+    def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:
+        return request.path_url
+
+    def build_response(self, req: Any, resp: Any) -> requests.Response:
+        response = requests.Response()
+        response.status_code, response.raw, response.request = resp.status, resp, req
+        return response
+
     def send(self, *args: Any, **kwargs: Any) -> requests.Response:
         current_limits.get().sent = False
         return super().send(*args, **kwargs)
