@@ -302,7 +302,7 @@ class TestCrashes:
     ) -> None:
         stage.enable()
         method = {LOGIN: "login", TOTP: "verify_totp"}[route]
-        original = getattr(month.login_client(stage.config), method)
+        original = getattr(month.client_for(stage.config), method)
 
         def killed(*args: object) -> object:
             original(*args)

@@ -23,9 +23,12 @@ def get_margin_data(auth_token: str) -> dict[str, str]:
     `m2mrealized`, `utiliseddebits`. Raises `BrokerError`, whose text is fit to show; the host turns
     an exception into an error and a returned error into a success.
     """
-    return guarded(
-        lambda: funds.margin(_fetch(auth_token), Config.from_env().funds_view).for_host()
-    )
+
+    def read() -> dict[str, str]:
+        config = Config.from_env()
+        return funds.margin(_fetch(config, auth_token), config.funds_view).for_host()
+
+    return guarded(read)
 
 
 def get_fund_summary(auth_token: str, *, config: Config | None = None) -> FundSummary:
@@ -33,7 +36,7 @@ def get_fund_summary(auth_token: str, *, config: Config | None = None) -> FundSu
 
     The settings are read from the environment unless `config` is given. Raises `BrokerError`.
     """
-    return guarded(lambda: funds.summary(_fetch(auth_token, config)))
+    return guarded(lambda: funds.summary(_fetch(config or Config.from_env(), auth_token)))
 
 
 def check_auth_token(auth_token: str) -> tuple[bool, str]:
@@ -44,7 +47,7 @@ def check_auth_token(auth_token: str) -> tuple[bool, str]:
     and ask mStock twice for the same funds.
     """
     try:
-        guarded(lambda: _fetch(auth_token))
+        guarded(lambda: _fetch(Config.from_env(), auth_token))
     except LogInAgain as error:
         return False, str(error)
     except BrokerError as error:
@@ -52,8 +55,7 @@ def check_auth_token(auth_token: str) -> tuple[bool, str]:
     return True, "The mStock session is valid."
 
 
-def _fetch(auth_token: str, config: Config | None = None) -> Any:
-    config = config or Config.from_env()
+def _fetch(config: Config, auth_token: str) -> Any:
     # The host may hold None here; what is no text is no token, and the client says so.
     token = Secret(auth_token if isinstance(auth_token, str) else "")
     return token_guard(MSTOCK).run(config, token, lambda: client_for(config).fund_summary(token))
