@@ -131,7 +131,7 @@ def test_no_object_prints_a_secret(leaks: Leaks, config: Config, simulator: Simu
     body = f'{{"status": "true", "data": {{"jwtToken": "{challenge.ticket.reveal()}"}}}}'
     answer = Answer(200, body.encode())
     leaks.show("answer", answer)
-    leaks.show("envelope", read(answer, user_routes("").login))
+    leaks.show("envelope", read(answer, user_routes("")["login"]))
     assert leaks.found() == []
 
 

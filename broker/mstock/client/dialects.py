@@ -20,7 +20,7 @@ from broker._kit.http.routes import Route, http_date
 from broker._kit.http.transport import Transport
 from broker._kit.secret import Secret
 from broker.mstock.client.envelope import Envelope, read
-from broker.mstock.client.routes import GREETING, RATE_LIMITS, SERVER, user_routes
+from broker.mstock.client.routes import GREETING, RATE_LIMITS, SERVER, Call, user_routes
 from broker.mstock.errors import DataException
 from broker.mstock.settings import Config
 
@@ -60,7 +60,7 @@ class Client(ABC):
 
     def fund_summary(self, token: Secret) -> Any:
         """The fund summary's `data` as mStock sends it, numbers as `int` or `Decimal`."""
-        return self._ask(self.routes.fund_summary, token).data
+        return self._ask(self.routes[Call.FUND_SUMMARY], token).data
 
     def server_time(self) -> datetime | None:
         """mStock's clock, asked without showing anything; None when its answer has no Date."""
@@ -68,7 +68,7 @@ class Client(ABC):
 
     def logout(self, token: Secret) -> None:
         """Make mStock end the session; the token is dead afterwards."""
-        self._ask(self.routes.logout, token)
+        self._ask(self.routes[Call.LOGOUT], token)
 
     def _ask(
         self,
@@ -100,17 +100,17 @@ class TypeA(Client):
 
     def login(self, client_code: str, password: Secret) -> LoginReply:
         form = {"username": client_code, "password": password}
-        reply = self._ask(self.routes.login, form=form)
+        reply = self._ask(self.routes[Call.LOGIN], form=form)
         return LoginReply(Secret(""), "", http_date(reply.date))
 
     def session_token(self, ticket: Secret, otp: Secret) -> Secret:
         # One letter, sent once: a second letter would spend the OTP's attempts.
         return self._second_step(
-            self.routes.session_token, request_token=otp, checksum=self._checksum
+            self.routes[Call.SESSION_TOKEN], request_token=otp, checksum=self._checksum
         )
 
     def verify_totp(self, ticket: Secret, code: Secret) -> Secret:
-        return self._second_step(self.routes.verify_totp, totp=code)
+        return self._second_step(self.routes[Call.VERIFY_TOTP], totp=code)
 
     def _second_step(self, route: Route, **fields: Secret | str) -> Secret:
         reply = self._ask(route, form={"api_key": self._api_key, **fields})
@@ -128,16 +128,16 @@ class TypeB(Client):
     def login(self, client_code: str, password: Secret) -> LoginReply:
         # `totp` stays empty: filled, the reply's token works on the WebSocket only.
         body = {"clientcode": client_code, "password": password, "totp": "", "state": ""}
-        reply = self._ask(self.routes.login, json=body)
+        reply = self._ask(self.routes[Call.LOGIN], json=body)
         # The ticket is documented as refreshToken, and comes in jwtToken with that one empty.
         ticket = _text_field(reply.data, "refreshToken", "jwtToken")
         return LoginReply(Secret(ticket), reply.message, http_date(reply.date))
 
     def session_token(self, ticket: Secret, otp: Secret) -> Secret:
-        return self._second_step(self.routes.session_token, refreshToken=ticket, otp=otp)
+        return self._second_step(self.routes[Call.SESSION_TOKEN], refreshToken=ticket, otp=otp)
 
     def verify_totp(self, ticket: Secret, code: Secret) -> Secret:
-        return self._second_step(self.routes.verify_totp, refreshToken=ticket, totp=code)
+        return self._second_step(self.routes[Call.VERIFY_TOTP], refreshToken=ticket, totp=code)
 
     def _second_step(self, route: Route, **fields: Secret) -> Secret:
         reply = self._ask(route, headers={"X-PrivateKey": self._api_key.reveal()}, json=fields)
