@@ -13,6 +13,7 @@ import io
 import os.path
 import socket
 import ssl
+import threading
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -118,13 +119,14 @@ class _Pool(HTTPConnectionPool):
     """Gives the wanted connection if it is open, and a recent one where a lost call matters."""
 
     ConnectionCls: Any = _Connection
+    _turn = threading.Lock()  # our own: under eventlet, a queue has none
 
     def _get_conn(self, timeout: float | None = None) -> Any:
         limits = current_limits.get()
         free: Any = self.pool
-        with free.mutex:
+        with self._turn:
             free.queue.sort(key=limits.preference)  # the last is taken first
-        connection: Any = super()._get_conn(timeout)
+            connection: Any = super()._get_conn(timeout)
         if not limits.preference(connection):
             connection.close()  # the request opens it again
         limits.connection = connection
@@ -133,7 +135,8 @@ class _Pool(HTTPConnectionPool):
     def _put_conn(self, conn: Any) -> None:
         if conn is not None and (limits := current_limits.get(None)):
             conn.last_used = limits.now()
-        super()._put_conn(conn)
+        with self._turn:
+            super()._put_conn(conn)
 
 
 class _TlsPool(_Pool, HTTPSConnectionPool):
