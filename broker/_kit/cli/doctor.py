@@ -226,8 +226,7 @@ def _network_checks(context: Context, config: BrokerSettings) -> Iterator[Check]
             yield Check("DNS", TODO, f"{host} has no address", todo)
     before, started = clock.now(), clock.monotonic()
     try:
-        with context.broker.login_client(config, clock) as client:
-            theirs = client.server_time()
+        theirs = context.broker.login_client(config, clock).server_time()
     except BrokerError as error:
         is_tls = isinstance(error, errors.CertificateError)
         yield _failed("TLS", error) if is_tls else Check("TLS", SKIPPED, "no connection")
@@ -270,10 +269,8 @@ def _trial(context: Context, config: BrokerSettings) -> list[Check]:
     password = prompts.password(context)
     code = prompts.code("Authenticator code (TOTP)")
     output.out("Logging in once ...", err=True)
-    with (
-        context.login_lock(needs_store=False),
-        context.broker.login_client(config, context.clock) as client,
-    ):
+    with context.login_lock(needs_store=False):
+        client = context.broker.login_client(config, context.clock)
         checks = list(_steps(context, client, password, code))
     told = {check.name for check in checks}
     missed = (name for name in TRIAL_NAMES if name not in told)

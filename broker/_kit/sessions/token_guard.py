@@ -12,7 +12,7 @@ from broker._kit.broker import Broker, BrokerSettings
 from broker._kit.clock import SYSTEM_CLOCK, Clock
 from broker._kit.errors import BrokerError, SessionExpired, SessionRefused
 from broker._kit.secret import Secret
-from broker._kit.sessions.token_life import fingerprint, life_of
+from broker._kit.sessions.token_life import Life, fingerprint, life_of
 from broker._kit.settings import Account
 
 log = logging.getLogger(__name__)
@@ -59,6 +59,7 @@ class TokenGuard:
         self._lock = threading.Lock()
         self._confirming = threading.Lock()
         self._revoked: OrderedDict[tuple[Account, str], None] = OrderedDict()
+        self._lives: dict[tuple[Account, str], Life] = {}  # decoding a JWT costs as much as a call
 
     def run(self, config: BrokerSettings, token: Secret, call: Callable[[], T]) -> T:
         """The call's value. Raises what the call raises.
@@ -72,7 +73,7 @@ class TokenGuard:
         title = self._broker.title
         if self._is_revoked(key):
             raise SessionExpired(f"{title} has ended the session.", "Log in again.")
-        life = life_of(self._broker, token)
+        life = self._lives.get(key) or self._lives.setdefault(key, life_of(self._broker, token))
         if life.is_over(self._clock.now()):
             end = f"at {life.ends_at:%H:%M} IST" if life.ends_at else ""
             raise SessionExpired(f"The {title} session is over: it ended {end}.", "Log in again.")

@@ -62,19 +62,19 @@ def log_in(
     used = frozenset(used)
     # Here, so that the wait between the two calls is short where this computer's clock is right.
     clock.sleep(min(choose_step(clock.now().timestamp(), used).wait, _LONGEST_WAIT))
-    with broker.login_client(config, clock) as client:
-        reply = client.login(config.client_code, password)
-        server_time = _server_time(reply, clock)
-        clock_ahead = round(clock.now().timestamp() - server_time())
-        step = _next_code(broker, server_time, used, clock)
-        note(step, clock_ahead)
-        try:
-            return client.verify_totp(reply.ticket, _code(secret, step))
-        except Unreachable:
-            raise LoginUnfinished(
-                f"{broker.title} took the password, but the authenticator code could not be sent.",
-                "Wait for the next code and start again.",
-            ) from None
+    client = broker.login_client(config, clock)
+    reply = client.login(config.client_code, password)
+    server_time = _server_time(reply, clock)
+    clock_ahead = round(clock.now().timestamp() - server_time())
+    step = _next_code(broker, server_time, used, clock)
+    note(step, clock_ahead)
+    try:
+        return client.verify_totp(reply.ticket, _code(secret, step))
+    except Unreachable:
+        raise LoginUnfinished(
+            f"{broker.title} took the password, but the authenticator code could not be sent.",
+            "Wait for the next code and start again.",
+        ) from None
 
 
 def totp_key(totp_secret: Secret) -> Secret:
