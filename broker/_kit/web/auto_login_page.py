@@ -20,10 +20,10 @@ from broker._kit.sessions import report
 from broker._kit.sessions.stored_session import StoredSession
 from broker._kit.web import messages, pages
 from broker._kit.web.login_flow import password_misfit
+from broker._kit.web.login_limits import AlreadySubmitted, SingleSubmit
 from broker._kit.web.messages import Problem
 from broker._kit.web.pages import Pages
 from broker._kit.web.session_service import SessionService
-from broker._kit.web.single_submit import AlreadySubmitted, SingleSubmit
 
 if TYPE_CHECKING:
     from broker._kit.sessions.auto_login import Attempt, AutoLogin, AutoLoginStatus

@@ -22,7 +22,7 @@ from broker._kit.errors import (
 )
 from broker._kit.secret import Secret
 from broker._kit.web.formatting import count, when_words
-from broker._kit.web.pending_logins import Rules, Waiting, Why
+from broker._kit.web.pending_logins import RULES, Waiting, Why
 
 
 class Step(Enum):
@@ -114,17 +114,14 @@ def to_json(outcome: Outcome, title: str) -> dict[str, Any]:
     is there when the broker says it, and `retry_after`, in seconds, with every 429.
     """
     waiting, problem = outcome.waiting, outcome.problem
-    body: dict[str, Any] = {"status": "error"}
+    is_awaited = waiting is not None and outcome.http == OTP_REQUIRED
+    words = sent_words(waiting, title) if waiting else f"Enter your {title} password to log in."
+    body: dict[str, Any] = {
+        "status": "otp_required" if is_awaited else "error",
+        "message": str(problem or words),
+    }
     if waiting is not None:
         body |= {"login_id": waiting.login_id, "tries_left": waiting.tries_left}
-        if outcome.http == OTP_REQUIRED:
-            body["status"] = "otp_required"
-    if problem is not None:
-        body["message"] = str(problem)
-    elif waiting is not None:
-        body["message"] = sent_words(waiting, title)
-    else:
-        body["message"] = f"Enter your {title} password to log in."
     if problem is not None and problem.attempts_left is not None:
         body["attempts_left"] = problem.attempts_left
     if outcome.http == 429:
@@ -190,7 +187,7 @@ FAULT = Problem(
 _AGAIN = "Enter your password for a new OTP."
 
 
-def gone(why: Why, rules: Rules, *, has_newer: bool) -> Problem:
+def gone(why: Why, *, has_newer: bool = False) -> Problem:
     """What to say when the login that a form belongs to is not open any more."""
     if why is Why.REPLACED and has_newer:
         return Problem(
@@ -198,10 +195,10 @@ def gone(why: Why, rules: Rules, *, has_newer: bool) -> Problem:
             "Enter the newest OTP here; nothing was sent.",
         )
     text = {
-        Why.EXPIRED: f"That login was not finished within {rules.life / 60:.0f} minutes and was "
+        Why.EXPIRED: f"That login was not finished within {RULES.life / 60:.0f} minutes and was "
         "discarded.",
         Why.REPLACED: "A newer login for this client code was started in another browser.",
-        Why.TRIED_OUT: f"All {rules.tries} tries for that OTP are used.",
+        Why.TRIED_OUT: f"All {RULES.tries} tries for that OTP are used.",
         Why.USED: "That login is finished already.",
         Why.DROPPED: "That login was dropped: it was started again in another tab, or the settings "
         "were changed.",
@@ -210,9 +207,9 @@ def gone(why: Why, rules: Rules, *, has_newer: bool) -> Problem:
     return Problem(text, _AGAIN)
 
 
-def last_try_failed(problem: Problem, rules: Rules) -> Problem:
+def last_try_failed(problem: Problem) -> Problem:
     """The refusal of a code that was also the last try."""
-    text = f"{problem.text} That was the last of {rules.tries} tries."
+    text = f"{problem.text} That was the last of {RULES.tries} tries."
     return Problem(text, _AGAIN, code=problem.code)
 
 

@@ -34,6 +34,9 @@ class Rules:
     capacity: int = 64
 
 
+RULES = Rules()
+
+
 class Why(Enum):
     """Why a pending login is no longer open."""
 
@@ -49,7 +52,6 @@ class Gone(Exception):
     """The login that the form belongs to is not open any more."""
 
     def __init__(self, why: Why) -> None:
-        super().__init__(why.value)
         self.why = why
 
 
@@ -57,7 +59,6 @@ class TooSoon(Exception):
     """The next OTP may be asked for in `seconds`."""
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(f"{seconds:.0f}")
         self.seconds = seconds
 
 
@@ -96,12 +97,9 @@ class PendingLogins:
     """
 
     def __init__(
-        self,
-        clock: Clock = SYSTEM_CLOCK,
-        rules: Rules | None = None,
-        later: Later = run_later,
+        self, clock: Clock = SYSTEM_CLOCK, rules: Rules = RULES, later: Later = run_later
     ) -> None:
-        self.rules = rules or Rules()
+        self.rules = rules
         self._clock = clock
         self._later = later
         self._lock = threading.Lock()
@@ -119,20 +117,11 @@ class PendingLogins:
                     self._end(each, Why.REPLACED)
             while len(self._logins) >= self.rules.capacity:
                 self._end(next(iter(self._logins)), Why.DROPPED)
-            now = self._clock.now()
-            shown = Waiting(
-                login_id="",
-                sent_to="",
-                sent_at=now,
-                ends_at=now,
-                tries_left=self.rules.tries,
-                resends_left=self.rules.resends,
-                resend_from=now,
-                is_resent=False,
+            shown = self._sent(challenge, self.rules.tries, self.rules.resends)
+            self._logins[browser] = _Login(
+                account, password, shown.ends_at, challenge.ticket, shown
             )
-            life = timedelta(seconds=self.rules.life)
-            self._logins[browser] = _Login(account, password, now + life, challenge.ticket, shown)
-            return self._sent(self._logins[browser], challenge)
+            return shown
 
     def look(self, browser: str, account: Account) -> Waiting | None:
         """What is open for this browser and account, None when nothing is."""
@@ -169,15 +158,13 @@ class PendingLogins:
     def renew(
         self, browser: str, account: Account, login_id: str, challenge: OtpChallenge
     ) -> Waiting:
-        """A resend has worked: its OTP takes the older one's place and has its own five minutes.
-
-        Raises `Gone` when the login ended meanwhile.
-        """
+        """A resend's OTP takes the older one's place and has its own time. Raises `Gone`."""
         with self._lock:
             login = self._claim(browser, account, login_id)
-            left = max(0, login.shown.resends_left - 1)
-            login.shown = replace(login.shown, resends_left=left, is_resent=True)
-            return self._sent(login, challenge)
+            resends = max(0, login.shown.resends_left - 1)
+            login.ticket = challenge.ticket
+            login.shown = self._sent(challenge, login.shown.tries_left, resends, is_resent=True)
+            return login.shown
 
     def use_up(
         self, browser: str, account: Account, login_id: str, *, tries: int = 0, resends: int = 0
@@ -193,7 +180,7 @@ class PendingLogins:
                 shown,
                 tries_left=shown.tries_left - tries,
                 resends_left=shown.resends_left - resends,
-                resend_from=self._next_resend() if resends else shown.resend_from,
+                resend_from=self._after(self.rules.resend_gap) if resends else shown.resend_from,
             )
             if login.shown.tries_left < 1:
                 self._end(browser, Why.TRIED_OUT)
@@ -211,10 +198,6 @@ class PendingLogins:
         """Forget what has outlived its time."""
         with self._lock:
             self._sweep()
-
-    def __len__(self) -> int:
-        with self._lock:
-            return len(self._logins)
 
     # What follows is called with the lock held.
 
@@ -236,23 +219,24 @@ class PendingLogins:
             return None
         return login
 
-    def _sent(self, login: _Login, challenge: OtpChallenge) -> Waiting:
+    def _sent(
+        self, challenge: OtpChallenge, tries: int, resends: int, is_resent: bool = False
+    ) -> Waiting:
         """An OTP is on its way: it has a new id, and its own time."""
-        now = self._clock.now()
-        login.ticket = challenge.ticket
-        login.shown = replace(
-            login.shown,
+        self._later(self.rules.life + 1, self.sweep)
+        return Waiting(
             login_id=secrets.token_urlsafe(12),
             sent_to=challenge.message,
-            sent_at=now,
-            ends_at=now + timedelta(seconds=self.rules.life),
-            resend_from=self._next_resend(),
+            sent_at=self._after(0),
+            ends_at=self._after(self.rules.life),
+            tries_left=tries,
+            resends_left=resends,
+            resend_from=self._after(self.rules.resend_gap),
+            is_resent=is_resent,
         )
-        self._later(self.rules.life + 1, self.sweep)
-        return login.shown
 
-    def _next_resend(self) -> datetime:
-        return self._clock.now() + timedelta(seconds=self.rules.resend_gap)
+    def _after(self, seconds: float) -> datetime:
+        return self._clock.now() + timedelta(seconds=seconds)
 
     def _sweep(self) -> None:
         now = self._clock.now()

@@ -19,9 +19,9 @@ from broker._kit.sessions.token_guard import TokenGuard
 from broker._kit.sessions.token_life import fingerprint
 from broker._kit.web import funds_page
 from broker._kit.web.funds_page import Links, Shown
+from broker._kit.web.login_limits import AlreadySubmitted, SingleSubmit
 from broker._kit.web.pages import Pages, see_other, wants_json
 from broker._kit.web.session_service import Banner, SessionService
-from broker._kit.web.single_submit import AlreadySubmitted, SingleSubmit
 
 if TYPE_CHECKING:
     from broker._kit.sessions.auto_login import AutoLoginStatus
