@@ -34,7 +34,7 @@ from broker._kit.web.login_limits import (
     LoginLimits,
     SingleSubmit,
 )
-from broker._kit.web.messages import NOT_LOGGED_IN, OTP_REQUIRED, Outcome, Problem, Step
+from broker._kit.web.messages import NOT_LOGGED_IN, OTP_REQUIRED, Outcome, Problem
 from broker._kit.web.pending_logins import Gone, NoResendLeft, PendingLogins, TooSoon, Waiting, Why
 
 _NOTHING = Secret("")
@@ -108,10 +108,10 @@ class LoginFlow:
         """Where this browser stands; asks the broker nothing and uses nothing up."""
         waiting = self.pending.look(visit.browser, visit.account)
         if waiting is not None:
-            return Outcome(Step.CODE, OTP_REQUIRED, waiting=waiting)
+            return Outcome(OTP_REQUIRED, waiting=waiting)
         why = self.pending.why_ended(visit.browser)
         news = why and replace(messages.gone(why), is_news=True)
-        return Outcome(Step.PASSWORD, NOT_LOGGED_IN, problem=news)
+        return Outcome(NOT_LOGGED_IN, problem=news)
 
     def act(self, visit: Visit, entry: Entry) -> Outcome:
         """Carry out what was entered; a wrong shape is refused before anything is used or sent."""
@@ -199,18 +199,18 @@ class LoginFlow:
     def _done(self, visit: Visit, token: Secret, method: LoginMethod, keep: Keep) -> Outcome:
         keep(token, method)
         self.pending.close(visit.browser, Why.USED)
-        return Outcome(Step.DONE, 200, token=token)
+        return Outcome(200, token=token)
 
     def _restart(self, visit: Visit, entry: Entry) -> Outcome:
         waiting = self.pending.look(visit.browser, visit.account)
         if waiting is not None and entry.login_id and waiting.login_id != entry.login_id:
             return self._gone(visit, Why.REPLACED)  # an older tab must not end the newer login
         self.pending.close(visit.browser, Why.DROPPED)
-        return Outcome(Step.PASSWORD, NOT_LOGGED_IN, has_moved=True)
+        return Outcome(NOT_LOGGED_IN, has_moved=True)
 
     def _refused(self, visit: Visit, entry: Entry, error: BrokerError) -> Outcome:
         problem, http = messages.problem_of(error), messages.status_of(error)
-        refused = Outcome(Step.PASSWORD, http, problem, retry_after=error.retry_after)
+        refused = Outcome(http, problem, retry_after=error.retry_after)
         if entry.action == "login":
             return refused
         if isinstance(error, _BACK_TO_PASSWORD):
@@ -231,7 +231,7 @@ class LoginFlow:
             return replace(refused, problem=messages.last_try_failed(problem))
         if is_code:
             problem = replace(problem, field="otp")
-        return replace(refused, step=Step.CODE, waiting=waiting, problem=problem)
+        return replace(refused, waiting=waiting, problem=problem)
 
     def _gone(self, visit: Visit, why: Why) -> Outcome:
         stands = self.state(visit)
@@ -270,4 +270,4 @@ def _digits(code: Secret) -> Secret:
 
 
 def _otp_sent(waiting: Waiting) -> Outcome:
-    return Outcome(Step.CODE, OTP_REQUIRED, waiting=waiting, has_moved=True)
+    return Outcome(OTP_REQUIRED, waiting=waiting, has_moved=True)

@@ -61,7 +61,7 @@ class LoginPage:
         if request.endpoint != self._pages.login_endpoint:
             return self._pages.error(status, "Not found", Problem("There is no such file."))
         problem = pages.refused_problem(error, _REFUSALS)
-        wait = {"retry_after": _seconds(error)} if status == 429 else {}
+        wait = {"retry_after": 60} if status == 429 else {}
         try:
             visit = None if pages.wants_json() else self._enter()
         except BrokerError as broken:
@@ -73,7 +73,7 @@ class LoginPage:
         else:
             response = self._page(visit, replace(self._flow.state(visit), problem=problem), status)
         if wait:
-            response.headers.setdefault("Retry-After", str(wait["retry_after"]))
+            response.headers.setdefault("Retry-After", "60")
         return response
 
     def _enter(self) -> Visit | Response:
@@ -105,7 +105,7 @@ class LoginPage:
     def _page(self, visit: Visit, outcome: Outcome, status: int, method: str = "otp") -> Response:
         waiting, title = outcome.waiting, self._pages.broker.title
         return self._pages.render(
-            outcome.step.value,
+            "code" if waiting else "password",
             status,
             config=visit.config,
             problem=outcome.problem,
@@ -127,15 +127,6 @@ _REFUSALS: dict[int, Problem] = {
         "Wait a minute and try again.",
     ),
 }
-
-
-def _seconds(error: HTTPException) -> int:
-    """How long the app's own limit makes its visitor wait, at most."""
-    wait = getattr(error, "retry_after", None)
-    if isinstance(wait, int):
-        return wait
-    item = getattr(getattr(error, "limit", None), "limit", None)  # as Flask-Limiter tells it
-    return int(item.get_expiry()) if item is not None else 60
 
 
 def _entry(sent: Mapping[str, str]) -> Entry:

@@ -250,14 +250,12 @@ def json_error(status: int, problem: Problem, **more: Any) -> Response:
 
 def see_other(where: str) -> Response:
     """After a form: the page to fetch, so that a reload sends nothing again."""
-    return with_status(redirect(where), 303)
+    return make_response(redirect(where, 303))
 
 
 def with_status(body: Any, status: int) -> Response:
     """A response with this status, from a text or a response."""
-    response = make_response(body)
-    response.status_code = status
-    return response
+    return make_response(body, status)
 
 
 def _require_csrf(state: BlueprintSetupState) -> None:

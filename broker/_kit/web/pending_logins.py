@@ -38,14 +38,16 @@ RULES = Rules()
 
 
 class Why(Enum):
-    """Why a pending login is no longer open."""
+    """Why a pending login is no longer open, in words for its user."""
 
-    EXPIRED = "expired"
-    REPLACED = "replaced"
-    TRIED_OUT = "tried out"
-    USED = "used"
-    DROPPED = "dropped"
-    UNKNOWN = "unknown"
+    EXPIRED = f"That login was not finished within {RULES.life / 60:.0f} minutes and was discarded."
+    REPLACED = "A newer login for this client code was started in another browser."
+    TRIED_OUT = f"All {RULES.tries} tries for that OTP are used."
+    USED = "That login is finished already."
+    DROPPED = (
+        "That login was dropped: it was started again in another tab, or the settings were changed."
+    )
+    UNKNOWN = "That login is not open any more."
 
 
 class Gone(Exception):

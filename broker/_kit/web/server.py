@@ -26,13 +26,10 @@ _SERVED = {
 class LoopbackServer:
     """A port that is taken at once, and an app that is served on it from `start` to `stop`.
 
-    The port comes first because the settings may name it. Raises `ValueError` for an address
-    that other machines could reach, `OSError` when the port is taken.
+    The port comes first because the settings may name it. Raises `OSError` when it is taken.
     """
 
-    def __init__(self, port: int = 0, host: str = LOOPBACK) -> None:
-        if host not in (LOOPBACK, "localhost"):
-            raise ValueError(f"The page is served on {LOOPBACK} only, not on {host}.")
+    def __init__(self, port: int = 0) -> None:
         self._socket = socket.create_server((LOOPBACK, port))
         self.port: int = self._socket.getsockname()[1]
         self._connections: dict[int, Any] = {}
