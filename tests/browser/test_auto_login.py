@@ -125,7 +125,7 @@ def test_a_changed_password_stops_it_until_it_is_entered_anew(
     page.get_by_label("TOTP secret").fill("123456")
     page.get_by_label("I have read this").check()
     press(page, "Switch on")
-    expect(page.get_by_role("alert")).to_contain_text("That is a code of six digits")
+    expect(page.get_by_role("alert")).to_contain_text("not the six digits of a code")
     expect(page.get_by_label("TOTP secret")).to_be_focused()
     expect(page.get_by_label("TOTP secret")).to_have_value("")
     shoot(page, "auto-login-wrong-secret")

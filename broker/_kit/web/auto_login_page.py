@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
     from broker._kit.sessions.auto_login import Attempt, AutoLogin
 
 _FIELDS = ("action", "password", "totp_secret", "accepted", "form")
-_LONGEST_SECRET = 512
-_CODE = re.compile(r"[0-9]{6}|[0-9]{3}[ ][0-9]{3}")
 # A test may wait for a fresh code, look twice and time out.
 DUPLICATE_SUBMIT_WAIT_S = 120.0
 # An attempt's tone in the table, by its result.
@@ -124,22 +121,18 @@ class AutoLoginPage:
             return _Answer(messages.status_of(error), messages.problem_of(error))
 
     def _enable(self, auto: AutoLogin, config: BrokerSettings) -> _Answer:
-        sent, title = pages.sent_fields(_FIELDS), self._pages.broker.title
-        password = Secret(sent.get("password", ""))
-        totp_secret = Secret(sent.get("totp_secret", ""))
+        sent = pages.sent_fields(_FIELDS)
+        password, totp_secret = (Secret(sent.get(name, "")) for name in ("password", "totp_secret"))
         is_accepted = sent.get("accepted") == "yes"
-        misfit = (
-            password_misfit(password)
-            or _secret_misfit(totp_secret, title)
-            or (None if is_accepted else _NOT_ACCEPTED)
-        )
+        misfit = password_misfit(password)
         if misfit is not None:
             return _Answer(400, misfit)
         try:
             auto.enable(config, password, totp_secret, accepted=is_accepted)
         except CorrectInput as error:
-            # What else could be wrong has been looked at.
-            return _Answer(400, Problem(error.message, error.next_step, field="totp_secret"))
+            field = "totp_secret" if is_accepted else "accepted"
+            return _Answer(400, Problem(error.message, error.next_step, field))
+        title = self._pages.broker.title
         hint = f"Nothing has been sent to {title} yet: use Test now to see whether it works."
         return _Answer(200, _good("Auto-login is on.", hint))
 
@@ -227,30 +220,6 @@ def _good(text: str, next_step: str = "") -> Problem:
     return Problem(text, next_step, is_news=True, is_good=True)
 
 
-def _secret_misfit(totp_secret: Secret, title: str) -> Problem | None:
-    text = totp_secret.reveal().strip()
-    words, next_step = "", ""
-    if not text:
-        words, next_step = (
-            "The TOTP secret is required.",
-            f"{title} showed it when you set up TOTP.",
-        )
-    elif _CODE.fullmatch(text):
-        words = (
-            "That is a code of six digits; the TOTP secret is the longer text of letters and "
-            f"digits that {title} showed when you set up TOTP."
-        )
-        next_step = "Enter the secret itself: a code is of no use tomorrow."
-    elif len(text) > _LONGEST_SECRET:
-        words = "This is too long to be a TOTP secret."
-    return Problem(words, next_step, field="totp_secret") if words else None
-
-
-_NOT_ACCEPTED = Problem(
-    "Auto-login was not switched on: you have not agreed to the points above.",
-    "Tick the box if you do.",
-    field="accepted",
-)
 _REFUSALS = {
     400: messages.REFUSED,
     413: Problem("That was too long, so nothing was changed.", "Please enter it again."),

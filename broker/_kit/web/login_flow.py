@@ -28,14 +28,9 @@ from broker._kit.sessions.store import MemoryStore
 from broker._kit.sessions.stored_session import LoginMethod
 from broker._kit.settings import Account
 from broker._kit.web import messages
-from broker._kit.web.login_limits import (
-    AlreadySubmitted,
-    LimitReached,
-    LoginLimits,
-    SingleSubmit,
-)
+from broker._kit.web.login_limits import AlreadySubmitted, LimitReached, LoginLimits, SingleSubmit
 from broker._kit.web.messages import NOT_LOGGED_IN, OTP_REQUIRED, Outcome, Problem
-from broker._kit.web.pending_logins import Gone, NoResendLeft, PendingLogins, TooSoon, Waiting, Why
+from broker._kit.web.pending_logins import Gone, NoResendLeft, PendingLogins, TooSoon, Why
 
 _NOTHING = Secret("")
 _SIX_DIGITS = re.compile(r"[0-9]{6}")
@@ -175,12 +170,12 @@ class LoginFlow:
     def _log_in(self, visit: Visit, entry: Entry, keep: Keep) -> Outcome:
         with self._limits.counted(visit.address):
             if entry.totp is not None:
-                token = self._broker.log_in_with_totp(
-                    visit.config, entry.password, _digits(entry.totp)
-                )
+                code = _digits(entry.totp)
+                token = self._broker.log_in_with_totp(visit.config, entry.password, code)
                 return self._done(visit, token, LoginMethod.TOTP, keep)
             challenge = self._broker.send_otp(visit.config, entry.password)
-        return _otp_sent(self.pending.open(visit.browser, visit.account, entry.password, challenge))
+        waiting = self.pending.open(visit.browser, visit.account, entry.password, challenge)
+        return Outcome(OTP_REQUIRED, waiting=waiting, has_moved=True)
 
     def _verify(self, visit: Visit, entry: Entry, keep: Keep) -> Outcome:
         ticket = self.pending.ticket(visit.browser, visit.account, entry.login_id)
@@ -192,9 +187,8 @@ class LoginFlow:
         password = self.pending.password(visit.browser, visit.account, entry.login_id)
         with self._limits.counted(visit.address):
             challenge = self._broker.send_otp(visit.config, password)
-        return _otp_sent(
-            self.pending.renew(visit.browser, visit.account, entry.login_id, challenge)
-        )
+        waiting = self.pending.renew(visit.browser, visit.account, entry.login_id, challenge)
+        return Outcome(OTP_REQUIRED, waiting=waiting, has_moved=True)
 
     def _done(self, visit: Visit, token: Secret, method: LoginMethod, keep: Keep) -> Outcome:
         keep(token, method)
@@ -202,11 +196,12 @@ class LoginFlow:
         return Outcome(200, token=token)
 
     def _restart(self, visit: Visit, entry: Entry) -> Outcome:
-        waiting = self.pending.look(visit.browser, visit.account)
-        if waiting is not None and entry.login_id and waiting.login_id != entry.login_id:
-            return self._gone(visit, Why.REPLACED)  # an older tab must not end the newer login
-        self.pending.close(visit.browser, Why.DROPPED)
-        return Outcome(NOT_LOGGED_IN, has_moved=True)
+        # Its own login only: an older tab must not end the newer one.
+        self.pending.close(visit.browser, Why.DROPPED, only=entry.login_id)
+        is_older = self.pending.look(visit.browser, visit.account) is not None
+        return (
+            self._gone(visit, Why.REPLACED) if is_older else Outcome(NOT_LOGGED_IN, has_moved=True)
+        )
 
     def _refused(self, visit: Visit, entry: Entry, error: BrokerError) -> Outcome:
         problem, http = messages.problem_of(error), messages.status_of(error)
@@ -218,12 +213,9 @@ class LoginFlow:
             return refused
         is_code, is_judged = entry.action == "verify", not isinstance(error, _NOT_JUDGED)
         try:
+            tries, resends = is_judged and is_code, is_judged and not is_code
             waiting = self.pending.use_up(
-                visit.browser,
-                visit.account,
-                entry.login_id,
-                tries=is_judged and is_code,
-                resends=is_judged and not is_code,
+                visit.browser, visit.account, entry.login_id, tries=tries, resends=resends
             )
         except Gone as end:
             if end.why is not Why.TRIED_OUT:
@@ -235,8 +227,7 @@ class LoginFlow:
 
     def _gone(self, visit: Visit, why: Why) -> Outcome:
         stands = self.state(visit)
-        problem = messages.gone(why, has_newer=stands.waiting is not None)
-        return replace(stands, problem=problem)
+        return replace(stands, problem=messages.gone(why, has_newer=stands.waiting is not None))
 
     def _stay(
         self, visit: Visit, problem: Problem, http: int = 0, retry_after: int | None = None
@@ -267,7 +258,3 @@ def code_misfit(code: Secret, name: str) -> Problem | None:
 def _digits(code: Secret) -> Secret:
     """The code without the blank that authenticator apps show in its middle."""
     return Secret("".join(code.reveal().split()))
-
-
-def _otp_sent(waiting: Waiting) -> Outcome:
-    return Outcome(OTP_REQUIRED, waiting=waiting, has_moved=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from flask import (
     Blueprint,
@@ -29,7 +29,9 @@ from broker._kit.secret import Secret, masked
 from broker._kit.settings import Account
 from broker._kit.web import formatting, messages
 from broker._kit.web.messages import Problem
-from broker._kit.web.session_service import Banner
+
+if TYPE_CHECKING:
+    from broker._kit.web.session_service import Banner
 
 POLICY = "Content-Security-Policy"
 # Nothing is cached, framed, guessed or loaded from elsewhere.

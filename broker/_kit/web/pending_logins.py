@@ -117,7 +117,7 @@ class PendingLogins:
             for each, other in list(self._logins.items()):
                 if each == browser or other.account == account:
                     self._end(each, Why.REPLACED)
-            while len(self._logins) >= self.rules.capacity:
+            if len(self._logins) >= self.rules.capacity:
                 self._end(next(iter(self._logins)), Why.DROPPED)
             shown = self._sent(challenge, self.rules.tries, self.rules.resends)
             self._logins[browser] = _Login(
@@ -138,8 +138,7 @@ class PendingLogins:
             _, why = self._ended.get(browser, ("", None))
             if why not in (Why.EXPIRED, Why.REPLACED) or browser in self._logins:
                 return None
-            del self._ended[browser]
-            return why
+            return self._ended.pop(browser)[1]
 
     def ticket(self, browser: str, account: Account, login_id: str) -> Secret:
         """What an OTP is sent with. Raises `Gone`."""
@@ -171,10 +170,7 @@ class PendingLogins:
     def use_up(
         self, browser: str, account: Account, login_id: str, *, tries: int = 0, resends: int = 0
     ) -> Waiting:
-        """Count what the broker has refused; nothing is counted that it never judged.
-
-        Raises `Gone`: with `TRIED_OUT` after the last try, or why the login ended meanwhile.
-        """
+        """Count what the broker has refused. Raises `Gone`, with `TRIED_OUT` after the last try."""
         with self._lock:
             login = self._claim(browser, account, login_id)
             shown = login.shown
@@ -215,11 +211,11 @@ class PendingLogins:
     def _find(self, browser: str, account: Account) -> _Login | None:
         self._sweep()
         login = self._logins.get(browser)
-        if login is not None and login.account != account:
-            # The settings were changed between the steps: the ticket belongs to another account.
-            self._end(browser, Why.DROPPED)
-            return None
-        return login
+        if login is None or login.account == account:
+            return login
+        # The settings were changed between the steps: the ticket belongs to another account.
+        self._end(browser, Why.DROPPED)
+        return None
 
     def _sent(
         self, challenge: OtpChallenge, tries: int, resends: int, is_resent: bool = False
@@ -250,8 +246,7 @@ class PendingLogins:
                 login.shown = replace(login.shown, resends_left=0)
 
     def _end(self, browser: str, why: Why) -> None:
-        login = self._logins.pop(browser)
-        self._ended.pop(browser, None)
-        self._ended[browser] = (login.shown.login_id, why)
-        while len(self._ended) > self.rules.capacity:
+        self._ended[browser] = (self._logins.pop(browser).shown.login_id, why)
+        self._ended.move_to_end(browser)
+        if len(self._ended) > self.rules.capacity:
             self._ended.popitem(last=False)

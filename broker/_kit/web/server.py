@@ -11,8 +11,7 @@ from flask import Flask
 from waitress import create_server, wasyncore  # type: ignore[import-untyped]
 
 LOOPBACK = "127.0.0.1"
-# Each event stream holds a thread for as long as its page is open.
-_THREADS = 32
+_THREADS = 32  # each event stream holds one for as long as its page is open
 _SERVED = {
     "ident": None,  # no name and no version
     "server_name": LOOPBACK,

@@ -182,7 +182,6 @@ class StandaloneViews:
         return str(session.pop(_NOTICE, ""))
 
     def banner(self) -> Banner | None:
-        """Auto-login in one line."""
         return self._service.banner(self._pages.account())
 
     def may_manage(self) -> bool:
@@ -191,7 +190,6 @@ class StandaloneViews:
         return config is not None and config.account == self._pages.account()
 
     def home(self) -> str:
-        """The app's first address."""
         return url_for("home")
 
     # The views.
@@ -228,7 +226,7 @@ class StandaloneViews:
             self._last = {mark: Shown(report, self._clock.now())}
             page = funds_page.with_figures(self._pages, config, report, self._clock, links, banner)
         # The browser comes back when the session is over, to be told so; no script needed.
-        return self._refresh(page, max(1, self._seconds_to(day.ends_at) + 1))
+        return self._refresh(page, day.ends_at, 1)
 
     def log_out(self) -> Response:
         """End the session here and at the broker, and say whether the broker has confirmed it.
@@ -267,10 +265,8 @@ class StandaloneViews:
 
     def _wait(self, status: AutoLoginStatus) -> Response:
         """The session is over and auto-login will renew it: a page that loads itself again."""
-        at_least, at_most = _REFRESH_S
-        rest = self._seconds_to(status.next_at) if status.next_at else 0
         page = self._pages.render("waiting", status=status)
-        return self._refresh(page, min(at_most, max(at_least, rest + at_least)))
+        return self._refresh(page, status.next_at, *_REFRESH_S)
 
     def _awaited(self) -> AutoLoginStatus | None:
         """Auto-login's status, if this browser had logged in and auto-login will do so again."""
@@ -318,11 +314,13 @@ class StandaloneViews:
             return jsonify(status="success", message=message, redirect=where)
         return see_other(where)
 
-    def _seconds_to(self, moment: datetime) -> int:
-        return math.ceil((moment - self._clock.now()).total_seconds())
-
-    def _refresh(self, page: Response, seconds: float) -> Response:
-        page.headers["Refresh"] = f"{math.ceil(seconds)}; url={url_for('funds')}"
+    def _refresh(
+        self, page: Response, when: datetime | None, after: float, at_most: float = math.inf
+    ) -> Response:
+        """Have the browser show the funds again, `after` seconds after `when`, or after now."""
+        rest = (when - self._clock.now()).total_seconds() if when else 0
+        seconds = math.ceil(min(max(after, rest + after), at_most))
+        page.headers["Refresh"] = f"{seconds}; url={url_for('funds')}"
         return page
 
 
