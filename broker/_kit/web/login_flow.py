@@ -26,7 +26,6 @@ from broker._kit.secret import Secret
 from broker._kit.sessions.login_lock import Keep, LoginLock
 from broker._kit.sessions.store import MemoryStore
 from broker._kit.sessions.stored_session import LoginMethod
-from broker._kit.settings import Account
 from broker._kit.web import messages
 from broker._kit.web.login_limits import AlreadySubmitted, LimitReached, LoginLimits, SingleSubmit
 from broker._kit.web.messages import NOT_LOGGED_IN, OTP_REQUIRED, Outcome, Problem
@@ -50,10 +49,6 @@ class Visit:
     config: BrokerSettings
     browser: str
     address: str
-
-    @property
-    def account(self) -> Account:
-        return self.config.account
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +96,7 @@ class LoginFlow:
 
     def state(self, visit: Visit) -> Outcome:
         """Where this browser stands; asks the broker nothing and uses nothing up."""
-        waiting = self.pending.look(visit.browser, visit.account)
+        waiting = self.pending.look(visit.browser, visit.config.account)
         if waiting is not None:
             return Outcome(OTP_REQUIRED, waiting=waiting)
         why = self.pending.why_ended(visit.browser)
@@ -135,7 +130,7 @@ class LoginFlow:
         if entry.action in ("verify", "resend") and not entry.login_id:
             return messages.LOGIN_ID_MISSING
         if entry.action == "verify":
-            waiting = self.pending.look(visit.browser, visit.account)
+            waiting = self.pending.look(visit.browser, visit.config.account)
             # A code for a login that is gone is told so first, whatever its shape.
             if waiting is not None and waiting.login_id == entry.login_id:
                 return code_misfit(entry.otp, "otp")
@@ -174,20 +169,20 @@ class LoginFlow:
                 token = self._broker.log_in_with_totp(visit.config, entry.password, code)
                 return self._done(visit, token, LoginMethod.TOTP, keep)
             challenge = self._broker.send_otp(visit.config, entry.password)
-        waiting = self.pending.open(visit.browser, visit.account, entry.password, challenge)
+        waiting = self.pending.open(visit.browser, visit.config.account, entry.password, challenge)
         return Outcome(OTP_REQUIRED, waiting=waiting, has_moved=True)
 
     def _verify(self, visit: Visit, entry: Entry, keep: Keep) -> Outcome:
-        ticket = self.pending.ticket(visit.browser, visit.account, entry.login_id)
+        ticket = self.pending.ticket(visit.browser, visit.config.account, entry.login_id)
         with self._limits.counted(visit.address):
             token = self._broker.verify_otp(visit.config, _digits(entry.otp), ticket)
         return self._done(visit, token, LoginMethod.OTP, keep)
 
     def _resend(self, visit: Visit, entry: Entry, keep: Keep) -> Outcome:
-        password = self.pending.password(visit.browser, visit.account, entry.login_id)
+        password = self.pending.password(visit.browser, visit.config.account, entry.login_id)
         with self._limits.counted(visit.address):
             challenge = self._broker.send_otp(visit.config, password)
-        waiting = self.pending.renew(visit.browser, visit.account, entry.login_id, challenge)
+        waiting = self.pending.renew(visit.browser, visit.config.account, entry.login_id, challenge)
         return Outcome(OTP_REQUIRED, waiting=waiting, has_moved=True)
 
     def _done(self, visit: Visit, token: Secret, method: LoginMethod, keep: Keep) -> Outcome:
@@ -198,7 +193,7 @@ class LoginFlow:
     def _restart(self, visit: Visit, entry: Entry) -> Outcome:
         # Its own login only: an older tab must not end the newer one.
         self.pending.close(visit.browser, Why.DROPPED, only=entry.login_id)
-        is_older = self.pending.look(visit.browser, visit.account) is not None
+        is_older = self.pending.look(visit.browser, visit.config.account) is not None
         return (
             self._gone(visit, Why.REPLACED) if is_older else Outcome(NOT_LOGGED_IN, has_moved=True)
         )
@@ -215,7 +210,7 @@ class LoginFlow:
         try:
             tries, resends = is_judged and is_code, is_judged and not is_code
             waiting = self.pending.use_up(
-                visit.browser, visit.account, entry.login_id, tries=tries, resends=resends
+                visit.browser, visit.config.account, entry.login_id, tries=tries, resends=resends
             )
         except Gone as end:
             if end.why is not Why.TRIED_OUT:

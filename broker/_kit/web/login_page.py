@@ -36,10 +36,9 @@ class LoginPage:
 
     def blueprint(self) -> Blueprint:
         """The page with its literal rule, and the style sheet."""
-        made = self._pages
-        rule = made.broker.callback_path
-        return made.form_blueprint(
-            made.login_endpoint, rule, self.answer, self.on_refusal, has_static=True
+        endpoint, rule = self._pages.login_endpoint, self._pages.broker.callback_path
+        return self._pages.form_blueprint(
+            endpoint, rule, self.answer, self.on_refusal, has_static=True
         )
 
     def answer(self) -> Response:

@@ -107,10 +107,9 @@ class Pages:
 
     def account(self) -> Account | None:
         """Whose account the settings name, None when they are unusable."""
-        try:
+        with contextlib.suppress(SettingError):
             return self.config_source().account
-        except SettingError:
-            return None
+        return None
 
     def blueprint(self, name: str, *, has_static: bool = False) -> Blueprint:
         """A blueprint `<broker>_<name>` with our headers and our handler of errors.

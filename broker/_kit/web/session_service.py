@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -87,10 +88,9 @@ class SessionService:
 
     def end_reason(self, account: Account) -> EndReason | None:
         """Why the account's last session ended, None while it may be alive or nobody knows."""
-        try:
+        with contextlib.suppress(StoreError):
             return end_reason(self._store, account, self._clock.now()) if self._store else None
-        except StoreError:
-            return None
+        return None
 
     def delete(self, account: Account, token: Secret) -> None:
         """Forget the stored session if it is this one."""

@@ -363,14 +363,13 @@ def _on_untrusted_host(pages: Pages) -> Response:
     return response
 
 
+# A handler of its own has what goes wrong on the login and auto-login pages.
 _TITLES: dict[int, tuple[str, Problem]] = {
-    400: ("Not understood", Problem("The request could not be read.", "Nothing was sent.")),
     404: ("No such page", Problem("There is no page at this address.", "Check what was typed.")),
     405: (
         "Not that way",
         Problem("This address cannot be opened like that.", "Nothing was sent or changed."),
     ),
-    413: ("Too long", Problem("The request is larger than any login.", "Nothing was sent.")),
 }
 
 
