@@ -34,10 +34,7 @@ _TONES = {"done": "gain", "retry": ""}
 
 
 class _Answer(NamedTuple):
-    """What came of a form: an entry is shown again when its problem has a field.
-
-    `more` is for a script.
-    """
+    """What came of a form, which is shown again when `problem` has a field; `more` is for JSON."""
 
     http: int
     problem: Problem

@@ -92,7 +92,7 @@ class _Login:
 
 
 class PendingLogins:
-    """The store. Every method is atomic; none of them talks to the broker.
+    """The store; its methods are atomic and ask the broker nothing.
 
     Who sends something for a login holds the account's login lock from `ticket` or `password` to
     what follows: `use_up`, `renew` or `close`.
@@ -120,9 +120,8 @@ class PendingLogins:
             if len(self._logins) >= self.rules.capacity:
                 self._end(next(iter(self._logins)), Why.DROPPED)
             shown = self._sent(challenge, self.rules.tries, self.rules.resends)
-            self._logins[browser] = _Login(
-                account, password, shown.ends_at, challenge.ticket, shown
-            )
+            login = _Login(account, password, shown.ends_at, challenge.ticket, shown)
+            self._logins[browser] = login
             return shown
 
     def look(self, browser: str, account: Account) -> Waiting | None:
@@ -156,15 +155,13 @@ class PendingLogins:
                 raise TooSoon(wait)
             return login.password
 
-    def renew(
-        self, browser: str, account: Account, login_id: str, challenge: OtpChallenge
-    ) -> Waiting:
+    def renew(self, browser: str, account: Account, login_id: str, otp: OtpChallenge) -> Waiting:
         """A resend's OTP takes the older one's place and has its own time. Raises `Gone`."""
         with self._lock:
             login = self._claim(browser, account, login_id)
             resends = max(0, login.shown.resends_left - 1)
-            login.ticket = challenge.ticket
-            login.shown = self._sent(challenge, login.shown.tries_left, resends, is_resent=True)
+            login.ticket = otp.ticket
+            login.shown = self._sent(otp, login.shown.tries_left, resends, is_resent=True)
             return login.shown
 
     def use_up(

@@ -35,10 +35,7 @@ class Banner(NamedTuple):
 
 
 class SessionService:
-    """The store and auto-login of one app, either of which may be missing.
-
-    `trouble` says why there are none although there should be.
-    """
+    """The store and auto-login of one app; `trouble` says why one that should be there is not."""
 
     def __init__(
         self,
