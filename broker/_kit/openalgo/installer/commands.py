@@ -18,7 +18,6 @@ from broker._kit.openalgo.installer.env_file import EnvFile
 from broker._kit.openalgo.installer.inspect import Checkout, look
 from broker._kit.openalgo.installer.plan import (
     Plan,
-    no_env,
     other_broker,
     plan,
     plan_undo,
@@ -81,7 +80,7 @@ def commands(broker: Broker) -> tuple[click.Command, ...]:
                 "This runs in a container: what is changed here is gone when the container is made "
                 "again. Install outside it and build the image again (see docs/openalgo.md).",
             )
-        changes = {} if no_env else _changes(host, api_type, report)
+        changes = None if no_env else _changes(host, api_type, report)
         wanted = plan(host, changes=changes, patch=not no_patch, force=force)
         if not no_env:
             _check_settings(broker, wanted.env, report)
@@ -205,7 +204,7 @@ def _changes(host: Checkout, api_type: str | None, report: _Report) -> dict[str,
     Unasked no key is set, and nothing that another broker uses.
     """
     if host.env is None:
-        raise no_env()
+        return {}
     broker, other = host.broker, other_broker(host.broker, host.env)
     wanted = suggested(broker, host.env)
     if report.asks:

@@ -93,7 +93,7 @@ class Checkout:
     kit_users: tuple[str, ...]
 
     def is_ours(self, name: str) -> bool:
-        """Whether a file is as it was installed, or a write that was stopped."""
+        """True for a file that is as it was installed, and for a write that was stopped."""
         return self.live.get(name) in self.record.files.get(name, ()) or name.endswith(".new")
 
     @cached_property
@@ -106,7 +106,8 @@ class Checkout:
     @cached_property
     def state(self) -> State:
         """What has happened to the plugin since the install."""
-        marks = [n for n in (adapter(self.broker), card(self.broker)) if n in self.live]
+        names = (first_files(self.broker)[0], f"{self.broker.name}/plugin.json")
+        marks = [name for name in names if name in self.live]  # OpenAlgo's own differ
         if not self.record.is_complete:
             return State.INTERRUPTED
         if not self.record.files:
@@ -129,11 +130,6 @@ class Package(NamedTuple):
     folder: Path
     version: str
     files: Mapping[str, bytes]
-
-    @property
-    def sums(self) -> dict[str, list[str]]:
-        """The SHA-256 sum of each file, as a record holds it."""
-        return {name: [sha256(data)] for name, data in self.files.items()}
 
 
 def look(broker: Broker, openalgo: Path) -> Checkout:
@@ -195,32 +191,27 @@ def read_package(broker: Broker, folder: Path | None = None) -> Package:
         for name in sorted(_names(folder, broker))
         if Path(name).suffix in _KINDS and "tests" not in name.split("/")
     }
-    needed = (*first_files(broker), f"{KIT}/__init__.py", f"{KIT}/openalgo/register.py")
-    missing = next((name for name in needed if name not in files), card(broker))
-    try:
-        if missing == card(broker):
-            return Package(folder, str(json.loads(files[missing])["Version"]), files)
-    except (ValueError, KeyError, TypeError):
-        pass
-    raise HostError(
-        f"This copy of the plugin is not whole: broker/{missing} is missing or unreadable.",
-        "Download the release again.",
+    card = f"{broker.name}/plugin.json"
+    needed = (*first_files(broker), f"{KIT}/__init__.py", f"{KIT}/openalgo/register.py", card)
+    if missing := [name for name in needed if name not in files]:
+        raise HostError(
+            f"This copy of the plugin is not whole: broker/{missing[0]} is missing.",
+            "Download the release again.",
+        )
+    return Package(folder, str(json.loads(files[card])["Version"]), files)
+
+
+def first_files(broker: Broker) -> tuple[str, str, str]:
+    """The adapter, which OpenAlgo imports at its start, unguarded, and the `__init__` above it.
+
+    They work with all else missing.
+    """
+    name = broker.name
+    return (
+        f"{name}/streaming/{name}_adapter.py",
+        f"{name}/__init__.py",
+        f"{name}/streaming/__init__.py",
     )
-
-
-def adapter(broker: Broker) -> str:
-    """The module that OpenAlgo imports at its start, unguarded."""
-    return f"{broker.name}/streaming/{broker.name}_adapter.py"
-
-
-def first_files(broker: Broker) -> tuple[str, ...]:
-    """The adapter and the packages' `__init__` above it, which work with all else missing."""
-    return adapter(broker), f"{broker.name}/__init__.py", f"{broker.name}/streaming/__init__.py"
-
-
-def card(broker: Broker) -> str:
-    """What OpenAlgo lists a broker by; its own plugin has one with other words in it."""
-    return f"{broker.name}/plugin.json"
 
 
 def sha256(data: bytes) -> str:

@@ -19,6 +19,7 @@ from broker._kit.openalgo.installer.inspect import (
     Record,
     State,
     read_package,
+    sha256,
 )
 from broker._kit.secret import Secret
 
@@ -64,15 +65,22 @@ def plan(
 ) -> Plan:
     """Say what an install would do.
 
-    `package` is the plugin to install, this one unless given; `changes` are values for `.env`;
-    `force` goes on with a version of OpenAlgo that is not known. Raises `BrokerError`.
+    `package` is the plugin to install, this one unless given; `changes` are values for `.env`,
+    None to leave it alone; `force` goes on with a version of OpenAlgo that is not known. Raises
+    `BrokerError`.
     """
     broker, place, before = host.broker, host.place, host.record
     package = package or read_package(broker)
     _refuse(host, package, force)
+    if host.env is None and changes is not None:
+        raise HostError(
+            "OpenAlgo has no .env file yet.",
+            "Copy .sample.env to .env there and fill it in as OpenAlgo's guide says; or install "
+            "with --no-env.",
+        )
     app = patched(broker, host.app) if patch else host.app
     is_patched = state(broker, app) is Patch.PRESENT
-    files = package.sums
+    files = {name: [sha256(data)] for name, data in package.files.items()}
     is_same = host.state is State.WHOLE and before.files == files
     record = before._replace(
         is_complete=True,
@@ -84,9 +92,7 @@ def plan(
     )
     env, values = host.env, host.env.values if host.env else {}
     wanted = {k: new for k, new in (changes or {}).items() if values.get(k) != new.reveal()}
-    if wanted and env is None:
-        raise no_env()
-    if wanted and env is not None:
+    if wanted and env:
         env = env.edited(wanted)
         lines = {name: record.fingerprint(env.raw(name)) for name in wanted}
         record = record._replace(lines={**(before.lines if host.before else {}), **lines})
@@ -157,15 +163,6 @@ def other_broker(broker: Broker, env: EnvFile) -> str:
 def names_in(brokers: str) -> set[str]:
     """The brokers in a `VALID_BROKERS` line."""
     return {name.strip().lower() for name in brokers.split(",")}
-
-
-def no_env() -> HostError:
-    """The error for an OpenAlgo that was never set up."""
-    return HostError(
-        "OpenAlgo has no .env file yet.",
-        "Copy .sample.env to .env there and fill it in as OpenAlgo's guide says; or install with "
-        "--no-env.",
-    )
 
 
 def some(names: tuple[str, ...]) -> str:
