@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from broker._kit.openalgo.installer.plan import (
 )
 from broker._kit.secret import Secret
 
-_CODE, _KEY = "BROKER_API_KEY", "BROKER_API_SECRET"
+_PROMPTS = {"BROKER_API_KEY": "client code (the login id)", "BROKER_API_SECRET": "API key"}
 _PATH = click.argument(
     "path", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="PATH"
 )
@@ -232,21 +233,19 @@ def _asked(broker: Broker, env: EnvFile, api_type: str | None) -> dict[str, str]
     """The account's values as the user answers; Enter keeps the current one."""
     output.out("Your keys for .env. What you type is not shown; Enter keeps the current value.")
     changes: dict[str, str] = {}
-    fault, typed = None, True
-    while typed:
-        typed = False
-        for prompt, name in (("client code (the login id)", _CODE), ("API key", _KEY)):
-            text = click.prompt(
+    while True:
+        typed = {
+            name: click.prompt(
                 f"{broker.title} {prompt}", default="", hide_input=True, show_default=False
             ).strip()
-            if text:
-                changes[name], typed = text, True
-        values = {**env.values, **changes}
-        fault = _fault(broker, {name: values.get(name, "") for name in (_CODE, _KEY)})
-        if fault is None:
+            for name, prompt in _PROMPTS.items()
+        }
+        changes |= {name: text for name, text in typed.items() if text}
+        values = {**dict.fromkeys(_PROMPTS, ""), **env.values, **changes}
+        fault = _fault(broker, {name: values[name] for name in _PROMPTS})
+        if not (fault and any(typed.values())):
             break
-        if typed:
-            output.out(str(fault))
+        output.out(str(fault))
     current = env.values.get(broker.api_type_setting, "").upper()
     kind = api_type or click.prompt(
         "Type of the API key",
@@ -256,7 +255,7 @@ def _asked(broker: Broker, env: EnvFile, api_type: str | None) -> dict[str, str]
     return {**changes, broker.api_type_setting: str(kind).upper()}
 
 
-def _fault(broker: Broker, values: dict[str, str]) -> SettingError | None:
+def _fault(broker: Broker, values: Mapping[str, str]) -> SettingError | None:
     try:
         broker.read_settings(values)
     except SettingError as error:
