@@ -13,8 +13,9 @@ import shutil
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from secrets import token_hex
 
-from broker._kit.clock import SYSTEM_CLOCK, Clock
+from broker._kit.clock import SYSTEM_CLOCK
 from broker._kit.errors import HostError, StoreError
 from broker._kit.files import (
     LockBusy,
@@ -42,7 +43,7 @@ from broker._kit.openalgo.installer.plan import Plan
 _IGNORE_ALL = b"*\n"
 
 
-def apply(plan: Plan, clock: Clock = SYSTEM_CLOCK) -> bool:
+def apply(plan: Plan) -> bool:
     """Install or uninstall; True when backups of what users had changed stay.
 
     Raises `HostError`, also when a file has changed since the plan was made.
@@ -50,7 +51,7 @@ def apply(plan: Plan, clock: Clock = SYSTEM_CLOCK) -> bool:
     host, place = plan.host, plan.host.place
     with _words_for_errors(place):
         with _at_work(host):
-            old = _keep_copies(host, clock) if plan.moves_files else host.record
+            old = _keep_copies(host) if plan.moves_files else host.record
             record = plan.record._replace(original=old.original)
             if plan.package:
                 _install(plan, plan.package, old, record)
@@ -159,7 +160,7 @@ def _words_for_errors(place: Place) -> Iterator[None]:
         ) from None
 
 
-def _keep_copies(host: Checkout, clock: Clock) -> Record:
+def _keep_copies(host: Checkout) -> Record:
     """Copy what OpenAlgo came with, and what users changed in our files; the record with both."""
     place, record = host.place, host.record
     foreign = [name for name in host.live_plugin if not host.is_ours(name)]
@@ -171,14 +172,14 @@ def _keep_copies(host: Checkout, clock: Clock) -> Record:
         record = record._replace(original="")
     # After a stop an update of OpenAlgo may have come in between.
     if foreign and host.state in (State.NEW, State.REPLACED, State.INTERRUPTED):
-        original = record.original or _new_name(place.home, "original-", clock)
+        original = record.original or f"original-{_new_name()}"
         record = record._replace(original=original)
         _copy(place.brokers, place.home / original, foreign)
     is_edited = host.state is State.CHANGED
     edited = [n for n in host.differ if n in host.live and (is_edited or n.startswith(f"{KIT}/"))]
     if edited:
         make_private_folder(place.backups)
-        _copy(place.brokers, place.backups / _new_name(place.backups, "", clock), edited)
+        _copy(place.brokers, place.backups / _new_name(), edited)
     return record
 
 
@@ -212,11 +213,9 @@ def _set_mode(path: Path, mode: int) -> None:
         path.chmod(mode)
 
 
-def _new_name(parent: Path, prefix: str, clock: Clock) -> str:
-    """A name with today's date that is not in use."""
-    base = prefix + clock.now().strftime("%Y-%m-%dT%H%M%S")
-    names = (base, *(f"{base}-{number}" for number in range(2, 1000)))
-    return next(name for name in names if not (parent / name).exists())
+def _new_name() -> str:
+    """A folder's name with today's date, used once."""
+    return f"{SYSTEM_CLOCK.now():%Y-%m-%dT%H%M%S}-{token_hex(2)}"
 
 
 def _copy(source: Path, target: Path, names: Iterable[str]) -> None:
