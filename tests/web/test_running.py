@@ -13,7 +13,7 @@ from flask import Flask
 
 from broker._kit.secret import Secret
 from broker._kit.sessions import stored_session
-from broker._kit.sessions.store_factory import open_store
+from broker._kit.sessions.store import open_store
 from broker._kit.sessions.stored_session import LoginMethod
 from broker._kit.sessions.token_guard import reset_guards
 from broker._kit.settings import ServiceSettings

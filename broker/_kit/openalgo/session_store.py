@@ -81,7 +81,7 @@ class OpenAlgoSessionStore:
         with self._writing():
             row = self._row(account)
             record = self._read(row, account)
-            before = record.copy()
+            before = replace(record)
             yield record
             if record == before:
                 return

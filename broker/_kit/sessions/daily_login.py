@@ -31,8 +31,6 @@ __all__ = ["Action", "Attempt", "AutoLoginState", "Decision", "Result", "next_st
 FIRST_TRY, LAST_TRY = time(8, 35), time(9, 10)
 TRIES = 4
 _PAUSES = (timedelta(minutes=2), timedelta(minutes=6), timedelta(minutes=14))
-# Where the table does not say when a special session ends: they are held in the early evening.
-_EVENING, _CLOSE = time(20), time(15, 30)
 _HISTORY = 20
 _FAR = 60  # days that are searched for the next trading day
 _CLOCK_ERROR_S = 30  # from here on the user is told
@@ -100,7 +98,7 @@ def next_step(
         words = "Auto-login waits until you switch it on, or test it, again."
         return Decision(Action.WAIT, None, words)
     tries = _tries(state, day)
-    if tries is None or not calendar.is_trading_day(day) or now >= _end(calendar, day):
+    if tries is None or not calendar.is_trading_day(day) or now >= _at(day, calendar.closing(day)):
         return _wait_for_another_day(day, calendar)
     first = (_next_try(tries) if tries else None) or _at(day, FIRST_TRY)
     if _is_good(session, calendar, day):
@@ -263,13 +261,7 @@ def _is_good(session: StoredSession | None, calendar: Calendar, day: date) -> bo
     """True for a session that may be expected to last until the market closes."""
     if session is None or session.is_over or session.life.expected_until is None:
         return False
-    return session.life.expected_until >= _end(calendar, day)
-
-
-def _end(calendar: Calendar, day: date) -> datetime:
-    """When the market closes: afterwards no login is needed on this day."""
-    is_special = calendar.opening(day) is None
-    return _at(day, calendar.closing(day) or (_EVENING if is_special else _CLOSE))
+    return session.life.expected_until >= _at(day, calendar.closing(day))
 
 
 def _last_replaced(state: AutoLoginState, **changes: object) -> AutoLoginState:

@@ -9,64 +9,45 @@ from __future__ import annotations
 
 import json
 import os.path
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, time
 from typing import Any, NamedTuple
 
 from broker._kit.errors import SettingError
 
-# The exchange's ordinary day. Source: NSE, normal market hours.
-OPENS, CLOSES = time(9, 15), time(15, 30)
 USERS_FILE = "trading-days.json"
 
+# The ordinary close. Source: NSE, normal market hours.
+_CLOSE = time(15, 30)
+# Where the table does not say when a special session ends: they are held in the early evening.
+_EVENING = time(20)
 _PACKAGED = os.path.join(os.path.dirname(__file__), "trading_days.json")
 _LARGEST = 256 * 1024
 _SATURDAY = 5
 
 
-class Special(NamedTuple):
-    """A session outside the ordinary: its times (IST) are None where the table does not say."""
+class Calendar(NamedTuple):
+    """The exchange's trading days; in years that the table does not hold, Monday to Friday.
 
-    name: str
-    opens: time | None = None
-    closes: time | None = None
+    `closes` has the days of a special session and when it ends (IST).
+    """
 
-
-class Calendar:
-    """The exchange's trading days; in years that the table does not hold, Monday to Friday."""
-
-    def __init__(
-        self,
-        years: frozenset[int],
-        holidays: Mapping[date, str],
-        specials: Mapping[date, Special],
-    ) -> None:
-        if not years:
-            raise ValueError("a calendar holds at least one year")
-        self._years = years
-        self._holidays = dict(holidays)
-        self._specials = dict(specials)
+    years: frozenset[int]
+    holidays: frozenset[date]
+    closes: Mapping[date, time]
 
     @property
     def ends(self) -> date:
         """The table's last day."""
-        return date(max(self._years), 12, 31)
+        return date(max(self.years), 12, 31)
 
     def is_trading_day(self, day: date) -> bool:
         """True on weekdays that are no holiday, and on the days of a special session."""
-        if day in self._specials:
-            return True
-        return day.weekday() < _SATURDAY and day not in self._holidays
+        return day in self.closes or (day.weekday() < _SATURDAY and day not in self.holidays)
 
-    def opening(self, day: date) -> time | None:
-        """When the exchange opens (IST); None on other days, and where the table does not say."""
-        special = self._specials.get(day, Special("", OPENS))
-        return special.opens if self.is_trading_day(day) else None
-
-    def closing(self, day: date) -> time | None:
-        """When the exchange closes (IST); None as for `opening`."""
-        special = self._specials.get(day, Special("", None, CLOSES))
-        return special.closes if self.is_trading_day(day) else None
+    def closing(self, day: date) -> time:
+        """When the exchange closes on a trading day (IST)."""
+        return self.closes.get(day, _CLOSE)
 
 
 def load_calendar(home: str | None = None) -> Calendar:
@@ -76,32 +57,30 @@ def load_calendar(home: str | None = None) -> Calendar:
     so are `holidays` and `special_sessions`; a date with `null` takes a line away. Raises
     `SettingError`, which names the file, when it cannot be used.
     """
-    paths = [_PACKAGED]
-    if home is not None and os.path.exists(os.path.join(home, USERS_FILE)):
-        paths.append(os.path.join(home, USERS_FILE))
-    years: set[int] = set()
-    holidays: dict[date, str | None] = {}
-    specials: dict[date, Special | None] = {}
-    for path in paths:
-        table = _read(path)
-        years |= table[0]
-        holidays |= table[1]
-        specials |= table[2]
+    years, holidays, closes = _read(_PACKAGED)
+    users = os.path.join(home or "", USERS_FILE)
+    if home is not None and os.path.exists(users):
+        more = _read(users)
+        years, holidays, closes = years | more[0], holidays | more[1], closes | more[2]
     return Calendar(
         frozenset(years),
-        {day: name for day, name in holidays.items() if name is not None},
-        {day: special for day, special in specials.items() if special is not None},
+        frozenset(day for day, name in holidays.items() if name is not None),
+        {day: close for day, close in closes.items() if close is not None},
     )
 
 
 # One file's years, holidays and special sessions; a None takes a line of an earlier file away.
-_Table = tuple[set[int], dict[date, str | None], dict[date, Special | None]]
+_Table = tuple[set[int], dict[date, str | None], dict[date, time | None]]
 
 
 def _read(path: str) -> _Table:
     try:
         with open(path, encoding="utf-8-sig") as file:
-            return _table(json.loads(file.read(_LARGEST)))
+            table = _typed(json.loads(file.read(_LARGEST)), dict, "the file must be in braces")
+        years = _typed(table.get("years", []), list, "years is a list, such as [2027]")
+        if not all(type(year) is int and 2000 < year < 3000 for year in years):
+            raise ValueError("years is a list, such as [2027]")
+        return set(years), _days(table, "holidays", _name), _days(table, "special_sessions", _close)
     except OSError:
         what = "cannot be read"
     except (ValueError, TypeError, RecursionError) as error:
@@ -111,30 +90,26 @@ def _read(path: str) -> _Table:
     raise SettingError(f"{path} {what}.", "Correct it or remove it.")
 
 
-def _table(value: Any) -> _Table:
-    table = _typed(value, dict, "the file must hold names and values in braces")
-    years = _typed(table.get("years", []), list, "years is a list of years, such as [2027]")
-    if not all(type(year) is int and 2000 < year < 3000 for year in years):
-        raise ValueError("years is a list of years, such as [2027]")
-    parts = (("holidays", _holiday), ("special_sessions", _special))
-    holidays, specials = (
-        {
-            _day(day): None if entry is None else read(entry)
-            for day, entry in _typed(table.get(name, {}), dict, f"{name} must be in braces").items()
-        }
-        for name, read in parts
-    )
-    return set(years), holidays, specials
+def _days(table: dict[str, Any], name: str, read: Callable[[Any], Any]) -> dict[date, Any]:
+    entries = _typed(table.get(name, {}), dict, f"{name} must be in braces")
+    return {
+        _parsed(date, day, "a date must look like 2026-11-08"): None if of is None else read(of)
+        for day, of in entries.items()
+    }
 
 
-def _holiday(entry: Any) -> Any:
+def _name(entry: Any) -> Any:
     return _typed(entry, str, "a holiday's name must be a text")
 
 
-def _special(entry: Any) -> Any:
+def _close(entry: Any) -> Any:
+    """When a special session ends; its name and opening are for the file's reader."""
     fields = _typed(entry, dict, "a special session must be in braces")
-    name = _typed(fields.get("name", "special session"), str, "a session's name must be a text")
-    return Special(name, _time(fields.get("opens")), _time(fields.get("closes")))
+    _, closes = (
+        None if at is None else _parsed(time, at, "a time must look like 09:15, or be null")
+        for at in (fields.get("opens"), fields.get("closes"))
+    )
+    return closes or _EVENING
 
 
 def _typed(value: Any, kind: type, words: str) -> Any:
@@ -143,15 +118,8 @@ def _typed(value: Any, kind: type, words: str) -> Any:
     return value
 
 
-def _day(text: str) -> date:
+def _parsed(kind: type[date | time], text: Any, words: str) -> Any:
     try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise ValueError("a date must look like 2026-11-08") from None
-
-
-def _time(value: Any) -> time | None:
-    try:
-        return None if value is None else time.fromisoformat(value)
+        return kind.fromisoformat(text)
     except (ValueError, TypeError):
-        raise ValueError("a time must look like 09:15, or be null") from None
+        raise ValueError(words) from None

@@ -106,7 +106,7 @@ def start(
     """
     from broker._kit.sessions.auto_login import AutoLogin
     from broker._kit.sessions.notices import teller
-    from broker._kit.sessions.store_factory import open_store
+    from broker._kit.sessions.store import open_store
     from broker._kit.sessions.timers import start_ticking
     from broker._kit.sessions.trading_calendar import load_calendar
 
