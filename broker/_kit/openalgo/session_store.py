@@ -28,7 +28,7 @@ from broker._kit.sessions.record import (
     to_json,
 )
 from broker._kit.sessions.store import MemoryStore
-from broker._kit.sessions.token_life import fingerprint
+from broker._kit.sessions.token_guard import fingerprint
 from broker._kit.settings import Account
 
 T = TypeVar("T")

@@ -14,8 +14,7 @@ from broker._kit.openalgo.session_store import OpenAlgoSessionStore
 from broker._kit.openalgo.session_sync import SessionSync
 from broker._kit.secret import Secret
 from broker._kit.sessions.stored_session import LoginMethod, StoredSession, save_session
-from broker._kit.sessions.token_guard import TokenGuard
-from broker._kit.sessions.token_life import fingerprint
+from broker._kit.sessions.token_guard import TokenGuard, fingerprint
 from broker._kit.web import funds_page, messages
 from broker._kit.web.funds_page import Links, Shown
 from broker._kit.web.pages import (

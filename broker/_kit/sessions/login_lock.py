@@ -12,9 +12,8 @@ from broker._kit.broker import BrokerSettings
 from broker._kit.clock import SYSTEM_CLOCK, Clock
 from broker._kit.errors import BrokerError, LoginInProgress, StoreError
 from broker._kit.secret import Secret
-from broker._kit.sessions.record import LoginMethod
 from broker._kit.sessions.store import Store
-from broker._kit.sessions.stored_session import save_session
+from broker._kit.sessions.stored_session import LoginMethod, save_session
 from broker._kit.sessions.totp_login import step_at
 
 Keep = Callable[[Secret, LoginMethod], None]
@@ -69,19 +68,18 @@ class LoginLock:
     """Holds the store's lease while a login by hand is sent, and saves the session that it gets.
 
     The session is saved before the lease is given back: whoever gets the lease next sees it. `keep`
-    is what is done with a new token instead of saving it in the store. Without a store anybody may
-    log in, and nothing is saved.
+    is what is done with a new token instead of saving it in the store.
     """
 
     def __init__(
         self,
-        store: Store | None,
+        store: Store,
         clock: Clock = SYSTEM_CLOCK,
         keep: Callable[[BrokerSettings, Secret, LoginMethod], None] | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
-        self._keep = keep or self._save
+        self._keep = keep
 
     @contextmanager
     def hold(self, config: BrokerSettings) -> Iterator[Keep]:
@@ -90,18 +88,17 @@ class LoginLock:
         A store that cannot be read or written does not keep a trader from logging in by hand;
         auto-login needs the same store.
         """
+
+        def keep(token: Secret, method: LoginMethod) -> None:
+            try:
+                if self._keep is not None:
+                    self._keep(config, token, method)
+                else:
+                    save_session(self._store, config.account, token, self._clock.now(), method)
+            except BrokerError as error:
+                log.error("The session was not stored: %s", error)
+
         with contextlib.ExitStack() as stack:
-            if self._store is not None:
-                with contextlib.suppress(StoreError):
-                    stack.enter_context(manual_login(self._store, self._clock, config))
-            yield lambda token, method: self._try_to_keep(config, token, method)
-
-    def _try_to_keep(self, config: BrokerSettings, token: Secret, method: LoginMethod) -> None:
-        try:
-            self._keep(config, token, method)
-        except BrokerError as error:
-            log.error("The session was not stored: %s", error)
-
-    def _save(self, config: BrokerSettings, token: Secret, method: LoginMethod) -> None:
-        if self._store is not None:
-            save_session(self._store, config.account, token, self._clock.now(), method)
+            with contextlib.suppress(StoreError):
+                stack.enter_context(manual_login(self._store, self._clock, config))
+            yield keep

@@ -15,8 +15,7 @@ from broker._kit.secret import Secret
 from broker._kit.sessions.browser_sessions import BrowserSessions, DaySession
 from broker._kit.sessions.report import END_WORDS
 from broker._kit.sessions.stored_session import EndReason
-from broker._kit.sessions.token_guard import TokenGuard
-from broker._kit.sessions.token_life import fingerprint
+from broker._kit.sessions.token_guard import TokenGuard, fingerprint
 from broker._kit.web import funds_page
 from broker._kit.web.funds_page import Links, Shown
 from broker._kit.web.pages import Pages, see_other, wants_json
