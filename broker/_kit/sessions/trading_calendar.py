@@ -45,9 +45,9 @@ class Calendar(NamedTuple):
         """True on weekdays that are no holiday, and on the days of a special session."""
         return day in self.closes or (day.weekday() < _SATURDAY and day not in self.holidays)
 
-    def closing(self, day: date) -> time:
-        """When the exchange closes on a trading day (IST)."""
-        return self.closes.get(day, _CLOSE)
+    def closing(self, day: date) -> time | None:
+        """When the exchange closes (IST); None when this is no trading day."""
+        return self.closes.get(day, _CLOSE) if self.is_trading_day(day) else None
 
 
 def load_calendar(home: str | None = None) -> Calendar:

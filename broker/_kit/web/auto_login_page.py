@@ -26,7 +26,8 @@ from broker._kit.web.session_service import SessionService
 from broker._kit.web.single_submit import AlreadySubmitted, SingleSubmit
 
 if TYPE_CHECKING:
-    from broker._kit.sessions.auto_login import Attempt, AutoLogin, AutoLoginStatus
+    from broker._kit.sessions.auto_login import AutoLogin, AutoLoginStatus
+    from broker._kit.sessions.record import Attempt
 
 _FIELDS = ("action", "password", "totp_secret", "accepted", "form")
 _LONGEST_SECRET = 512
