@@ -201,7 +201,7 @@ class OpenAlgoViews:
         return config, stored
 
     def _finish_login(self, token: Secret, config: BrokerSettings) -> Response:
-        with self._store.alone():
+        with self._store.alone:
             answer: Any = host_logins.finish_login(
                 self._broker, token, str(session["user"]), config.client_code
             )
