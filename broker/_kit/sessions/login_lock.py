@@ -47,21 +47,29 @@ def login_lease(
 
 
 @contextmanager
-def manual_login(store: Store, clock: Clock, config: BrokerSettings) -> Iterator[None]:
+def manual_login(
+    store: Store, clock: Clock, config: BrokerSettings, *, has_totp: bool = True
+) -> Iterator[None]:
     """Hold the lease for one step of a login by hand. Raises `LoginInProgress`, `StoreError`.
 
-    The user may have entered the TOTP code of this moment: auto-login does not send it again, also
-    after a login that failed. A code that is sent twice is refused, which would stop auto-login.
+    With `has_totp` the user may have entered the TOTP code of this moment: auto-login does not send
+    it again, also after a login that failed. A code that is sent twice is refused, which would stop
+    auto-login.
     """
     with login_lease(store, clock, config):
         try:
             yield
         finally:
             # What auto-login needs must not turn the outcome of a login by hand into an error.
-            with contextlib.suppress(BrokerError), store.update(config.account) as record:
-                if record.auto_login is not None:
-                    step = step_at(clock.now())
-                    record.auto_login = record.auto_login._replace(manual_step=step)
+            with contextlib.suppress(BrokerError):
+                if has_totp:
+                    _note_step(store, clock, config)
+
+
+def _note_step(store: Store, clock: Clock, config: BrokerSettings) -> None:
+    with store.update(config.account) as record:
+        if record.auto_login is not None:
+            record.auto_login = record.auto_login._replace(manual_step=step_at(clock.now()))
 
 
 class LoginLock:
@@ -82,7 +90,7 @@ class LoginLock:
         self._keep = keep
 
     @contextmanager
-    def hold(self, config: BrokerSettings) -> Iterator[Keep]:
+    def hold(self, config: BrokerSettings, *, has_totp: bool = True) -> Iterator[Keep]:
         """Hold the lock; yields what a new token is given to. Raises `LoginInProgress`.
 
         A store that cannot be read or written does not keep a trader from logging in by hand;
@@ -100,5 +108,6 @@ class LoginLock:
 
         with contextlib.ExitStack() as stack:
             with contextlib.suppress(StoreError):
-                stack.enter_context(manual_login(self._store, self._clock, config))
+                step = manual_login(self._store, self._clock, config, has_totp=has_totp)
+                stack.enter_context(step)
             yield keep

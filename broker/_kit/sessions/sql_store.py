@@ -99,7 +99,7 @@ class SqlStore:
             yield record
             if record == before:
                 return
-            connection.execute(sa.delete(records).where(_is(records, account)))
+            connection.execute(sa.delete(records).filter_by(**account._asdict()))
             if not record.is_empty:
                 if seal is None:
                     seal = Seal(self._key.load() or self._key.make())
@@ -134,16 +134,16 @@ class SqlStore:
         until = _micros(now + timedelta(seconds=seconds))
         is_free = (leases.c.holder == holder) | (leases.c.until <= _micros(now))
         with self._transaction(writes=True) as connection:
-            connection.execute(sa.delete(leases).where(_is(leases, account), is_free))
-            if connection.scalar(sa.select(leases.c.holder).where(_is(leases, account))):
+            connection.execute(sa.delete(leases).filter_by(**account._asdict()).where(is_free))
+            if connection.scalar(sa.select(leases.c.holder).filter_by(**account._asdict())):
                 return False
             connection.execute(sa.insert(leases).values((*account, holder, until)))
         return True
 
     def release_lease(self, account: Account, holder: str) -> None:
-        is_mine = leases.c.holder == holder
+        mine = sa.delete(leases).filter_by(**account._asdict(), holder=holder)
         with self._transaction(writes=True) as connection:
-            connection.execute(sa.delete(leases).where(_is(leases, account), is_mine))
+            connection.execute(mine)
 
     def close(self) -> None:
         """End the connections that are kept open."""
@@ -156,10 +156,16 @@ class SqlStore:
     def _transaction(self, writes: bool = False) -> Iterator[sa.Connection]:
         """One transaction; what the database refuses comes out as a `StoreError`."""
         try:
-            if not (self._has_tables and self._exists()):
-                self._make_tables()
-            with self._begin(writes) as connection:
+            is_new = not (self._has_tables and self._exists())
+            if is_new:
+                self._make_file()
+            options = {_WRITES: writes or is_new}
+            connection = self._engine.connect().execution_options(**options)
+            with connection, connection.begin():
+                if is_new:
+                    tables.create_all(connection)
                 yield connection
+            self._has_tables = True
         except (SQLAlchemyError, sqlite3.Error) as error:
             try:
                 raise self._refusal(error)
@@ -167,24 +173,15 @@ class SqlStore:
                 refusal.__context__ = None  # the driver's error holds the password
                 raise
 
-    @contextmanager
-    def _begin(self, writes: bool) -> Iterator[sa.Connection]:
-        connection = self._engine.connect().execution_options(**{_WRITES: writes})
-        with connection, connection.begin():
-            yield connection
-
-    def _make_tables(self) -> None:
+    def _make_file(self) -> None:
+        """SQLite itself would let everybody read it, and leave an administrator's to him."""
         if self._path is not None:
             folder = os.path.dirname(self._path)
             if folder == self._home:
                 files.make_private_folder(folder)
-            # SQLite itself would let everybody read it, and leave an administrator's to him.
             with files.store_errors(self._path, "written"), suppress(FileExistsError):
                 os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
                 files.give(self._path, folder)
-        with self._begin(writes=True) as connection:
-            tables.create_all(connection)
-        self._has_tables = True
 
     def _seal(self, connection: sa.Connection) -> Seal | None:
         """The seal of this database, None when it has none yet."""
@@ -206,7 +203,8 @@ class SqlStore:
     def _read(
         self, connection: sa.Connection, seal: Seal | None, account: Account
     ) -> AccountRecord:
-        sealed = connection.scalar(sa.select(records.c.sealed).where(_is(records, account)))
+        row = sa.select(records.c.sealed).filter_by(**account._asdict())
+        sealed = connection.scalar(row)
         if sealed is None:
             return AccountRecord()
         text = seal.open(sealed, _about(account)) if seal else None
@@ -316,10 +314,6 @@ def _accounts(connection: sa.Connection) -> list[Account]:
 def _about(account: Account) -> bytes:
     """What a record is bound to."""
     return json.dumps(["broker-record 1", *account]).encode()
-
-
-def _is(table: sa.Table, account: Account) -> sa.ColumnElement[bool]:
-    return sa.and_(*(table.c[column] == value for column, value in account._asdict().items()))
 
 
 def _micros(moment: datetime) -> int:

@@ -151,7 +151,7 @@ class LoginFlow:
         if entry.action == "restart":
             return self._restart(visit, entry)
         try:
-            with self._lock.hold(visit.config) as keep:
+            with self._lock.hold(visit.config, has_totp=entry.totp is not None) as keep:
                 return self._actions[entry.action](visit, entry, keep)
         except LoginInProgress as error:
             problem, http = messages.problem_of(error), messages.status_of(error)
