@@ -46,7 +46,7 @@ def create_services(pages: Pages, clock: Clock) -> Services:
     service = SessionService(clock, store, *_auto_login(broker, store, sync, clock))
     views = OpenAlgoViews(pages, store, guard, sync, service, clock)
     # The host stores a new session, not the lock.
-    lock = LoginLock(store, clock, keep=lambda *_: None)
+    lock = LoginLock(store, clock, saves=False)
     limits = LoginLimits(rules=host.login_limits() or OPENALGO_LIMITS)
     flow = LoginFlow(broker, clock, limits=limits, lock=lock)
     login_page = LoginPage(pages, views, flow)

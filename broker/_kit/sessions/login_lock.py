@@ -75,19 +75,14 @@ def _note_step(store: Store, clock: Clock, config: BrokerSettings) -> None:
 class LoginLock:
     """Holds the store's lease while a login by hand is sent, and saves the session that it gets.
 
-    The session is saved before the lease is given back: whoever gets the lease next sees it. `keep`
-    is what is done with a new token instead of saving it in the store.
+    The session is saved before the lease is given back: whoever gets the lease next sees it. With
+    `saves` false somebody else saves it.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        clock: Clock = SYSTEM_CLOCK,
-        keep: Callable[[BrokerSettings, Secret, LoginMethod], None] | None = None,
-    ) -> None:
+    def __init__(self, store: Store, clock: Clock = SYSTEM_CLOCK, *, saves: bool = True) -> None:
         self._store = store
         self._clock = clock
-        self._keep = keep
+        self._saves = saves
 
     @contextmanager
     def hold(self, config: BrokerSettings, *, has_totp: bool = True) -> Iterator[Keep]:
@@ -99,9 +94,7 @@ class LoginLock:
 
         def keep(token: Secret, method: LoginMethod) -> None:
             try:
-                if self._keep is not None:
-                    self._keep(config, token, method)
-                else:
+                if self._saves:
                     save_session(self._store, config.account, token, self._clock.now(), method)
             except BrokerError as error:
                 log.error("The session was not stored: %s", error)

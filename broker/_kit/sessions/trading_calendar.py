@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os.path
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date, time
 from typing import Any, NamedTuple
 
@@ -74,52 +74,32 @@ _Table = tuple[set[int], dict[date, str | None], dict[date, time | None]]
 
 
 def _read(path: str) -> _Table:
+    what = "is not a table of trading days"
     try:
         with open(path, encoding="utf-8-sig") as file:
-            table = _typed(json.loads(file.read(_LARGEST)), dict, "the file must be in braces")
-        years = _typed(table.get("years", []), list, "years is a list, such as [2027]")
-        if not all(type(year) is int and 2000 < year < 3000 for year in years):
+            table = json.loads(file.read(_LARGEST))
+        years, names = table.get("years", []), table.get("holidays", {})
+        if not (type(years) is list and all(type(n) is int and 2000 < n < 3000 for n in years)):
             raise ValueError("years is a list, such as [2027]")
-        return set(years), _days(table, "holidays", _name), _days(table, "special_sessions", _close)
+        if not all(isinstance(name, str | None) for name in names.values()):
+            raise ValueError("a holiday has a date and a name")
+        holidays = {date.fromisoformat(day): name for day, name in names.items()}
+        specials = table.get("special_sessions", {}).items()
+        return set(years), holidays, {date.fromisoformat(day): _close(of) for day, of in specials}
     except OSError:
         what = "cannot be read"
-    except (ValueError, TypeError, RecursionError) as error:
-        # Of JSON's own errors only the place; the rest are this module's words.
-        at = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else f": {error}"
-        what = f"is not a table of trading days{at}"
+    except ValueError as error:
+        what += f": {error}"
+    except (TypeError, AttributeError, RecursionError):
+        pass  # lists, braces and texts in the wrong places
     raise SettingError(f"{path} {what}.", "Correct it or remove it.")
 
 
-def _days(table: dict[str, Any], name: str, read: Callable[[Any], Any]) -> dict[date, Any]:
-    entries = _typed(table.get(name, {}), dict, f"{name} must be in braces")
-    return {
-        _parsed(date, day, "a date must look like 2026-11-08"): None if of is None else read(of)
-        for day, of in entries.items()
-    }
-
-
-def _name(entry: Any) -> Any:
-    return _typed(entry, str, "a holiday's name must be a text")
-
-
-def _close(entry: Any) -> Any:
+def _close(entry: dict[str, Any] | None) -> time | None:
     """When a special session ends; its name and opening are for the file's reader."""
-    fields = _typed(entry, dict, "a special session must be in braces")
-    _, closes = (
-        None if at is None else _parsed(time, at, "a time must look like 09:15, or be null")
-        for at in (fields.get("opens"), fields.get("closes"))
-    )
-    return closes or _EVENING
-
-
-def _typed(value: Any, kind: type, words: str) -> Any:
-    if not isinstance(value, kind):
-        raise TypeError(words)
-    return value
-
-
-def _parsed(kind: type[date | time], text: Any, words: str) -> Any:
-    try:
-        return kind.fromisoformat(text)
-    except (ValueError, TypeError):
-        raise ValueError(words) from None
+    if entry is None:
+        return None
+    opens, closes = entry.get("opens"), entry.get("closes")
+    if opens is not None:
+        time.fromisoformat(opens)
+    return _EVENING if closes is None else time.fromisoformat(closes)

@@ -91,7 +91,7 @@ class LoginFlow:
     ) -> None:
         self._broker = broker
         self._clock = clock
-        self._lock = lock or LoginLock(MemoryStore(broker), clock, keep=lambda *_: None)
+        self._lock = lock or LoginLock(MemoryStore(broker), clock, saves=False)
         self.pending = pending or PendingLogins(clock)
         self._limits = limits or LoginLimits(clock)
         self._forms: SingleSubmit[tuple[BrokerSettings, Outcome]] = SingleSubmit()
