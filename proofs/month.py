@@ -22,7 +22,7 @@ from broker._kit.clock import IST
 from broker._kit.secret import Secret
 from broker._kit.sessions.auto_login import AutoLogin
 from broker._kit.sessions.notices import Notice
-from broker._kit.sessions.store_factory import open_store
+from broker._kit.sessions.store import open_store
 from broker._kit.sessions.stored_session import load_session
 from broker._kit.sessions.trading_calendar import load_calendar
 from broker._kit.settings import ServiceSettings

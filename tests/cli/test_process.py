@@ -16,7 +16,7 @@ import pytest
 from broker._kit.clock import SYSTEM_CLOCK
 from broker._kit.secret import Secret
 from broker._kit.sessions import stored_session
-from broker._kit.sessions.store_factory import open_store
+from broker._kit.sessions.store import open_store
 from broker._kit.sessions.stored_session import LoginMethod
 from broker._kit.settings import ServiceSettings
 from broker.mstock.broker import MSTOCK

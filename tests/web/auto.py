@@ -12,7 +12,7 @@ from broker._kit.clock import IST
 from broker._kit.errors import BrokerError
 from broker._kit.secret import Secret
 from broker._kit.sessions.auto_login import AutoLoginStatus
-from broker._kit.sessions.daily_login import Attempt
+from broker._kit.sessions.record import Attempt
 from broker._kit.sessions.totp_login import totp_key
 from broker._kit.settings import Account
 from broker.mstock.errors import InputException

@@ -21,8 +21,7 @@ from broker._kit.openalgo.checkout import is_openalgo, page_address
 from broker._kit.secret import Secret, masked
 from broker._kit.sessions import report
 from broker._kit.sessions.login_lock import manual_login
-from broker._kit.sessions.store import Store
-from broker._kit.sessions.store_factory import open_store
+from broker._kit.sessions.store import Store, open_store
 from broker._kit.sessions.stored_session import StoredSession, load_session, mark_revoked
 from broker._kit.sessions.token_guard import TokenGuard
 from broker._kit.settings import Account, ServiceSettings, file_environment

@@ -52,7 +52,7 @@ class Services:
         self.service = SessionService(clock, self.store, *self._auto_login())
         self.views = OpenAlgoViews(pages, self)
         # The host stores a new session, not the lock.
-        lock = LoginLock(self.store, clock, keep=lambda *_: None)
+        lock = LoginLock(self.store, clock, saves=False)
         limits = LoginLimits(rules=host.login_limits() or OPENALGO_LIMITS)
         flow = LoginFlow(broker, clock, limits=limits, lock=lock)
         self.login_page = LoginPage(pages, self.views, flow)

@@ -11,7 +11,7 @@ from broker._kit.errors import BrokerError, LogInAgain
 from broker._kit.openalgo import auth_table, host
 from broker._kit.secret import Secret
 from broker._kit.sessions.stored_session import LoginMethod, StoredSession, save_session
-from broker._kit.sessions.token_life import fingerprint
+from broker._kit.sessions.token_guard import fingerprint
 from broker._kit.web import funds_page, messages
 from broker._kit.web.funds_page import Links, Shown
 from broker._kit.web.pages import (
@@ -189,7 +189,7 @@ class OpenAlgoViews:
         return config, stored
 
     def _finish_login(self, token: Secret, config: BrokerSettings) -> Response:
-        with self._store.alone():
+        with self._store.alone:
             answer: Any = auth_table.finish_login(
                 self._broker, token, str(session["user"]), config.client_code
             )

@@ -24,7 +24,8 @@ from broker._kit.web.pages import AppViews, Pages
 from broker._kit.web.session_service import SessionService
 
 if TYPE_CHECKING:
-    from broker._kit.sessions.auto_login import Attempt, AutoLogin
+    from broker._kit.sessions.auto_login import AutoLogin
+    from broker._kit.sessions.record import Attempt
 
 _FIELDS = ("action", "password", "totp_secret", "accepted", "form")
 # A test may wait for a fresh code, look twice and time out.

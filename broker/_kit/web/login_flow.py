@@ -84,7 +84,7 @@ class LoginFlow:
     ) -> None:
         self._broker = broker
         self._clock = clock
-        self._lock = lock or LoginLock(MemoryStore(broker), clock, keep=lambda *_: None)
+        self._lock = lock or LoginLock(MemoryStore(broker), clock, saves=False)
         self.pending = pending or PendingLogins(clock)
         self._limits = limits or LoginLimits(clock)
         self._forms: SingleSubmit[tuple[BrokerSettings, Outcome]] = SingleSubmit()
@@ -142,7 +142,7 @@ class LoginFlow:
         if entry.action == "restart":
             return self._restart(visit, entry)
         try:
-            with self._lock.hold(visit.config) as keep:
+            with self._lock.hold(visit.config, has_totp=entry.totp is not None) as keep:
                 return self._actions[entry.action](visit, entry, keep)
         except Gone as end:
             return self._gone(visit, end.why)

@@ -22,8 +22,7 @@ from broker._kit.sessions.login_lock import LoginLock
 from broker._kit.sessions.report import END_WORDS
 from broker._kit.sessions.store import Store
 from broker._kit.sessions.stored_session import EndReason
-from broker._kit.sessions.token_guard import TokenGuard, token_guard
-from broker._kit.sessions.token_life import fingerprint
+from broker._kit.sessions.token_guard import TokenGuard, fingerprint, token_guard
 from broker._kit.settings import Account, ServiceSettings
 from broker._kit.web import funds_page, messages
 from broker._kit.web.auto_login_page import AutoLoginPage
@@ -120,7 +119,7 @@ def start(
     """
     from broker._kit.sessions.auto_login import AutoLogin
     from broker._kit.sessions.notices import teller
-    from broker._kit.sessions.store_factory import open_store
+    from broker._kit.sessions.store import open_store
     from broker._kit.sessions.timers import start_ticking
     from broker._kit.sessions.trading_calendar import load_calendar
 
