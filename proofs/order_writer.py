@@ -14,7 +14,7 @@ from broker._kit.clock import SYSTEM_CLOCK
 from broker._kit.secret import Secret
 from broker._kit.sessions.token_guard import TokenGuard
 from broker.mstock.broker import MSTOCK
-from broker.mstock.client.connection import client_for
+from broker.mstock.client.dialects import client_for
 from broker.mstock.client.order_calls import OrderCalls
 from broker.mstock.mapping.transform_data import Instrument, OrderRequest
 from broker.mstock.orders.journal import Journal, file_url

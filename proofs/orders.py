@@ -27,11 +27,9 @@ from broker._kit.secret import Secret
 from broker._kit.sessions.token_guard import TokenGuard
 from broker.mstock.broker import MSTOCK
 from broker.mstock.client import login
-from broker.mstock.client.base import Client
+from broker.mstock.client.dialects import Client, TypeA, TypeB
 from broker.mstock.client.order_calls import OrderCalls
 from broker.mstock.client.routes import RATE_LIMITS, SERVER
-from broker.mstock.client.type_a import TypeA
-from broker.mstock.client.type_b import TypeB
 from broker.mstock.mapping.transform_data import Instrument, OrderRequest
 from broker.mstock.orders.journal import Entry, Journal, State, file_url
 from broker.mstock.orders.placing import OrderService

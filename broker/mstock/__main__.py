@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+
+from broker.mstock import kit_problem
+
+# Nothing below can be imported then; 5 is the exit code of what has to be fixed first.
+if problem := kit_problem():
+    sys.stderr.write(f"Error: {problem}\n")
+    sys.exit(5)
+
 from broker._kit.cli.main import command_line
 from broker._kit.openalgo.installer.checks import host_checks
 from broker._kit.openalgo.installer.commands import commands

@@ -10,7 +10,7 @@ from broker._kit.secret import Secret
 from broker._kit.settings import ServiceSettings
 from broker.mstock import VERSION
 from broker.mstock.client import login
-from broker.mstock.client.connection import client_for, login_client
+from broker.mstock.client.dialects import client_for
 from broker.mstock.mapping import funds
 from broker.mstock.mapping.fund_report import fund_report
 from broker.mstock.settings import Config
@@ -42,7 +42,7 @@ MSTOCK = Broker(
     send_otp=login.send_otp,
     verify_otp=login.verify_otp,
     log_in_with_totp=login.login_with_totp,
-    login_client=login_client,
+    login_client=client_for,
     check_session=_check_session,
     fund_report=_fund_report,
     log_out=login.logout,

@@ -14,6 +14,7 @@ from .settings import PROFILES, REVISIONS
 
 @click.command()
 @click.option("--port", default=0, show_default="a free one", help="Port on 127.0.0.1.")
+@click.option("--ws-port", default=0, show_default="a free one", help="Of the WebSocket.")
 @click.option("--profile", type=click.Choice(PROFILES), default="strict", show_default=True)
 @click.option("--revision", type=click.Choice(REVISIONS), default="older", show_default=True)
 @click.option("--gzip/--no-gzip", default=True, show_default=True, help="Compress replies.")
@@ -31,6 +32,7 @@ from .settings import PROFILES, REVISIONS
 )
 def main(
     port: int,
+    ws_port: int,
     profile: str,
     revision: str,
     gzip: bool,
@@ -39,9 +41,16 @@ def main(
 ) -> None:
     """Run a SIMULATOR of mStock on loopback until interrupted."""
     with Simulator(
-        profile, revision, port, gzip, instruments=instruments, rate_limits=rate_limits
+        profile,
+        revision,
+        port,
+        gzip,
+        instruments=instruments,
+        rate_limits=rate_limits,
+        ws_port=ws_port,
     ) as sim:
         click.echo(f"SIMULATOR of mStock ({profile}, {revision} documents): {sim.rest_url}")
+        click.echo(f"WebSocket of both types: {sim.ws_url}")
         click.echo(f"Control page, with the phone that gets the OTP: {sim.rest_url}/")
         click.echo(f"Demo client code: {sim.demo.client_code}  password: {sim.demo.password}")
         click.echo("API keys: broker_simulator/mstock/accounts.py. Ctrl+C stops it.")

@@ -19,6 +19,7 @@ from .phone import Phone
 from .rules import INSTRUMENTS
 from .server import LOOPBACK, Server
 from .settings import Settings
+from .stream import Stream
 from .world import Session, World
 
 # A dialect taken off this list (and its import) is gone, and the other one does not notice.
@@ -36,9 +37,8 @@ class Simulator:
     `profile`: "strict" or "tolerant"; `revision`: "older" or "newer" (see Settings); `port`: 0
     for a free one; `accounts`: the customers, the demo's own three unless they are given;
     `instruments`: how many the market has (50 or more); `seed`: whose prices they have; `market`:
-    another one in its place; `rate_limits`, `tags`, `refuse_at_once`: see Settings. Several may run
-    at once:
-    they share nothing.
+    another one in its place; `ws_port`: the WebSocket's, 0 for a free one; `rate_limits`, `tags`,
+    `refuse_at_once`: see Settings. Several may run at once: they share nothing.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class Simulator:
         tags: str = "details",
         refuse_at_once: bool = True,
         market: Market | None = None,
+        ws_port: int = 0,
     ) -> None:
         self.settings = Settings(
             profile,
@@ -70,7 +71,8 @@ class Simulator:
         self.demo: Account = accounts[0]
         self.faults = FaultBoard(f"{d.letter}/{path}" for d in DIALECTS for path in d.routes)
         self.journal = Journal()
-        self._wanted_port = port
+        self.stream = Stream(self.world, self.settings, self.journal)
+        self._wanted_port, self._wanted_ws_port = port, ws_port
         self._server: Server | None = None
         self._thread: threading.Thread | None = None
         self._stopped = threading.Event()
@@ -102,6 +104,11 @@ class Simulator:
         """The root of the REST API, and with a `/` the control page."""
         return f"http://{LOOPBACK}:{self.port}"
 
+    @property
+    def ws_url(self) -> str:
+        """Where the WebSocket of both types is; RuntimeError before start()."""
+        return self.stream.url
+
     def totp_now(self, client_code: str) -> str:
         """Return the code that the customer's authenticator shows, by the simulator's clock."""
         return self.world.totp_now(client_code)
@@ -118,6 +125,7 @@ class Simulator:
             )
             self._thread.start()
             self._stopped.clear()
+            self.stream.start(self._wanted_ws_port)
             threading.Thread(target=self._move_prices, name="market", daemon=True).start()
         return self
 
@@ -127,6 +135,7 @@ class Simulator:
         if server is None or self._thread is None:
             return
         self._stopped.set()
+        self.stream.stop()
         server.shutdown()
         self.faults.clear()
         server.hang_up()

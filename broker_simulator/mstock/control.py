@@ -19,6 +19,7 @@ from .faults import KINDS, WHEN
 from .market import Instrument, Quote
 from .refusals import Refused
 from .rules import OWN_RULES
+from .stream import KINDS as STREAM_KINDS
 
 if TYPE_CHECKING:
     from .box import Simulator
@@ -122,6 +123,7 @@ def create_control(sim: Simulator) -> Flask:
             "control.html",
             sessions=[(session, session.alive(now)) for session in sim.sessions],
             kinds=KINDS.values(),
+            stream_kinds=STREAM_KINDS.values(),
             when=WHEN,
             steps=STEPS,
             orders=sim.exchange.all_orders()[:SHOWN_ORDERS] if sim.world.has_exchange else (),
@@ -160,6 +162,25 @@ def create_control(sim: Simulator) -> Flask:
         except ValueError as error:
             abort(400, str(error))
         return _back("faults")
+
+    @app.post("/control/stream")
+    def stream() -> BaseResponse:
+        form, settings = request.form, sim.stream.settings
+        try:
+            if form.get("action") == "clear":
+                sim.stream.faults.clear(form.get("kind") or None)
+            elif form.get("action") == "settings":
+                sockets, packets = int(form["sockets"]), int(form["packets"])
+                if min(sockets, packets) < 1:
+                    abort(400, "At least one socket, and one packet a frame.")
+                settings.sockets_per_token, settings.packets_per_frame = sockets, packets
+                settings.headed = "headed" in form
+            else:
+                times = int(form["times"]) if form.get("times") else None
+                sim.stream.faults.set(form["kind"], times)
+        except ValueError as error:
+            abort(400, str(error))
+        return _back("stream")
 
     @app.post("/control/clock")
     def clock() -> BaseResponse:

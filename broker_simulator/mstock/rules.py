@@ -35,6 +35,21 @@ ORDER_RULES: Final = (
     "have the 14 digits seen live. A refused conversion names the missing units first.",
 )
 
+STREAM_RULES: Final = (
+    "A refused token or key is HTTP 401 on the WebSocket's upgrade, a refused address 403. A token "
+    "that dies ends its sockets: an error text, then close code 1008.",
+    "LOGIN is answered with a JSON object. A LOGIN with another token than the address has is an "
+    "error and the end; requests before LOGIN, and such as cannot be read, are errors only.",
+    "A subscription sends what is known at once, then every change of the last price. An unknown "
+    "token, or one on the wrong exchange, gets no data and no error. A mode for a Type A token "
+    "subscribes it. Type A's bare numbers are looked for on NSE, NFO, BSE and BFO, in that order.",
+    "Sequence numbers count the packets of a connection. A heartbeat is one byte, after five quiet "
+    "seconds. A reader that falls behind by a megabyte is reset. Two sockets may share a token; a "
+    "third ends the oldest with close code 1008.",
+    "Live prices are told for the 4,096 instruments that were asked for last. The 52-week range "
+    "is that of the closing prices. Change of open interest is since the session's first second.",
+)
+
 # Shown on the control page as they stand here. What mStock really does in these cases is unknown.
 OWN_RULES: Final = (
     f"An OTP, and the login it belongs to, lives {OTP_LIFE.seconds // 60} minutes.",
@@ -68,6 +83,7 @@ OWN_RULES: Final = (
     "Type A's token says APITYPE KITE (only Type B's value is known); the last letters of a long "
     "token are filler, there to give it the length of a live one.",
     *ORDER_RULES,
+    *STREAM_RULES,
     "HTTP 429 bodies are the simulator's own. The documents' limits on order, historical, intraday "
     "and quote calls are kept in the strict profile, counted for each API key over the last "
     "second, minute and hour of real time; a refused call does not count.",

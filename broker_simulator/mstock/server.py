@@ -100,7 +100,7 @@ class Handler(BaseHTTPRequestHandler):
         body = self._read_body()
         if body is None:
             return
-        if _host_name(self.headers.get("Host", "")) not in LOOPBACK_NAMES:
+        if host_name(self.headers.get("Host", "")) not in LOOPBACK_NAMES:
             self._refuse(403, "The simulator answers to loopback names only.")
             return
         url = urlsplit(self.path)
@@ -152,7 +152,7 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(piece)
 
 
-def _host_name(host: str) -> str | None:
+def host_name(host: str) -> str | None:
     """The name in a Host header, None when it is more than a name and a port."""
     match = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[^/?#@:\[\]\s]+)(:[0-9]{1,5})?", host)
     return match[1].strip("[]").lower() if match else None

@@ -14,6 +14,7 @@ import pyotp
 from .accounts import Account
 from .clock import Clock, next_midnight
 from .exchange import Behaviour, Exchange
+from .exchange.exchange import OrderCallback
 from .funds import FundRow
 from .market import Market, build_master
 from .phone import Message, Phone
@@ -75,6 +76,7 @@ class World:
         self._market = market
         self._exchange: Exchange | None = None
         self.behaviour = Behaviour()
+        self._on_order: list[OrderCallback] = []
 
     @property
     def market(self) -> Market:
@@ -96,6 +98,8 @@ class World:
         with self._lock:
             if self._exchange is None:
                 self._exchange = Exchange(self.market, self.clock, self.accounts, self.behaviour)
+                for callback in self._on_order:
+                    self._exchange.on_order(callback)
             return self._exchange
 
     @property
@@ -107,6 +111,16 @@ class World:
         """Tell those who follow prices what has changed, if anyone has asked for the market."""
         if self._market is not None:
             self._market.advance()
+
+    def on_order(self, callback: OrderCallback) -> None:
+        """Have `callback(client_code, order)` called on every change of an order, for good.
+
+        The exchange is not opened for it.
+        """
+        with self._lock:
+            self._on_order.append(callback)
+            if self._exchange is not None:
+                self._exchange.on_order(callback)
 
     def fund_row(self, account: Account) -> FundRow:
         """Return the fund summary: the account's own row until it trades (6.5)."""
@@ -185,6 +199,16 @@ class World:
                 or found.account is not owner
                 or not found.alive(self.clock.now())
             ):
+                raise Refused(Reason.TOKEN)
+            return found
+
+    def stream_session(self, key: str, token: str) -> Session:
+        """Return the live session that may open a WebSocket: any type, the short token too."""
+        with self._lock:
+            found = self._sessions.get(token)
+            if found is None or not found.alive(self.clock.now()):
+                raise Refused(Reason.TOKEN)
+            if self.key_owner(found.api, key) is not found.account:
                 raise Refused(Reason.TOKEN)
             return found
 

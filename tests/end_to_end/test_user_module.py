@@ -57,7 +57,7 @@ class TestOtp:
         assert tuple(figures) == DEMO
         assert funds.check_auth_token(token) == (True, "The mStock session is valid.")
         assert auth_api.logout(token) == (True, "mStock has confirmed the logout.")
-        with pytest.raises(TokenException, match="(?i)log in again"):
+        with pytest.raises(TokenException, match=r"(?i)log in again"):
             funds.get_margin_data(token)
         assert auth_api.logout(token) == (True, "The mStock session had already ended.")
         assert calls(simulator) == [

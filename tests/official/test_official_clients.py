@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,42 +20,56 @@ PACKAGES = {"A": "mStock-TradingApi-A==0.1.9", "B": "mStock-TradingApi-B==1.0.5"
 CACHE = Path(__file__).parents[2] / ".cache" / "official-clients"
 
 
-def install(package: str) -> Path:
-    """The package in a folder of its own, from the package index or from an earlier run.
+def install(*packages: str, alone: bool = True) -> Path:
+    """The packages in a folder of their own, from the package index or from an earlier run.
 
-    Alone, without what it says it needs: for REST it uses nothing but requests, which is here.
+    Alone, without what they say they need: for REST the clients use nothing but requests, which is
+    here.
     """
-    folder = CACHE / package.replace("==", "-")
+    folder = CACHE / "-".join(packages).replace("==", "-")
     if folder.exists():
         return folder
     unfinished = folder.with_suffix(f".{os.getpid()}")
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target"]
-    done = subprocess.run([*command, str(unfinished), package], capture_output=True, text=True)
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(unfinished)]
+    command += ["--no-deps"] * alone
+    done = subprocess.run([*command, *packages], capture_output=True, text=True)
     if done.returncode:
         shutil.rmtree(unfinished, ignore_errors=True)
         if "CI" in os.environ:
-            pytest.fail(f"{package} cannot be installed: {done.stderr[-500:]}")
-        pytest.skip(f"{package} cannot be installed here")
+            pytest.fail(f"{folder.name} cannot be installed: {done.stderr[-500:]}")
+        pytest.skip(f"{folder.name} cannot be installed here")
     unfinished.rename(folder)
     return folder
 
 
 def walk(
-    simulator: Simulator, api_type: str, way: str, folder: Path, script: str = "walk.py"
+    simulator: Simulator,
+    api_type: str,
+    way: str,
+    folder: Path,
+    script: str = "walk.py",
+    also: Sequence[Path] = (),
+    wishes: Mapping[str, Callable[[], object]] | None = None,
 ) -> dict[str, Any]:
-    """What each step of the client's walk came to, by name."""
+    """What each step of the client's walk came to, by name.
+
+    `also`: folders with what the client needs besides; `wishes`: what is done when the script asks
+    for it with a line of its own.
+    """
     account = simulator.demo
     account.totp_enabled = way == "totp"
     given = {
         "url": simulator.rest_url,
+        "ws_url": simulator.ws_url,
         "client_code": account.client_code,
         "password": account.password,
         "api_key": account.api_key_a if api_type == "A" else account.api_key_b,
     }
+    paths = (install(PACKAGES[api_type]), *also)
     process = subprocess.Popen(
         [sys.executable, str(Path(__file__).with_name(script)), api_type, way],
         cwd=folder,  # the client writes its log, secrets and all, where it stands
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(install(PACKAGES[api_type]))},
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(map(str, paths))},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -74,6 +89,8 @@ def walk(
                     else simulator.phone.last_otp(account.client_code)
                 )
                 print(code, file=process.stdin, flush=True)
+            elif isinstance(step, str):
+                (wishes or {})[step]()
             else:
                 steps.update(step)
     return steps

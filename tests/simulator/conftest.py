@@ -9,9 +9,13 @@ import pytest
 import requests
 
 from broker_simulator.mstock import IST, Account, Simulator
+from broker_simulator.mstock.market import Instrument
+from tests.support.stream_client import StreamClient
 
 # A quiet Wednesday morning, at the start of a TOTP step.
 MORNING = datetime(2025, 1, 1, 10, 0, 0, tzinfo=IST)
+# In trading hours of the market's own year.
+TRADING = datetime(2026, 11, 23, 11, 0, tzinfo=IST)
 
 
 class TypeB:
@@ -179,3 +183,37 @@ def type_b() -> type[TypeB]:
 def type_a() -> type[TypeA]:
     """The Type A client, for tests that start their own simulator."""
     return TypeA
+
+
+@pytest.fixture
+def trading(box: Callable[..., Simulator]) -> Iterator[Simulator]:
+    """A simulator in trading hours whose clock, and so its prices, stand still."""
+    sim = box()
+    sim.clock.set(TRADING, frozen=True)
+    yield sim
+    StreamClient.close_all()
+
+
+@pytest.fixture(params=["a", "b"])
+def api(request: pytest.FixtureRequest) -> str:
+    """Both API types."""
+    return str(request.param)
+
+
+@pytest.fixture
+def client(trading: Simulator, api: str) -> StreamClient:
+    """The demo account's WebSocket, logged in."""
+    return StreamClient(trading, api)
+
+
+@pytest.fixture
+def infy(trading: Simulator) -> Instrument:
+    """A share."""
+    return trading.world.market.master.by_symbol("NSE", "INFY-EQ")
+
+
+@pytest.fixture
+def future(trading: Simulator) -> Instrument:
+    """An index future."""
+    master = trading.world.market.master
+    return next(i for i in master if (i.exchange, i.kind, i.name) == ("NFO", "FUT", "NIFTY"))

@@ -160,7 +160,8 @@ def test_who_imports_whom():
     assert {room for room, found in imports.items() if "flask" in found} == {"control"}
     for letter in "ab":
         known = {room for room, found in imports.items() if f"type_{letter}" in found}
-        assert known == {"box", f"orders_{letter}", f"data_{letter}"}
+        # "server" is the WebSocket's, in its own room.
+        assert known == {"box", f"orders_{letter}", f"data_{letter}", "server"}
     for room in ("world", "accounts", "funds", "tokens", "clock", "phone", "rules", "refusals"):
         assert not imports[room] & {"werkzeug", "wire", "http", "werkzeug.datastructures"}, room
     rooms = {"exchange": {"accounts", "clock", "funds", "market", "refusals"}, "market": {"clock"}}

@@ -12,8 +12,7 @@ from broker._kit.secret import Secret
 from broker._kit.sessions.token_guard import token_guard
 from broker._kit.sessions.trading_calendar import load_calendar
 from broker.mstock.broker import MSTOCK
-from broker.mstock.client.base import Client
-from broker.mstock.client.connection import client_for
+from broker.mstock.client.dialects import Client, client_for
 from broker.mstock.errors import InputException
 from broker.mstock.mapping.candles import INTERVALS, Candle, epoch
 from broker.mstock.mapping.quotes import Quote

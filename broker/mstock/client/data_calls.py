@@ -12,10 +12,9 @@ from urllib.parse import quote
 
 from broker._kit.http.routes import Answer, Route
 from broker._kit.secret import Secret
-from broker.mstock.client.base import Client
+from broker.mstock.client.dialects import Client, TypeA
 from broker.mstock.client.envelope import read
 from broker.mstock.client.routes import DataCall
-from broker.mstock.client.type_a import TypeA
 from broker.mstock.errors import DataException
 
 _ANSWER = 1 << 20  # a thousand candles or five hundred quotes take about a tenth of it

@@ -16,8 +16,7 @@ from broker._kit.clock import SYSTEM_CLOCK, Clock
 from broker._kit.errors import OutcomeUnknown
 from broker._kit.http.routes import Route, http_date
 from broker._kit.secret import Secret
-from broker.mstock.client.base import Client
-from broker.mstock.client.connection import client_for
+from broker.mstock.client.dialects import Client, client_for
 from broker.mstock.client.envelope import Envelope
 from broker.mstock.client.routes import OrderCall
 from broker.mstock.mapping import orders, positions

@@ -14,8 +14,7 @@ from broker._kit.cli.context import Context, command
 from broker._kit.errors import BrokerError, CorrectInput
 from broker._kit.sessions.report import date_time
 from broker._kit.sessions.trading_calendar import load_calendar
-from broker.mstock.client.base import Client
-from broker.mstock.client.connection import client_for
+from broker.mstock.client.dialects import Client, client_for
 from broker.mstock.mapping.candles import INTERVALS, Candle
 from broker.mstock.mapping.quotes import Quote
 from broker.mstock.settings import Config

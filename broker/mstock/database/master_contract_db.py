@@ -17,8 +17,8 @@ from broker._kit.openalgo import auth_table, host, symbols
 from broker._kit.secret import Secret
 from broker._kit.sessions.token_guard import token_guard
 from broker.mstock.broker import MSTOCK
-from broker.mstock.client.connection import client_for
 from broker.mstock.client.data_calls import script_master
+from broker.mstock.client.dialects import client_for
 from broker.mstock.database import instruments, master_files
 from broker.mstock.database.symbol_table import Mark, SymbolTable
 from broker.mstock.mapping.symbols import Normaliser, SymbolRow

@@ -10,7 +10,7 @@ from broker._kit.clock import Clock
 from broker._kit.secret import Secret
 from broker._kit.sessions.trading_calendar import Calendar
 from broker.mstock.client import data_calls
-from broker.mstock.client.base import Client
+from broker.mstock.client.dialects import Client
 from broker.mstock.errors import InputException
 from broker.mstock.mapping import candles as mapping
 from broker.mstock.mapping.candles import INTERVALS, MOST_ROWS, Candle, Interval

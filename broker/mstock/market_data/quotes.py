@@ -10,7 +10,7 @@ from broker._kit.clock import Clock
 from broker._kit.errors import CorrectInput, RefusedByBroker
 from broker._kit.secret import Secret
 from broker.mstock.client import data_calls
-from broker.mstock.client.base import Client
+from broker.mstock.client.dialects import Client
 from broker.mstock.mapping.quotes import Quote, type_a_quotes, type_b_quotes
 from broker.mstock.market_data.history import wire_exchange
 from broker.mstock.market_data.paced import paced

@@ -17,7 +17,7 @@ from broker._kit.errors import BrokerError, ManualCheckRequired
 from broker._kit.secret import Secret
 from broker._kit.sessions.token_guard import TokenGuard
 from broker.mstock.api.order_api import prices_of
-from broker.mstock.client.connection import client_for
+from broker.mstock.client.dialects import client_for
 from broker.mstock.client.order_calls import OrderCalls
 from broker.mstock.database.instruments import check_source, local_instruments
 from broker.mstock.errors import InputException
@@ -297,7 +297,7 @@ def _agreed(context: Context, desk: _Desk, request: OrderRequest, instrument: In
     except BrokerError as error:
         need = f"a margin that mStock did not tell ({error.message})"
     output.out(f"{context.account_words()}: {_words(request)}, {need}.", err=True)
-    return prompts.consent("Send this order?")
+    return _consent("Send this order?")
 
 
 @command()
@@ -446,9 +446,13 @@ def _cancel_first(desk: _Desk, master: Lookup, where: tuple[str, str, str]) -> l
 # Answers
 
 
+def _consent(question: str) -> bool:
+    return click.confirm(question, default=False, err=True)
+
+
 def _agreed_to(context: Context, question: str) -> bool:
     prompts.need_terminal(context, "Whether to send it", "Give --yes to send it unasked.")
-    return prompts.consent(f"{context.account_words()}. {question}")
+    return _consent(f"{context.account_words()}. {question}")
 
 
 def _nothing_sent(context: Context) -> NoReturn:

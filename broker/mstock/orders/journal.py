@@ -29,7 +29,7 @@ from broker._kit.clock import SYSTEM_CLOCK, Clock
 from broker._kit.errors import RateLimited, StoreError
 from broker._kit.http.wire_errors import rate_limited
 from broker._kit.secret import Secret
-from broker._kit.sessions.database import WRITES, open_engine, sqlite_path, sqlite_url
+from broker._kit.sessions.sql_store import WRITES, open_engine
 from broker._kit.settings import Account, ServiceSettings
 from broker.mstock.client.routes import RATE_LIMITS
 from broker.mstock.orders.process import has_ended, this_process
@@ -146,7 +146,7 @@ class Journal:
 
     def __init__(self, url: Secret, account: Account, clock: Clock = SYSTEM_CLOCK) -> None:
         self._engine = open_engine(url)
-        self.file = sqlite_path(self._engine) or ""
+        self.file = (self._engine.url.database or "") if self._engine.name == "sqlite" else ""
         self._account = account
         self._clock = clock
         self._prepared = False
@@ -302,7 +302,8 @@ class Journal:
 
 def file_url(folder: str) -> Secret:
     """The address of the journal's SQLite file in a folder."""
-    return sqlite_url(os.path.join(folder, FILE))
+    url = sa.URL.create("sqlite", database=os.path.join(folder, FILE))
+    return Secret(url.render_as_string(hide_password=False))
 
 
 def erase_journals(settings: ServiceSettings) -> list[str]:

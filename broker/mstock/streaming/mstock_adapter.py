@@ -18,17 +18,16 @@ def __getattr__(name: str) -> Any:
     """
     if name != _NAME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    inside = {"__module__": __name__}
     try:
-        adapter = _adapter(_base_class())
+        from broker._kit.openalgo.host import adapter_base
+
+        adapter = type(_NAME, (_NotYet, adapter_base()), inside)
     except Exception:
-        # The host has made its base class one that cannot be derived from, or not like this.
-        adapter = _adapter(object)
+        # A half-copied plugin, or a base class that cannot be derived from.
+        adapter = type(_NAME, (_NotYet,), inside)
     globals()[_NAME] = adapter
     return adapter
-
-
-def _adapter(base: type) -> type:
-    return type(_NAME, (_NotYet, base), {"__module__": __name__})
 
 
 class _NotYet:
@@ -43,34 +42,18 @@ class _NotYet:
         return {"status": "success", "message": "Nothing to prepare."}
 
     def connect(self) -> dict[str, Any]:
-        return _refusal()
+        return {"status": "error", "code": "NOT_AVAILABLE", "message": _reason()}
 
     def subscribe(
         self, symbol: str, exchange: str, mode: int = 2, depth_level: int = 5
     ) -> dict[str, Any]:
-        return _refusal()
+        return self.connect()
 
     def unsubscribe(self, symbol: str, exchange: str, mode: int = 2) -> dict[str, Any]:
         return {"status": "success", "message": "Nothing was subscribed."}
 
     def disconnect(self) -> None:
-        clean_up = getattr(self, "cleanup_zmq", None)
-        if clean_up is not None:
-            clean_up()
-
-
-def _refusal() -> dict[str, Any]:
-    return {"status": "error", "code": "NOT_AVAILABLE", "message": _reason()}
-
-
-def _base_class() -> type:
-    try:
-        from broker._kit.openalgo import host
-
-        return host.adapter_base()
-    except Exception:
-        # A half-copied plugin or a changed host must not stop OpenAlgo's start.
-        return object
+        getattr(self, "cleanup_zmq", lambda: None)()
 
 
 def _reason() -> str:

@@ -184,10 +184,21 @@ class Market:
         return found
 
     def year_range(self, instrument: Instrument) -> tuple[Decimal, Decimal]:
-        """Return the highest and the lowest price of the last 52 weeks."""
-        now = self._clock.now()
-        days = self.candles(instrument, DAY, now - timedelta(weeks=52), now)
-        return max(day.high for day in days), min(day.low for day in days)
+        """Return the highest and the lowest close of the last 52 weeks, today's included.
+
+        By closes, because a day's own range takes its 375 minutes, and the stream wants this of
+        thousands of instruments.
+        """
+        today = self._clock.now().astimezone(IST).date()
+        first, last = today - timedelta(weeks=52), min(today, instrument.expiry or today)
+        if instrument.expiry:
+            first = max(first, instrument.expiry - LISTED_FOR)
+        with self._lock:
+            closes = [
+                self._ticks.quick_close(instrument, hours)
+                for hours in trading_calendar.trading_sessions(first, last)
+            ]
+        return in_rupees(max(closes), instrument), in_rupees(min(closes), instrument)
 
     def oi(self, instrument: Instrument, at: datetime) -> int | None:
         """Return the open interest at a time in units; None for what has none."""
