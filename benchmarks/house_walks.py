@@ -33,7 +33,7 @@ _NAMES = {
     "service settings": "broker._kit.settings:ServiceSettings",
     "auto-login": "broker._kit.sessions.auto_login:AutoLogin",
     "memory store": "broker._kit.sessions.store:MemoryStore",
-    "open store": "broker._kit.sessions.store_factory:open_store",
+    "open store": "broker._kit.sessions.store:open_store",
     "standalone app": "broker._kit.web.standalone_app:create_app",
     "get_margin_data": "broker.mstock.api.funds:get_margin_data",
     "daily login": "tests.support.auto:staged",

@@ -14,8 +14,10 @@ from rich.table import Table
 from proofs import Broken, Rows
 
 _NAMES = {
+    "instruments": "50 kills while the instruments are downloaded: the old ones stand or the new.",
     "kills": "200 kills of a program while it writes in the store: nothing is lost.",
     "accounts": "1,000 accounts, two programs on one database, one of them killed in the middle.",
+    "orders": "10,000 orders while answers are lost: none placed twice, lost or called failed.",
     "month": "A simulated month: every trading day ends logged in before the market opens.",
 }
 

@@ -22,12 +22,12 @@ from broker._kit.clock import IST
 from broker._kit.secret import Secret
 from broker._kit.sessions.auto_login import AutoLogin
 from broker._kit.sessions.notices import Notice
-from broker._kit.sessions.store_factory import open_store
+from broker._kit.sessions.store import open_store
 from broker._kit.sessions.stored_session import load_session
 from broker._kit.sessions.trading_calendar import load_calendar
 from broker._kit.settings import ServiceSettings
 from broker.mstock.broker import MSTOCK
-from broker.mstock.client.connection import login_client
+from broker.mstock.client.dialects import client_for
 from broker.mstock.settings import Config
 from broker_simulator.mstock import Simulator
 from proofs import Rows, require
@@ -161,8 +161,7 @@ class Month:
         )
         if kept is None or kept.is_over:
             return None
-        with login_client(self._config, self._time) as client:
-            client.fund_summary(kept.token)
+        client_for(self._config, self._time).fund_summary(kept.token)
         sessions = self._simulator.sessions
         return next(s.since for s in sessions if s.token == kept.token.reveal())
 

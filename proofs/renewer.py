@@ -13,8 +13,7 @@ from datetime import datetime, timedelta
 from broker._kit.clock import SYSTEM_CLOCK
 from broker._kit.secret import Secret
 from broker._kit.sessions.auto_login import AutoLogin
-from broker._kit.sessions.store import Store
-from broker._kit.sessions.store_factory import open_store
+from broker._kit.sessions.store import Store, open_store
 from broker._kit.settings import Account, ServiceSettings
 from broker.mstock.broker import MSTOCK
 from broker.mstock.settings import Config

@@ -10,7 +10,7 @@ import sys
 from itertools import count
 
 from broker._kit.secret import Secret
-from broker._kit.sessions.store_factory import open_store
+from broker._kit.sessions.store import open_store
 from broker._kit.settings import Account, ServiceSettings
 from broker.mstock.broker import MSTOCK
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from broker._kit.sessions import token_guard
+from broker._kit.sessions.token_guard import token_guard
 from broker.mstock.settings import Config
 from broker_simulator.mstock import Simulator
 from tests.support.chromium import chromium, new_context, page, shoot
@@ -37,7 +37,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def nothing_known_of_tokens() -> None:
     """No test's dead token is another test's."""
-    token_guard.reset_guards()
+    token_guard.cache_clear()
 
 
 def settings_for(simulator: Simulator, api_type: str = "B", **more: str) -> dict[str, str]:

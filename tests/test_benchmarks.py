@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from benchmarks import __main__ as benchmark
+from benchmarks import instruments
 
 
 @pytest.fixture
@@ -21,3 +24,11 @@ def test_each_line_compares_two_measured_things(lines: list[benchmark.Line]) -> 
         ("httpx.Client, .json()", 1.0),
     ]
     assert all(line.ours > 0 and line.theirs > 0 and line.ratio > 0 for line in lines)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read off Linux")
+def test_instruments_are_measured_in_time_and_memory(tmp_path: Path) -> None:
+    figures = instruments.measure(50_000, 1, tmp_path)
+    assert figures["ratio"] > 0
+    # Memory, unlike time, does not depend on what else the machine does.
+    assert 0 < figures["memory"] <= instruments.MOST_MEMORY

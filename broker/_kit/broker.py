@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol, Self
 
 from broker._kit.clock import Clock
 from broker._kit.secret import Secret
-from broker._kit.settings import Account, Timeouts
+from broker._kit.settings import Account, ServiceSettings, Timeouts
 
 
 class BrokerSettings(Protocol):
@@ -38,20 +38,14 @@ class BrokerSettings(Protocol):
 
 
 class OtpChallenge(NamedTuple):
-    """The broker has sent an OTP; `ticket` belongs to it.
-
-    `message` is the broker's word on where it went, "" when it does not say.
-    """
+    """The broker has sent an OTP: the ticket for the second step, and its word on where it went."""
 
     ticket: Secret
     message: str
 
 
 class LoginReply(NamedTuple):
-    """The first step's outcome: the ticket for the second, and the broker's word on the OTP.
-
-    `server_time` is the broker's own clock, by which it judges an authenticator code.
-    """
+    """The same with the broker's own clock, by which it judges an authenticator code."""
 
     ticket: Secret
     message: str
@@ -59,10 +53,8 @@ class LoginReply(NamedTuple):
 
 
 class LoginClient(Protocol):
-    """One connection for the two calls of a login; every method raises `BrokerError`."""
+    """The two calls of a login; every method raises `BrokerError`."""
 
-    def __enter__(self) -> LoginClient: ...
-    def __exit__(self, *_: object) -> None: ...
     def login(self, client_code: str, password: Secret) -> LoginReply: ...
     def verify_totp(self, ticket: Secret, code: Secret) -> Secret: ...
     def server_time(self) -> datetime | None: ...
@@ -103,8 +95,7 @@ class FundReport:
     """An account's funds, ready to be shown.
 
     `columns` are the groups as they are stacked on a wide screen; `host_fields` OpenAlgo's five
-    keys as strings with two decimals, `host_lines` the same with labels; `fields` the broker's own
-    fields, figures as decimal strings exactly as they came; `note` stands above all figures.
+    keys, `host_lines` the same with labels; `fields` the broker's own, as they came.
     """
 
     available: Decimal
@@ -117,17 +108,22 @@ class FundReport:
     note: str = ""
 
 
+def _nothing_more(_settings: ServiceSettings) -> list[str]:
+    return []
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Broker:
     """A broker. Its calls raise `BrokerError`; those that change something are sent once.
 
     `name` is its folder below `broker/`, OpenAlgo's name for it and the root of its addresses.
-    Their settings are those of `read_settings`.
     `check_session` is one read, which raises `SessionExpired` for a dead token. It and
     `fund_report` ask the broker at once: the token guard is the caller's.
     `session_end` is the moment at which a session that began then is dead for certain;
     `usual_life` how long it may be expected to live at least. `otp_channels` is how an OTP comes.
-    `unbuilt` names what the plugin cannot do yet, such as "orders".
+    `unbuilt` names what the plugin cannot do yet, such as "orders". `erase_more` removes what the
+    broker keeps beside the sessions and says what it was; `host_files` are its files in OpenAlgo's
+    folder, which an uninstall removes.
     """
 
     name: str
@@ -148,6 +144,8 @@ class Broker:
     terms: tuple[str, ...]
     otp_channels: str = "SMS and e-mail"
     unbuilt: tuple[str, ...] = ()
+    erase_more: Callable[[ServiceSettings], list[str]] = _nothing_more
+    host_files: tuple[str, ...] = ()
 
     @property
     def callback_path(self) -> str:

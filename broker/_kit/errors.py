@@ -9,10 +9,9 @@ from __future__ import annotations
 class BrokerError(Exception):
     """A failure told to a trader: what happened, what to do next, and the broker's own code.
 
-    `code` is the broker's error code or type ("" when it gave none), `http_status` the HTTP status
-    of its answer (None when there was no answer), `attempts_left` the number of password attempts
-    that it says remain, `retry_after` the seconds that it asks to wait (None when it says none).
-    `is_silence` is True when no answer came in time: the broker may still be at work on the call.
+    `http_status` is that of its answer, `attempts_left` the number of password attempts and
+    `retry_after` the seconds to wait, each None when the broker does not say it. `is_silence` is
+    True when no answer came in time: the broker may still be at work on the call.
     No field ever holds a secret or HTML.
     """
 

@@ -7,21 +7,18 @@ import errno
 import os
 import stat
 import sys
-import threading
 from collections.abc import Iterator
 
-from broker._kit.clock import SYSTEM_CLOCK, Clock
+from broker._kit.clock import SYSTEM_CLOCK
 from broker._kit.errors import StoreError
 
 IS_WINDOWS = sys.platform == "win32"
-LOCK_WAIT = 10.0
 StrPath = str | os.PathLike[str]
 
-_POLL_S = 0.005
 _LOCKED = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)  # the systems differ
 _BINARY = getattr(os, "O_BINARY", 0)  # Windows would translate line ends
 # Windows refuses to replace a file that a virus scanner is looking at.
-_REPLACE_ATTEMPTS = 20
+_REPLACE_ATTEMPTS, _REPLACE_WAIT_S = (20 if IS_WINDOWS else 1), 0.05
 _OTHER_DISK = "or set BROKER_HOME to a folder on a disk that keeps file rights."
 
 if sys.platform == "win32":
@@ -71,12 +68,10 @@ def read_private(path: StrPath) -> bytes | None:
     """A file's bytes, None when there is none; raises `StoreError` when others may read it."""
     with store_errors(path, "read"):
         try:
-            descriptor = os.open(path, os.O_RDONLY | _BINARY)
+            with open(path, "rb") as file:
+                mode, data = os.fstat(file.fileno()).st_mode, file.read()
         except FileNotFoundError:
             return None
-        with open(descriptor, "rb") as file:
-            mode = os.fstat(descriptor).st_mode
-            data = file.read()
     if not IS_WINDOWS and mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise StoreError(
             f"Other users of this computer may read the file {path}.",
@@ -92,7 +87,7 @@ def write_atomic(
 
     `mode` None keeps that of the file that is replaced (0644 for a new one). An administrator's
     file is given to the owner of `like`, else of the replaced file, else of the folder. One writer
-    at a time: the caller holds a `FileLock`. Raises `StoreError`; the old file stays as it was.
+    at a time: the caller sees to it. Raises `StoreError`; the old file stays as it was.
     """
     target = os.path.realpath(path)
     new = unfinished(target)
@@ -114,7 +109,7 @@ def write_atomic(
             with contextlib.suppress(OSError):
                 _unlink(new)
             raise
-        sync_folder(os.path.dirname(target))
+        _sync_folder(target)
 
 
 def unfinished(path: StrPath) -> str:
@@ -128,7 +123,7 @@ def remove(path: StrPath) -> bool:
         _unlink(unfinished(path))
         was_there = _unlink(path)
         if was_there:
-            sync_folder(os.path.dirname(os.path.abspath(path)))
+            _sync_folder(path)
     return was_there
 
 
@@ -142,101 +137,49 @@ def give(path: StrPath, like: StrPath) -> None:
         os.chown(path, owner.st_uid, owner.st_gid)
 
 
-def sync_folder(folder: StrPath) -> None:
-    """See to it that the names in a folder survive a power cut; Windows has no such call."""
-    if IS_WINDOWS:
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
+@contextlib.contextmanager
+def locked(path: StrPath) -> Iterator[None]:
+    """Hold a lock file among all threads and processes; a process that dies lets go.
+
+    Raises `LockBusy` at once when another holds it, `StoreError`.
+    """
+    with store_errors(path, "locked"):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _BINARY, 0o600)
     try:
-        os.fsync(descriptor)
+        with store_errors(path, "locked"):
+            give(path, os.path.dirname(os.path.abspath(path)))
+            try:
+                _lock(descriptor)
+            except OSError as error:
+                if error.errno not in _LOCKED:
+                    raise
+                raise LockBusy(
+                    f"Another program holds {os.fspath(path)}.", "Let it end, then try again."
+                ) from None
+        yield
     finally:
         os.close(descriptor)
 
 
-class FileLock:
-    """One holder at a time among all threads and processes; a process that dies lets go."""
-
-    def __init__(
-        self, path: StrPath, clock: Clock = SYSTEM_CLOCK, wait_s: float = LOCK_WAIT
-    ) -> None:
-        self._path = os.fspath(path)
-        self._clock = clock
-        self._wait_s = wait_s
-        self._among_threads = threading.Lock()
-
-    @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
-        """Wait for the lock, at most `wait_s` seconds; raises `LockBusy`, `StoreError`."""
-        ends = self._clock.monotonic() + self._wait_s
-        if not self._among_threads.acquire(timeout=self._wait_s):
-            raise self._busy()
+def _sync_folder(path: StrPath) -> None:
+    """Let a name in a folder survive a power cut; Windows has no such call."""
+    if not IS_WINDOWS:
+        descriptor = os.open(os.path.dirname(os.path.abspath(path)), os.O_RDONLY)
         try:
-            descriptor = self._acquire(ends)
-            try:
-                yield
-            finally:
-                os.close(descriptor)
+            os.fsync(descriptor)
         finally:
-            self._among_threads.release()
-
-    def remove(self) -> None:
-        """Remove the lock's file while holding it; whoever waits for it will notice."""
-        if not IS_WINDOWS:  # there an open file stays
-            with store_errors(self._path, "removed"):
-                _unlink(self._path)
-
-    def _acquire(self, ends: float) -> int:
-        while True:
-            with store_errors(self._path, "locked"):
-                descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | _BINARY, 0o600)
-                try:
-                    give(self._path, os.path.dirname(os.path.abspath(self._path)))
-                    if _locks(descriptor) and self._is_current(descriptor):
-                        return descriptor
-                except FileNotFoundError:  # removed by its holder between the two calls
-                    pass
-                except BaseException:
-                    os.close(descriptor)
-                    raise
-                os.close(descriptor)
-            if self._clock.monotonic() >= ends:
-                raise self._busy()
-            self._clock.sleep(_POLL_S)
-
-    def _is_current(self, descriptor: int) -> bool:
-        """False when the file was removed while this one waited for it."""
-        try:
-            return IS_WINDOWS or os.path.samestat(os.fstat(descriptor), os.stat(self._path))
-        except FileNotFoundError:
-            return False
-
-    def _busy(self) -> StoreError:
-        return LockBusy(
-            f"Another program has been holding {self._path} for {self._wait_s:.0f} seconds.",
-            "End the other program that uses this folder, or try again.",
-        )
-
-
-def _locks(descriptor: int) -> bool:
-    """Lock the file; False when another holds it."""
-    try:
-        _lock(descriptor)
-    except OSError as error:
-        if error.errno in _LOCKED:
-            return False
-        raise
-    return True
+            os.close(descriptor)
 
 
 def _replace(new: str, path: str) -> None:
-    for attempts_left in range(_REPLACE_ATTEMPTS - 1, -1, -1):
+    for attempts_left in reversed(range(_REPLACE_ATTEMPTS)):
         try:
             os.replace(new, path)
-            return
+            break
         except PermissionError:
-            if not IS_WINDOWS or not attempts_left:
+            if not attempts_left:
                 raise
-            SYSTEM_CLOCK.sleep(_POLL_S * 10)
+            SYSTEM_CLOCK.sleep(_REPLACE_WAIT_S)
 
 
 def _unlink(path: StrPath) -> bool:
@@ -245,12 +188,3 @@ def _unlink(path: StrPath) -> bool:
     except FileNotFoundError:
         return False
     return True
-
-
-# Until the last callers of the former names are gone.
-told, make_folder, FolderLock = store_errors, make_private_folder, FileLock
-
-
-def write_whole(path: str, data: bytes, _clock: Clock = SYSTEM_CLOCK) -> None:
-    """`write_atomic` by its former name."""
-    write_atomic(path, data)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import ssl
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
@@ -18,7 +19,7 @@ from broker._kit.secret import Secret
 EDIT = "Edit .env and start again."
 # An address without its scheme: a name or a literal address, with or without a port.
 HOST = r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?"
-PLACEHOLDER = r"(?i)your[_ -]|<.*>|x{4,}|changeme"
+PLACEHOLDER = r"(?i)your[_ -]|<.*>|x{4,}|changeme|^$"
 
 _LOOPBACK = r"(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]{1,5})?"
 _PROXY_NAMES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
@@ -26,7 +27,6 @@ _CA_NAMES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 _TIMEOUT_NAMES = ("BROKER_CONNECT_TIMEOUT", "BROKER_READ_TIMEOUT", "BROKER_DEADLINE")
 # What every broker's connection settings are read from.
 CONNECTION_NAMES = (*_TIMEOUT_NAMES, "no_proxy", "NO_PROXY", *_PROXY_NAMES, *_CA_NAMES)
-_WEBHOOK = rf"https://[^\s@/]+(/[^\s]*)?|http://{_LOOPBACK}(/[^\s]*)?"
 
 
 class Timeouts(NamedTuple):
@@ -61,68 +61,72 @@ class Reader:
             value = value[1:-1].strip()
         return value or default
 
-    def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
-        given = self.text(name, default)
-        for value in allowed:
-            if given.lower() == value.lower():
-                return value
-        # What is there is not shown: it may be a key that was pasted into the wrong line.
-        raise SettingError(f"{name} must be {' or '.join(allowed)}.", EDIT)
+    def matched(
+        self, name: str, pattern: str, fault: str, next_step: str = EDIT, *, default: str = ""
+    ) -> str:
+        """The value if all of it matches, or is absent. `fault` does not show it: it may be a key
+        that was pasted into the wrong line."""
+        value = self.text(name, default)
+        if value and not re.fullmatch(pattern, value):
+            raise SettingError(fault, next_step)
+        return value
 
-    def seconds(self, name: str, default: float) -> float:
-        given = self.text(name)
-        if not given:
-            return default
-        if re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,3})?", given) and 0.1 <= float(given) <= 120:
-            return float(given)
-        raise SettingError(f"{name} must be a number of seconds from 0.1 to 120.", EDIT)
+    def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
+        fault = f"{name} must be {' or '.join(allowed)}."
+        given = self.matched(name, rf"(?i:{'|'.join(allowed)})", fault, default=default)
+        return next(value for value in allowed if value.lower() == given.lower())
 
     def timeouts(self) -> Timeouts:
-        default = Timeouts()
-        return Timeouts(*map(self.seconds, _TIMEOUT_NAMES, default))
+        return Timeouts(*map(self._seconds, _TIMEOUT_NAMES, Timeouts()))
+
+    def _seconds(self, name: str, default: float) -> float:
+        fault = f"{name} must be a number of seconds from 0.1 to 120."
+        pattern = r"[0-9]{1,3}(\.[0-9]{1,3})?"
+        seconds = float(self.matched(name, pattern, fault, default=str(default)))
+        if 0.1 <= seconds <= 120:
+            return seconds
+        raise SettingError(fault, EDIT)
 
     def address(self, name: str, default: str, schemes: tuple[str, str]) -> str:
         """The broker's own address over TLS, or a loopback one; a typing error gets no password."""
-        value = self.text(name, default).rstrip("/")
-        host = default.partition("://")[2]
-        tls, plain = schemes
-        if re.fullmatch(rf"{tls}://{re.escape(host)}(:443)?", value, re.IGNORECASE):
-            return default
-        if re.fullmatch(rf"({tls}|{plain})://{_LOOPBACK}", value, re.IGNORECASE):
-            return value
-        raise SettingError(
+        host, (tls, plain) = default.partition("://")[2], schemes
+        own = rf"(?i){tls}://{re.escape(host)}(:443)?"
+        value = self.matched(
+            name,
+            rf"{own}/*|({tls}|{plain})://{_LOOPBACK}/*",
             f"{name} must be the broker's own address over TLS ({host}), or for tests a loopback "
             "address (127.0.0.1).",
             "Remove the line from .env: only tests need it.",
-        )
+            default=default,
+        ).rstrip("/")
+        return default if re.fullmatch(own, value) else value
+
+    def _first(self, names: tuple[str, ...]) -> str:
+        return next(filter(self.text, names), "")
 
     def proxy(self, host: str) -> Secret | None:
         """The HTTP proxy for that host, None without one."""
-        name = next((name for name in _PROXY_NAMES if self.text(name)), "")
+        name = self._first(_PROXY_NAMES)
         bypass = self.text("no_proxy") or self.text("NO_PROXY")
         if not name or proxy_bypass_environment(host, {"no": bypass}):
             return None
-        value = self.text(name)
-        value = value if "://" in value else f"http://{value}"
-        if not re.fullmatch(rf"https?://([^/?#@\s]*@)?{HOST}/?", value, re.IGNORECASE):
-            # Not shown: a proxy's address may carry a user name and a password.
-            raise SettingError(
-                f"{name} is not the address of an HTTP proxy.",
-                "Give it as host:port; blanks, / and # in its password must be percent-encoded.",
-            )
-        return Secret(value)
+        value = self.matched(
+            name,
+            rf"(?i)(https?://)?([^/?#@\s]*@)?{HOST}/?",
+            f"{name} is not the address of an HTTP proxy.",
+            "Give it as host:port; blanks, / and # in its password must be percent-encoded.",
+        )
+        return Secret(value if "://" in value else f"http://{value}")
 
     def ca_bundle(self) -> str | None:
         """The certificate file or folder that the environment names, None without one."""
-        name = next((name for name in _CA_NAMES if self.text(name)), "")
+        name = self._first(_CA_NAMES)
         if not name:
             return None
         path = self.text(name)
-        is_folder = os.path.isdir(path)
+        where = {"capath" if os.path.isdir(path) else "cafile": path}
         try:
-            ssl.create_default_context(
-                cafile=None if is_folder else path, capath=path if is_folder else None
-            )
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(**where)
         except OSError:
             raise SettingError(f"{name} names no readable certificate file.", EDIT) from None
         return path
@@ -178,56 +182,34 @@ class ServiceSettings(NamedTuple):
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> ServiceSettings:
         """Read and check the settings. Raises `SettingError`, which names the variable."""
-        source = environment() if env is None else env
-        read = Reader({name: source.get(name) for name in _NAMES})
+        read = Reader(defaultdict(str, environment() if env is None else env))
+        store = read.matched(
+            "BROKER_STORE",
+            r"(sqlite|postgresql)(\+\w+)?://\S+",
+            "BROKER_STORE must be the address of an SQLite or PostgreSQL database, such as "
+            "sqlite:////home/me/sessions.db.",
+        )
+        webhook = read.matched(
+            "BROKER_NOTIFY_URL",
+            rf"(?i)https://[^\s@/]+(/[^\s]*)?|http://{_LOOPBACK}(/[^\s]*)?",
+            "BROKER_NOTIFY_URL must be an address that begins with https://.",
+        )
+        bot = ("BROKER_TELEGRAM_TOKEN", r"[0-9]+:[A-Za-z0-9_-]{20,}", _TELEGRAM)
+        chat = ("BROKER_TELEGRAM_CHAT", r"-?[0-9]+|@\w+", _TELEGRAM)
+        telegram = (Secret(read.matched(*bot)), read.matched(*chat))
+        if any(telegram) != all(telegram):
+            raise SettingError(_TELEGRAM, EDIT)
         return cls(
             home=os.path.abspath(os.path.expanduser(read.text("BROKER_HOME", _HOME))),
             uses_keyring=read.choice("BROKER_KEYRING", "0", ("0", "1")) == "1",
-            store_url=_store_url(read.text("BROKER_STORE")),
-            webhook=_webhook(read.text("BROKER_NOTIFY_URL")),
-            telegram=_telegram(
-                read.text("BROKER_TELEGRAM_TOKEN"), read.text("BROKER_TELEGRAM_CHAT")
-            ),
+            store_url=Secret(store) if store else None,
+            webhook=Secret(webhook) if webhook else None,
+            telegram=telegram if any(telegram) else None,
         )
 
 
 _HOME = "~/.openalgo-brokers"
-_NAMES = (
-    "BROKER_HOME",
-    "BROKER_KEYRING",
-    "BROKER_STORE",
-    "BROKER_NOTIFY_URL",
-    "BROKER_TELEGRAM_TOKEN",
-    "BROKER_TELEGRAM_CHAT",
+_TELEGRAM = (
+    "BROKER_TELEGRAM_TOKEN and BROKER_TELEGRAM_CHAT belong together: a bot's token, as BotFather "
+    "gives it, and the number of a chat."
 )
-
-
-def _store_url(value: str) -> Secret | None:
-    # Not shown: the address may carry a password.
-    if value and not re.fullmatch(r"(sqlite|postgresql)(\+\w+)?://\S+", value):
-        raise SettingError(
-            "BROKER_STORE must be the address of an SQLite or PostgreSQL database, such as "
-            "sqlite:////home/me/sessions.db.",
-            EDIT,
-        )
-    return Secret(value) if value else None
-
-
-def _webhook(value: str) -> Secret | None:
-    if value and not re.fullmatch(_WEBHOOK, value, re.IGNORECASE):
-        raise SettingError("BROKER_NOTIFY_URL must be an address that begins with https://.", EDIT)
-    return Secret(value) if value else None
-
-
-def _telegram(token: str, chat: str) -> tuple[Secret, str] | None:
-    if not token and not chat:
-        return None
-    if not re.fullmatch(r"[0-9]+:[A-Za-z0-9_-]{20,}", token) or not re.fullmatch(
-        r"-?[0-9]+|@\w+", chat
-    ):
-        raise SettingError(
-            "BROKER_TELEGRAM_TOKEN and BROKER_TELEGRAM_CHAT belong together: a bot's token, as "
-            "BotFather gives it, and the number of a chat.",
-            EDIT,
-        )
-    return Secret(token), chat

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import sys
+
+from broker.mstock import kit_problem
+
+# Nothing below can be imported then; 5 is the exit code of what has to be fixed first.
+if problem := kit_problem():
+    sys.stderr.write(f"Error: {problem}\n")
+    sys.exit(5)
+
 from broker._kit.cli.main import command_line
 from broker._kit.openalgo.installer.checks import host_checks
 from broker._kit.openalgo.installer.commands import commands
 from broker.mstock.broker import MSTOCK
-from broker.mstock.cli.watch import watch
+from broker.mstock.database.commands import COMMANDS as DATA_COMMANDS
+from broker.mstock.orders.commands import COMMANDS as ORDER_COMMANDS
+from broker.mstock.streaming.commands import COMMANDS as PRICE_COMMANDS
 
-cli = command_line(MSTOCK, (*commands(MSTOCK), watch), host_checks)
+_OWN = (*DATA_COMMANDS, *ORDER_COMMANDS, *PRICE_COMMANDS)
+
+cli = command_line(MSTOCK, (*commands(MSTOCK), *_OWN), host_checks)
 
 
 def main() -> None:

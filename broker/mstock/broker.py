@@ -7,9 +7,10 @@ from datetime import timedelta
 from broker._kit.broker import Broker, FundReport
 from broker._kit.clock import session_end
 from broker._kit.secret import Secret
+from broker._kit.settings import ServiceSettings
 from broker.mstock import VERSION
 from broker.mstock.client import login
-from broker.mstock.client.connection import client_for, login_client
+from broker.mstock.client.dialects import client_for
 from broker.mstock.mapping import funds
 from broker.mstock.mapping.fund_report import fund_report
 from broker.mstock.settings import Config
@@ -25,6 +26,12 @@ def _check_session(config: Config, token: Secret) -> None:
     client_for(config).fund_summary(token)
 
 
+def _erase_journal(settings: ServiceSettings) -> list[str]:
+    from broker.mstock.orders.journal import erase_journals  # SQLAlchemy takes its time to load
+
+    return erase_journals(settings)
+
+
 MSTOCK = Broker(
     name="mstock",
     title="mStock",
@@ -35,7 +42,7 @@ MSTOCK = Broker(
     send_otp=login.send_otp,
     verify_otp=login.verify_otp,
     log_in_with_totp=login.login_with_totp,
-    login_client=login_client,
+    login_client=client_for,
     check_session=_check_session,
     fund_report=_fund_report,
     log_out=login.logout,
@@ -43,5 +50,7 @@ MSTOCK = Broker(
     session_end=session_end,
     usual_life=timedelta(hours=12),
     terms=TERMS,
-    unbuilt=("orders", "market data", "streaming"),
+    unbuilt=("streaming",),
+    erase_more=_erase_journal,
+    host_files=("db/mstock_orders.db",),
 )

@@ -2,25 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
-
 from broker._kit.errors import ManualCheckRequired
 
-NOT_YET = "Orders, market data and streaming are not available yet with this mStock plugin."
-# For whoever holds something: the one consequence that costs money.
-OPEN_POSITIONS = (
-    "A position that is open at mStock cannot be closed from OpenAlgo: use the mStock app or "
-    "website for it."
-)
-
-ORDERS = "Orders are not available yet with this mStock plugin, so nothing was sent to mStock."
-BOOKS = (
-    "Order book, trade book, positions and holdings are not available yet with this mStock plugin."
-)
-MARGIN = "The margin calculator is not available yet with this mStock plugin."
-MARKET_DATA = "Market data is not available yet with this mStock plugin."
 STREAMING = "Streaming is not available yet with this mStock plugin."
-SYMBOLS = "The list of mStock's instruments is not available yet with this mStock plugin."
 
 IN_THE_APP = "Use the mStock app or website for it."
 
@@ -33,8 +17,3 @@ class NotYet(ManualCheckRequired, NotImplementedError):
 
     def __init__(self, words: str, next_step: str = IN_THE_APP) -> None:
         super().__init__(words, next_step)
-
-
-def refuse_books(*_: Any, **__: Any) -> NoReturn:
-    """Stands for everything that reads or turns a book. Raises `NotYet`."""
-    raise NotYet(BOOKS)

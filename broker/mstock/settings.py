@@ -18,7 +18,6 @@ from broker._kit.settings import (
     Reader,
     Timeouts,
     environment,
-    file_environment,
 )
 
 REST_URL = "https://api.mstock.trade"
@@ -98,9 +97,17 @@ def _checked(values: tuple[str | None, ...]) -> Config:
         client_code=_client_code(read),
         api_key=_api_key(read),
         api_type=read.choice("MSTOCK_API_TYPE", "B", ("A", "B")),
-        checksum=_checksum(read),
+        checksum=read.matched(
+            *("MSTOCK_CHECKSUM", "[A-Z]"),
+            "MSTOCK_CHECKSUM must be one capital letter, such as L or W.",
+            default="L",
+        ),
         funds_view=read.choice("MSTOCK_FUNDS_VIEW", "cash", ("cash", "balance")),
-        redirect_url=_redirect_url(read),
+        redirect_url=read.matched(
+            *("REDIRECT_URL", rf"https?://{HOST}{_CALLBACK_PATH}"),
+            f"REDIRECT_URL must be an address ending in {_CALLBACK_PATH}.",
+            default=REDIRECT_URL,
+        ),
         rest_url=rest_url,
         ws_url=read.address("MSTOCK_WS_URL", WS_URL, ("wss", "ws")),
         timeouts=read.timeouts(),
@@ -109,14 +116,9 @@ def _checked(values: tuple[str | None, ...]) -> Config:
     )
 
 
-def from_env_file(path: str | None = None) -> Config:
-    """The settings of a `.env` file over those of the environment. Raises `SettingError`."""
-    return Config.from_env(file_environment(path))
-
-
 def _client_code(read: Reader) -> str:
     value = read.text("BROKER_API_KEY")
-    if not value or re.search(PLACEHOLDER, value):
+    if re.search(PLACEHOLDER, value):
         raise SettingError("BROKER_API_KEY, your mStock client code, is not filled in.", EDIT)
     if len(value) > _CODE_LENGTH or any(mark in value[1:] for mark in _KEY_MARKS):
         # Not shown: OpenAlgo sends this variable to the browser, and it holds the API key.
@@ -125,17 +127,15 @@ def _client_code(read: Reader) -> str:
             "Swap it with BROKER_API_SECRET in .env: client code in BROKER_API_KEY, API key in "
             "BROKER_API_SECRET.",
         )
-    if not re.fullmatch(_CODE, value):
-        raise SettingError(
-            "BROKER_API_KEY, your mStock client code, may hold letters, digits, - _ and . only.",
-            EDIT,
-        )
-    return value
+    return read.matched(
+        *("BROKER_API_KEY", _CODE),
+        "BROKER_API_KEY, your mStock client code, may hold letters, digits, - _ and . only.",
+    )
 
 
 def _api_key(read: Reader) -> Secret:
     value = read.text("BROKER_API_SECRET")
-    if not value or re.search(PLACEHOLDER, value):
+    if re.search(PLACEHOLDER, value):
         raise SettingError(
             "BROKER_API_SECRET, your mStock API key, is not filled in.",
             "Create a key at trade.mstock.com under Products, Trading APIs, and put it into .env.",
@@ -144,24 +144,11 @@ def _api_key(read: Reader) -> Secret:
         raise SettingError(
             "BROKER_API_SECRET holds your client code; the API key belongs there.", EDIT
         )
-    if not re.fullmatch(_KEY, value):
-        raise SettingError(
+    return Secret(
+        read.matched(
+            *("BROKER_API_SECRET", _KEY),
             "BROKER_API_SECRET does not look like an mStock API key: it holds blanks or characters "
             "that no key has.",
             "Copy the key again from trade.mstock.com, Products, Trading APIs.",
         )
-    return Secret(value)
-
-
-def _checksum(read: Reader) -> str:
-    value = read.text("MSTOCK_CHECKSUM", "L")
-    if not re.fullmatch(r"[A-Z]", value, re.ASCII):
-        raise SettingError("MSTOCK_CHECKSUM must be one capital letter, such as L or W.", EDIT)
-    return value
-
-
-def _redirect_url(read: Reader) -> str:
-    value = read.text("REDIRECT_URL", REDIRECT_URL)
-    if not re.fullmatch(rf"https?://{HOST}{_CALLBACK_PATH}", value):
-        raise SettingError(f"REDIRECT_URL must be an address ending in {_CALLBACK_PATH}.", EDIT)
-    return value
+    )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from types import ModuleType
-from typing import Any, NamedTuple, NoReturn
+from types import ModuleType, SimpleNamespace
+from typing import Any, NoReturn
 
 from broker import mstock
 
@@ -14,14 +14,6 @@ _DOORS = {
     "mapping": ("margin_data", "order_data", "transform_data"),
 }
 _UNAVAILABLE = 503
-
-
-class IncompletePlugin(NotImplementedError):
-    """The plugin's two folders do not belong together; nothing was sent to mStock."""
-
-
-class _Refused(NamedTuple):
-    status: int = _UNAVAILABLE
 
 
 def close_doors(package: str) -> None:
@@ -41,30 +33,26 @@ class _Door(ModuleType):
     def __init__(self, name: str, problem: str) -> None:
         super().__init__(name, problem)
         body = {"status": "error", "message": problem}
-        not_placed, not_changed = (_Refused(), body, None), (body, _UNAVAILABLE)
+        login = ("authenticate_broker", "authenticate_with_totp")
+        placing = ("place_order_api", "place_smartorder_api")
+        changing = ("modify_order", "cancel_order", "close_all_positions")
+        self._problem = problem
         self._answers: dict[str, Any] = {
-            "authenticate_broker": (None, None, problem),
-            "authenticate_with_totp": (None, None, problem),
-            "place_order_api": not_placed,
-            "place_smartorder_api": not_placed,
-            "modify_order": not_changed,
-            "cancel_order": not_changed,
-            "close_all_positions": not_changed,
+            **dict.fromkeys(login, (None, None, problem)),
+            **dict.fromkeys(placing, (SimpleNamespace(status=_UNAVAILABLE), body, None)),
+            **dict.fromkeys(changing, (body, _UNAVAILABLE)),
             "test_auth_token": (False, problem),
         }
-        self._problem = problem
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
         if name == "BrokerData":
             return type(name, (), {"__getattr__": self._refuse, "__init__": _ignore})
-        if name in self._answers:
-            return lambda *_, **__: self._answers[name]
-        return self._refuse
+        return (lambda *_, **__: self._answers[name]) if name in self._answers else self._refuse
 
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
-        raise IncompletePlugin(self._problem)
+        raise NotImplementedError(self._problem)
 
 
 def _ignore(

@@ -8,9 +8,10 @@ from types import TracebackType
 from typing import Self
 
 from broker._kit.clock import SYSTEM_CLOCK
-from broker._kit.sessions.auto_login import AutoLogin, start_ticking
+from broker._kit.sessions.auto_login import AutoLogin
 from broker._kit.sessions.login_lock import LoginLock
 from broker._kit.sessions.store import MemoryStore
+from broker._kit.sessions.timers import start_ticking
 from broker._kit.sessions.token_guard import TokenGuard
 from broker._kit.web.login_flow import LoginFlow
 from broker._kit.web.login_limits import LoginLimits

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,7 +38,7 @@ class Person:
     leaks: Leaks
     store: Store = field(default_factory=lambda: MemoryStore(MSTOCK))
     is_at_terminal: bool = True
-    auto: Callable[[Context], Any] | None = None
+    auto: Any = None
     broker: Broker = MSTOCK
 
     @property
@@ -46,15 +46,17 @@ class Person:
         return Config.from_env(self.settings)
 
     def context(self) -> Context:
-        return Context(
+        context = Context(
             self.broker,
             host_checks=host_checks,
             clock=self.clock,
             read_settings=lambda: self.settings,
             open_store=lambda broker, settings: self.store,
-            make_auto_login=self.auto or Context.make_auto_login,
             is_terminal=lambda: self.is_at_terminal,
         )
+        if self.auto is not None:
+            context.auto_login = self.auto
+        return context
 
     def runs(self, *words: str, types: str | list[str] = "") -> Result:
         typed = types if isinstance(types, str) else "".join(f"{line}\n" for line in types)

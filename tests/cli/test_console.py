@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from broker._kit.cli.main import command_line
-from broker._kit.cli.status import day_time
+from broker._kit.cli.session_commands import day_time
 from broker._kit.clock import IST
 from broker.mstock import VERSION
 from broker.mstock.__main__ import cli

@@ -14,9 +14,7 @@ from typing import Any
 import pytest
 
 from broker._kit.broker import LoginClient
-from broker._kit.cli import checks
-from broker._kit.cli.doctor import TRIAL_NAMES
-from broker._kit.cli.redact import Redactor
+from broker._kit.cli.doctor import TRIAL_NAMES, clock_check, redacted
 from broker._kit.errors import CertificateError, StoreError
 from broker._kit.openalgo.checkout import SIGNS
 from broker._kit.sessions.store import MemoryStore
@@ -142,14 +140,14 @@ class TestTheWayToMstock:
         def unknown(*_: object, **__: object) -> None:
             raise socket.gaierror
 
-        monkeypatch.setattr(checks.socket, "getaddrinfo", unknown)
+        monkeypatch.setattr(socket, "getaddrinfo", unknown)
         found = lines(live)["DNS"]
         assert (found["state"], found["words"]) == ("to do", "api.mstock.trade has no address")
 
     def test_mstock_itself_has_name_and_certificate(
         self, live: Person, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(checks.socket, "getaddrinfo", lambda *_, **__: ["an address"])
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: ["an address"])
         found = lines(live)
         assert found["DNS"]["state"] == found["TLS"]["state"] == "ok"
         assert found["Clock"]["state"] == "skipped"
@@ -168,7 +166,7 @@ class TestTheWayToMstock:
         ],
     )
     def test_how_far_clocks_may_be_apart(self, seconds: float, state: str, words: str) -> None:
-        found = checks.clock_check(timedelta(seconds=seconds), "mStock")
+        found = clock_check(timedelta(seconds=seconds), "mStock")
         assert found.state == state
         assert words in found.words
 
@@ -286,17 +284,17 @@ class TestReport:
             assert "agrees with mStock's" in text
 
     def test_a_version_is_no_address(self) -> None:
-        clean = Redactor({}, {})
-        assert clean.clean("OpenAlgo 2.0.2.1 here") == "OpenAlgo 2.0.2.1 here"
-        assert clean.clean("at 127.0.0.1:5000.") == "at <address>:5000."
-        assert clean.clean("from 10.1.2.3.") == "from <address>."
-        assert clean.clean("23 Nov 2026, 09:15:00 IST") == "23 Nov 2026, 09:15:00 IST"
+        for text, clean in (
+            ("OpenAlgo 2.0.2.1 here", "OpenAlgo 2.0.2.1 here"),
+            ("at 127.0.0.1:5000.", "at <address>:5000."),
+            ("from 10.1.2.3.", "from <address>."),
+            ("23 Nov 2026, 09:15:00 IST", "23 Nov 2026, 09:15:00 IST"),
+        ):
+            assert redacted(text, {}, {}) == clean
 
     def test_the_longer_path_goes_first(self) -> None:
         texts = {"/home/asha": "~", "/home/asha/x": "<folder>", "/": "?"}
-        assert Redactor(texts, {}).clean("/home/asha/x/.env /home/asha/y /") == (
-            "<folder>/.env ~/y /"
-        )
+        assert redacted("/home/asha/x/.env /home/asha/y /", texts, {}) == "<folder>/.env ~/y /"
 
 
 class TestOpenalgo:

@@ -12,9 +12,8 @@ from click.testing import CliRunner
 from broker._kit.cli.auto_login import EXITS
 from broker._kit.cli.context import Context
 from broker._kit.secret import Secret
-from broker._kit.sessions.daily_login import Result
-from broker._kit.sessions.store import Store
-from broker._kit.sessions.store_factory import open_store
+from broker._kit.sessions.record import Result
+from broker._kit.sessions.store import Store, open_store
 from broker._kit.settings import ServiceSettings
 from broker.mstock.__main__ import cli
 from broker.mstock.broker import MSTOCK

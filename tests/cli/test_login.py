@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from broker._kit.broker import OtpChallenge
-from broker._kit.cli import prompts
 from broker._kit.errors import StoreError
 from broker._kit.sessions.store import MemoryStore
 from broker._kit.sessions.stored_session import LoginMethod
@@ -33,7 +32,7 @@ def typed(person: Person, monkeypatch: pytest.MonkeyPatch) -> list[object]:
             assert how["hide_input"]
         return str(text)
 
-    monkeypatch.setattr("broker._kit.cli.prompts.click.prompt", prompt)
+    monkeypatch.setattr("click.prompt", prompt)
     return lines
 
 
@@ -101,7 +100,7 @@ def test_another_otp_can_be_asked_for_when_the_first_had_time(
         person.clock.advance(31)
         return ""
 
-    monkeypatch.setattr(prompts, "consent", lambda words: True)
+    monkeypatch.setattr("click.confirm", lambda words, *, err: err)
     typed += [person.box.demo.password, "", wait, person.otp]
     done = person.runs("login", "--otp")
     assert done.exit_code == 0
@@ -226,7 +225,7 @@ def test_a_terminal_that_cannot_hide_gets_no_password(
         warnings.warn("shown", getpass.GetPassWarning, stacklevel=1)
         return "never"
 
-    monkeypatch.setattr("broker._kit.cli.prompts.click.prompt", prompt)
+    monkeypatch.setattr("click.prompt", prompt)
     done = person.runs("login", "--otp")
     assert done.exit_code == 2
     assert "cannot hide" in done.stderr

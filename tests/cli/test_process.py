@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ import pytest
 from broker._kit.clock import SYSTEM_CLOCK
 from broker._kit.secret import Secret
 from broker._kit.sessions import stored_session
-from broker._kit.sessions.store_factory import open_store
+from broker._kit.sessions.store import open_store
 from broker._kit.sessions.stored_session import LoginMethod
 from broker._kit.settings import ServiceSettings
 from broker.mstock.broker import MSTOCK
@@ -209,3 +210,23 @@ def test_erasing_works_when_the_env_is_gone(place: Place) -> None:
     done = place.run("erase", "--yes", BROKER_HOME=place.settings["BROKER_HOME"])
     assert done.returncode == 0
     assert "session of MA" in done.stdout
+
+
+@pytest.mark.parametrize("kit", [None, "", 'VERSION = "0.0.9"\n'])
+def test_without_a_kit_of_its_version_one_sentence_is_said(tmp_path: Path, kit: str | None) -> None:
+    shutil.copytree(ROOT / "broker" / "mstock", tmp_path / "broker" / "mstock")
+    (tmp_path / "broker" / "__init__.py").touch()
+    if kit is not None:
+        (tmp_path / "broker" / "_kit").mkdir()
+        (tmp_path / "broker" / "_kit" / "__init__.py").write_text(kit)
+    done = subprocess.run(
+        [sys.executable, "-m", "broker.mstock", "status"],
+        cwd=tmp_path,
+        env={name: text for name, text in os.environ.items() if name != "PYTHONPATH"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    state = "is of version 0.0.9" if kit else "is missing or incomplete"
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (5, "", 1)
+    assert state in done.stderr

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from broker._kit.broker import FundReport
-from broker._kit.errors import SettingError
 from broker._kit.secret import Secret
 from broker._kit.sessions import stored_session
 from broker._kit.sessions.auto_login import AutoLoginStatus
@@ -93,7 +93,7 @@ class TestStatus:
     def test_a_table_of_holidays_that_ends_is_told(self, person: Person) -> None:
         words = "The table of trading days ends soon."
         status = AutoLoginStatus(True, None, "", None, "", "", (), words)
-        person.auto = lambda _context: SimpleNamespace(status=lambda _account: status)
+        person.auto = SimpleNamespace(status=lambda _account: status)
         person.is_logged_in()
         assert person.runs("status").stdout.splitlines()[1:] == [words]
         assert words in person.runs("status", "-v").stdout
@@ -115,14 +115,13 @@ class TestStatus:
         assert "midnight" in person.asks("funds")[1]["message"]
 
     def test_auto_logins_own_trouble_does_not_hide_the_session(self, person: Person) -> None:
-        def broken(_desk: object) -> None:
-            raise SettingError("trading-days.json cannot be used.", "Mend it.")
-
-        person.auto = broken
+        home = Path(person.settings["BROKER_HOME"])
+        home.mkdir()
+        (home / "trading-days.json").write_text("torn")
         person.is_logged_in()
         done = person.runs("status")
         assert done.exit_code == 0
-        assert "trading-days.json cannot be used. Mend it." in done.stdout
+        assert "trading-days.json is not a table of trading days" in done.stdout
         assert "error" in person.asks("status")[1]["auto_login"]
 
     @pytest.mark.parametrize(

@@ -9,7 +9,12 @@ from pathlib import Path
 import pytest
 
 from broker._kit.clock import IST
+from broker._kit.http.rate_limits import Rate
 from broker._kit.secret import Secret
+from broker._kit.sessions import token_guard
+from broker.mstock.broker import MSTOCK
+from broker.mstock.client.routes import RATE_LIMITS
+from broker.mstock.database import master_contract_db
 from broker.mstock.settings import Config
 from broker_simulator.mstock import Simulator
 from tests.conftest import settings_for
@@ -62,6 +67,11 @@ def desk(
 ) -> Desk:
     """Logged in, with the settings in the environment and a home of its own."""
     found = Desk(simulator, api_type)
+    # The simulator's day, whatever this machine's: its tokens are of that day.
+    monkeypatch.setattr(token_guard.token_guard(MSTOCK), "_clock", found.clock)
+    # The simulator keeps no limits either, unless a test wants them.
+    monkeypatch.setitem(RATE_LIMITS, "data", (Rate(1000, 1),))
+    monkeypatch.setattr(master_contract_db, "SYSTEM_CLOCK", found.clock)
     for name, value in found.env.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("BROKER_HOME", str(tmp_path / "home"))

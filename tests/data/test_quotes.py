@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from broker.mstock.mapping.quotes import type_a_quotes, type_b_quotes, type_b_refusals
+from broker.mstock.mapping.quotes import type_a_quotes, type_b_quotes
 
 B_ROW = {
     "exchange": "NSE",
@@ -29,10 +29,11 @@ def test_type_b() -> None:
 def test_type_a_by_the_number_in_the_row() -> None:
     row = {"instrument_token": 22, "last_price": 1373.3, "ohlc": {"open": 1390, "close": 1383.2}}
     data = {"NSE:ACC-EQ": row, "BSE:ACC": {"instrument_token": 500410, "last_price": "1374.6"}}
-    assert type_a_quotes(data) == {
-        ("NSE", "22"): {"ltp": 1373.3, "open": 1390.0, "prev_close": 1383.2},
-        ("BSE", "500410"): {"ltp": 1374.6},
-    }
+    found = type_a_quotes(data)
+    assert found["NSE", "22"] == {"ltp": 1373.3, "open": 1390.0, "prev_close": 1383.2}
+    assert found["BSE", "500410"] == {"ltp": 1374.6}
+    assert found["NSE", "ACC-EQ"] == found["NSE", "22"]
+    assert type_a_quotes([data]) == found
 
 
 @pytest.mark.parametrize("price", [None, "", 0, "None", "nan", -1, True])
@@ -44,8 +45,3 @@ def test_a_row_without_a_price_is_no_quote(price: Any) -> None:
 def test_odd_answers_hold_no_quotes(data: Any) -> None:
     assert type_b_quotes(data) == {}
     assert type_a_quotes({"NSE:X": None} if data == {} else data) == {}
-
-
-def test_mstocks_words_on_what_it_did_not_fetch() -> None:
-    data = {"unfetched": [{"exchange": "MCX", "symbolToken": "1", "message": "not found"}]}
-    assert type_b_refusals(data) == {("MCX", "1"): "not found"}

@@ -23,7 +23,7 @@ FIVE = {"availablecash", "collateral", "m2munrealized", "m2mrealized", "utilised
 # What OpenAlgo 2.0.2 brings along, by the names they are imported under.
 HOST_HAS = {
     *("apscheduler", "click", "cryptography", "dotenv", "flask", "flask_limiter", "flask_wtf"),
-    *("jwt", "limits", "pyotp", "sqlalchemy"),
+    *("jwt", "limits", "orjson", "pandas", "pyotp", "sqlalchemy"),
     *("requests", "rich", "urllib3", "werkzeug"),
 }
 

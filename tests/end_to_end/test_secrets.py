@@ -16,7 +16,7 @@ from broker._kit.http.routes import Answer
 from broker._kit.secret import Secret
 from broker.mstock.api import auth_api, funds
 from broker.mstock.client import login
-from broker.mstock.client.connection import client_for
+from broker.mstock.client.dialects import client_for
 from broker.mstock.client.envelope import read
 from broker.mstock.client.routes import user_routes
 from broker.mstock.errors import TokenException
@@ -131,7 +131,7 @@ def test_no_object_prints_a_secret(leaks: Leaks, config: Config, simulator: Simu
     body = f'{{"status": "true", "data": {{"jwtToken": "{challenge.ticket.reveal()}"}}}}'
     answer = Answer(200, body.encode())
     leaks.show("answer", answer)
-    leaks.show("envelope", read(answer, user_routes("").login))
+    leaks.show("envelope", read(answer, user_routes("")["login"]))
     assert leaks.found() == []
 
 

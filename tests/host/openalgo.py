@@ -17,7 +17,17 @@ import pytest
 from cryptography.fernet import Fernet, InvalidToken
 from flask import Flask, Response, jsonify, redirect, request, session
 from flask_wtf.csrf import CSRFProtect
-from sqlalchemy import Boolean, Column, Integer, String, Text, create_engine
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    Sequence,
+    String,
+    Text,
+    create_engine,
+)
 from sqlalchemy.orm import declarative_base, scoped_session, sessionmaker
 from sqlalchemy.pool import NullPool
 
@@ -57,7 +67,29 @@ class OpenAlgo:
             aux_param3 = Column(Text)
             aux_param4 = Column(Text)
 
+        class SymToken(base):  # type: ignore[misc,valid-type]
+            __tablename__ = "symtoken"
+            id = Column(Integer, Sequence("symtoken_id_seq"), primary_key=True)
+            symbol = Column(String, nullable=False, index=True)
+            brsymbol = Column(String, nullable=False, index=True)
+            name = Column(String)
+            exchange = Column(String, index=True)
+            brexchange = Column(String, index=True)
+            token = Column(String, index=True)
+            expiry = Column(String)
+            strike = Column(Float)
+            lotsize = Column(Integer)
+            instrumenttype = Column(String)
+            tick_size = Column(Float)
+            contract_value = Column(Float)
+            __table_args__ = (
+                Index("idx_symbol_exchange", "symbol", "exchange"),
+                Index("idx_symbol_name", "symbol", "name"),
+                Index("idx_brsymbol_exchange", "brsymbol", "exchange"),
+            )
+
         self.Auth = Auth
+        self.SymToken = SymToken
         base.metadata.create_all(self.engine)
         self.devices: list[dict[str, Any]] = []
         self.contract_status: list[str] = []
@@ -225,7 +257,9 @@ class OpenAlgo:
             *("async_master_contract_download", "load_existing_master_contract"),
         )
         emit = ModuleType("socketio")
-        emit.emit = lambda event, data: self.events.append(event)  # type: ignore[attr-defined]
+        emit.emit = lambda event, data: self.events.append(  # type: ignore[attr-defined]
+            f"{event} {data['status']}" if "status" in data else event
+        )
         return {
             "utils.version": {"get_version": lambda: "2.0.2.1"},
             "utils.auth_utils": {name: getattr(self, name) for name in utils},
@@ -238,7 +272,17 @@ class OpenAlgo:
             "database.token_db": {
                 "get_token": lambda symbol, exchange: {"INFY": "1594"}.get(symbol),
                 "get_br_symbol": lambda symbol, exchange: None,
-                "get_symbol": lambda token, exchange: None,
+                "get_symbol": lambda token, exchange: getattr(
+                    self.instrument(token=token, exchange=exchange), "symbol", None
+                ),
+                "get_symbol_info": lambda symbol, exchange: self.instrument(
+                    symbol=symbol, exchange=exchange
+                ),
+            },
+            "database.symbol": {
+                "engine": self.engine,
+                "db_session": self.db_session,
+                "SymToken": self.SymToken,
             },
             "extensions": {"socketio": emit},
         }
@@ -259,6 +303,9 @@ class OpenAlgo:
     def row(self, name: str = "trader") -> Any:
         self.db_session.remove()
         return self.db_session.query(self.Auth).filter_by(name=name).first()
+
+    def instrument(self, **by: str) -> Any:
+        return self.db_session.query(self.SymToken).filter_by(**by).first()
 
     def token(self, name: str = "trader") -> str:
         row = self.row(name)

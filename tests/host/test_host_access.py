@@ -12,7 +12,7 @@ from types import ModuleType
 import pytest
 
 from broker._kit.errors import HostError
-from broker._kit.openalgo import auth_table, host, host_logins
+from broker._kit.openalgo import auth_table, host
 from broker._kit.secret import Secret
 from broker.mstock.broker import MSTOCK
 from tests.host.openalgo import OpenAlgo
@@ -44,15 +44,15 @@ def store_token() -> None:
 
 
 def register_device() -> None:
-    host_logins.register_device(MSTOCK, "trader")
+    auth_table.register_device(MSTOCK, "trader")
 
 
 def finish_login() -> object:
-    return host_logins.finish_login(MSTOCK, Secret("token"), "trader", "MA1")
+    return auth_table.finish_login(MSTOCK, Secret("token"), "trader", "MA1")
 
 
 def prepare_contract() -> None:
-    host_logins.prepare_contract(MSTOCK)
+    auth_table.prepare_contract(MSTOCK)
 
 
 # What is no function, or is left to a thread to call.

@@ -148,7 +148,7 @@ def test_a_record_that_cannot_be_kept_does_not_undo_the_login(
 ) -> None:
     openalgo.upsert_auth("trader", "", "mstock", revoke=True)
     row = openalgo.row()
-    row.aux_param3 = openalgo.encrypt_token("lost")[:-8] + "AAAAAAA="
+    row.aux_param4 = openalgo.encrypt_token("lost")[:-8] + "AAAAAAA="
     openalgo.db_session.commit()
     assert browser.log_in().text == "the dashboard"
     assert openalgo.token().startswith("eyJ")

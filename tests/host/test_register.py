@@ -160,7 +160,7 @@ class TestTheStart:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         monkeypatch.setenv("REDIRECT_URL", "http://127.0.0.1:5000/zerodha/callback")
-        monkeypatch.setattr(services, "create_services", lambda *_: pytest.fail("made"))
+        monkeypatch.setattr(services, "Services", lambda *_: pytest.fail("made"))
         at = clock.now().isoformat()
         with browser.client.session_transaction() as inside:
             inside.update(logged_in=True, broker="zerodha", login_time=at)
@@ -171,13 +171,13 @@ class TestTheStart:
     def test_auto_login_ticks_and_stops(self, app: Flask, ticking: Ticking) -> None:
         ticking.tick()
         assert ticking.ticks == 1
-        assert ticking.made["on_login"] == app.extensions["mstock"].get().sync.store_renewed
+        assert ticking.made["on_login"] == app.extensions["mstock"].get().store_renewed
         app.extensions["mstock"].stop()
         assert not ticking.is_on
 
     def test_a_tick_before_the_hosts_tables_are_there_is_harmless(
         self, app: Flask, ticking: Ticking, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(services, "create_services", lambda *_: 1 / 0)
+        monkeypatch.setattr(services, "Services", lambda *_: 1 / 0)
         ticking.tick()
         assert ticking.ticks == 0

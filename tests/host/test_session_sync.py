@@ -9,13 +9,11 @@ from flask import Flask
 
 from broker._kit.broker import Broker
 from broker._kit.errors import HostError, SessionExpired, Unreachable
-from broker._kit.openalgo.host_logins import device_name
+from broker._kit.openalgo.services import Services
 from broker._kit.openalgo.session_store import OpenAlgoSessionStore
-from broker._kit.openalgo.session_sync import SessionSync
 from broker._kit.secret import Secret
 from broker._kit.sessions.stored_session import LoginMethod, load_session
 from broker._kit.sessions.token_guard import token_guard
-from broker.mstock.broker import MSTOCK
 from broker.mstock.errors import TokenException
 from broker.mstock.settings import Config
 from tests.host.openalgo import OpenAlgo, PatientClock, next_morning, until
@@ -25,9 +23,9 @@ NEW = Secret("eyJ.renewed.c2lnbmF0dXJl")
 
 
 @pytest.fixture
-def sync(app: Flask) -> SessionSync:
-    found = app.extensions["mstock"].get().sync
-    assert isinstance(found, SessionSync)
+def sync(app: Flask) -> Services:
+    found = app.extensions["mstock"].get()
+    assert isinstance(found, Services)
     return found
 
 
@@ -224,14 +222,14 @@ class TestRevokedTokens:
 
 
 class TestRenewal:
-    def renew(self, sync: SessionSync, config: Config, token: Secret = NEW) -> None:
+    def renew(self, sync: Services, config: Config, token: Secret = NEW) -> None:
         sync.store_renewed(config, token)
 
     def test_yesterdays_tab_does_not_revoke_the_new_token(
         self,
         browser: Browser,
         openalgo: OpenAlgo,
-        sync: SessionSync,
+        sync: Services,
         clock: PatientClock,
         config: Config,
         store: OpenAlgoSessionStore,
@@ -266,7 +264,7 @@ class TestRenewal:
         self,
         browser: Browser,
         openalgo: OpenAlgo,
-        sync: SessionSync,
+        sync: Services,
         clock: PatientClock,
         config: Config,
     ) -> None:
@@ -278,33 +276,31 @@ class TestRenewal:
         assert openalgo.token() == NEW.reveal()
 
     def test_our_devices_do_not_drive_out_the_users(
-        self, browser: Browser, openalgo: OpenAlgo, sync: SessionSync, config: Config
+        self, browser: Browser, openalgo: OpenAlgo, sync: Services, config: Config
     ) -> None:
         browser.log_in()
         for n in range(7):
             self.renew(sync, config, Secret(f"eyJ.{n}.c2lnbmF0dXJl"))
-        assert [each["device_info"] == device_name(MSTOCK) for each in openalgo.devices] == [
+        assert [each["device_info"] == "mStock auto-login" for each in openalgo.devices] == [
             False,
             True,
         ]
 
     def test_a_list_of_instruments_that_is_fresh_is_only_loaded(
-        self, browser: Browser, openalgo: OpenAlgo, sync: SessionSync, config: Config
+        self, browser: Browser, openalgo: OpenAlgo, sync: Services, config: Config
     ) -> None:
         browser.log_in()
         openalgo.is_contract_due = False
         self.renew(sync, config)
         until(lambda: openalgo.contract_status[-1] == "loaded")
 
-    def test_nobody_to_renew_for(
-        self, sync: SessionSync, config: Config, openalgo: OpenAlgo
-    ) -> None:
+    def test_nobody_to_renew_for(self, sync: Services, config: Config, openalgo: OpenAlgo) -> None:
         with pytest.raises(HostError, match="no user"):
             self.renew(sync, config)
         assert openalgo.calls == []
 
     def test_only_the_account_in_force_is_renewed(
-        self, sync: SessionSync, config: Config, monkeypatch: pytest.MonkeyPatch
+        self, sync: Services, config: Config, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         assert sync.settings_of(config.account) == config
         monkeypatch.setenv("MSTOCK_API_TYPE", "A")

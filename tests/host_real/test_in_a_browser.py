@@ -100,7 +100,8 @@ def test_otp_on_our_page_then_the_hosts_dashboard(
     tab.goto(f"{host.url}/mstock/funds")
     expect(tab.get_by_text("₹3,64,340.85").first).to_be_visible()
     shoot(tab, "host-funds")
-    tab.get_by_role("link", name="Auto-login").click()
+    pages = tab.get_by_role("navigation", name="Pages")
+    pages.get_by_role("link", name="Auto-login").click()
     expect(tab.get_by_role("heading", name="Before you switch it on")).to_be_visible()
     shoot(tab, "host-auto-login")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from broker._kit.openalgo.installer.package import Package, read_package
+from broker._kit.openalgo.installer.inspect import Package, read_package
 from broker.mstock.broker import MSTOCK
 from tests.install.tree import make_openalgo, make_plugin
 

@@ -16,7 +16,7 @@ from broker._kit import files
 from broker._kit.openalgo.installer import plan
 from broker._kit.openalgo.installer.commands import commands
 from broker._kit.openalgo.installer.env_file import EnvFile
-from broker._kit.openalgo.installer.package import Package
+from broker._kit.openalgo.installer.inspect import Package
 from broker.mstock.broker import MSTOCK
 from tests.install.tree import ENV, OURS, make_openalgo, plugin_texts, snapshot
 
@@ -76,7 +76,7 @@ def test_without_preview_it_refuses_and_says_what_is_missing(run: Run, openalgo:
     before = snapshot(openalgo)
     result = run("install", "--yes")
     assert result.exit_code != 0
-    for word in ("orders", "market data", "streaming", "close", "--preview"):
+    for word in ("streaming", "mStock app", "--preview"):
         assert word in result.output
     assert snapshot(openalgo) == before
 
@@ -104,7 +104,7 @@ def test_the_whole_way_with_its_questions(run: Run, openalgo: Path) -> None:
 
 
 def test_swapped_keys_are_asked_for_again(run: Run, openalgo: Path) -> None:
-    result = run("install", "--preview", typed=f"y\n{KEY}\n{CODE}\n{CODE}\n{KEY}\nb\ny\n")
+    result = run("install", "--preview", typed=f"y\n{KEY}\n{CODE}\n{CODE}\n{CODE}\n\n{KEY}\nb\ny\n")
     assert "looks like an API key" in result.output
     assert "holds your client code" in result.output
     assert in_env(openalgo)["BROKER_API_SECRET"] == KEY

@@ -19,7 +19,7 @@ def edited(data: bytes, changes: dict[str, Secret]) -> bytes:
 
 
 def put_back(data: bytes, original: bytes, *names: str) -> bytes:
-    return EnvFile(data).put_back(EnvFile(original), names).data
+    return EnvFile(data).put_back(EnvFile(original), set(names)).data
 
 
 NAMES = ("BROKER_API_KEY", "BROKER_API_SECRET", "REDIRECT_URL", "MSTOCK_API_TYPE")

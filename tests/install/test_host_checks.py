@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from broker._kit.openalgo.installer.checks import Finding, host_checks
-from broker._kit.openalgo.installer.package import Package
+from broker._kit.openalgo.installer.inspect import Package
 from broker._kit.secret import Secret
 from broker.mstock.broker import MSTOCK
 from tests.install.tree import install, make_openalgo

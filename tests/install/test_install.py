@@ -13,13 +13,12 @@ from pathlib import Path
 import pytest
 
 from broker._kit.errors import HostError
-from broker._kit.files import FileLock
+from broker._kit.files import locked
 from broker._kit.openalgo.installer.apply import apply
 from broker._kit.openalgo.installer.checks import host_checks
 from broker._kit.openalgo.installer.env_file import EnvFile
-from broker._kit.openalgo.installer.inspect import look
-from broker._kit.openalgo.installer.package import Package, read_package
-from broker._kit.openalgo.installer.plan import Plan, Undo, plan, plan_undo
+from broker._kit.openalgo.installer.inspect import Package, look, read_package
+from broker._kit.openalgo.installer.plan import Plan, plan, plan_undo
 from broker._kit.secret import Secret
 from broker.mstock.broker import MSTOCK
 from tests.install.tree import (
@@ -58,11 +57,11 @@ def installed(openalgo: Path, package: Package) -> None:
 
 
 def planned(openalgo: Path, package: Package, changes: dict[str, Secret] | None = None) -> Plan:
-    return plan(MSTOCK, look(MSTOCK, openalgo), package=package, changes=changes)
+    return plan(look(MSTOCK, openalgo), package=package, changes=changes)
 
 
-def planned_undo(openalgo: Path) -> Undo:
-    return plan_undo(MSTOCK, look(MSTOCK, openalgo))
+def planned_undo(openalgo: Path) -> Plan:
+    return plan_undo(look(MSTOCK, openalgo))
 
 
 def in_env(openalgo: Path) -> dict[str, str]:
@@ -97,7 +96,7 @@ def test_a_dry_run_writes_nothing(openalgo: Path, package: Package) -> None:
     before = snapshot(openalgo)
     wanted = planned(openalgo, package, ENV)
     assert snapshot(openalgo) == before
-    shown = " ".join([*wanted.words, wanted.diff, repr(wanted.changes)])
+    shown = " ".join([*wanted.words, wanted.diff, repr(wanted)])
     assert KEY not in shown
     assert CODE not in shown
     apply(wanted)
@@ -308,7 +307,7 @@ class TestRefusals:
     def test_two_at_once(self, openalgo: Path, package: Package) -> None:
         wanted, second = planned(openalgo, package), planned(openalgo, package, ENV)
         (openalgo / ".mstock-openalgo").mkdir(mode=0o700)
-        with FileLock(openalgo / ".mstock-openalgo/lock").held():
+        with locked(openalgo / ".mstock-openalgo/lock"):
             with pytest.raises(HostError, match="at work"):
                 apply(wanted)
         apply(wanted)

@@ -11,8 +11,7 @@ import pytest
 
 from broker._kit.openalgo.installer.apply import apply
 from broker._kit.openalgo.installer.checks import host_checks
-from broker._kit.openalgo.installer.inspect import look
-from broker._kit.openalgo.installer.package import Package, read_package
+from broker._kit.openalgo.installer.inspect import Package, look, read_package
 from broker._kit.openalgo.installer.plan import plan
 from broker._kit.secret import Secret
 from broker.mstock.broker import MSTOCK
@@ -72,7 +71,7 @@ def test_a_real_openalgo(release: Package, tmp_path: Path, crlf: bool) -> None:
         "BROKER_API_SECRET": Secret("k" * 20 + "=="),
         "REDIRECT_URL": Secret("http://127.0.0.1:5000/mstock/callback"),
     }
-    wanted = plan(MSTOCK, look(MSTOCK, openalgo), package=release, changes=changes)
+    wanted = plan(look(MSTOCK, openalgo), package=release, changes=changes)
     added = [line for line in wanted.diff.splitlines()[2:] if line[0] in "+-"]
     assert len(added) == 8
     apply(wanted)

@@ -14,7 +14,7 @@ import pytest
 
 from broker._kit.errors import HostError
 from broker._kit.openalgo.installer.checks import host_checks
-from broker._kit.openalgo.installer.package import Package, read_package
+from broker._kit.openalgo.installer.inspect import Package, read_package
 from broker._kit.secret import Secret
 from broker.mstock.broker import MSTOCK
 from tests.install.tree import (

@@ -8,9 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from broker._kit.openalgo.installer.apply import apply, undo
-from broker._kit.openalgo.installer.inspect import look
-from broker._kit.openalgo.installer.package import Package
+from broker._kit.openalgo.installer.apply import apply
+from broker._kit.openalgo.installer.inspect import Package, look
 from broker._kit.openalgo.installer.plan import plan, plan_undo
 from broker._kit.secret import Secret
 from broker.mstock.broker import MSTOCK
@@ -170,13 +169,13 @@ def install(
     force: bool = False,
 ) -> None:
     host = look(MSTOCK, openalgo)
-    apply(plan(MSTOCK, host, package=package, changes=changes, patch=patch, force=force))
+    apply(plan(host, package=package, changes=changes, patch=patch, force=force))
 
 
 def take_out(openalgo: Path, *, force: bool = False) -> tuple[str, ...]:
     """Uninstall; what was left."""
-    wanted = plan_undo(MSTOCK, look(MSTOCK, openalgo), force=force)
-    undo(wanted)
+    wanted = plan_undo(look(MSTOCK, openalgo), force=force)
+    apply(wanted)
     return wanted.left
 
 

@@ -104,7 +104,8 @@ class TestOrders:
             "filled_quantity": 0,
             "pending_quantity": 0,
             "average_price": 0.0,
-            "rejection_reason": "EXCH:16308:The order has been canceled due to price freeze.",
+            "rejection_reason": "The exchange refused the order: The order has been canceled due "
+            "to price freeze. (EXCH 16308)",
         }
 
     def test_type_b_derivatives_come_back_on_their_own_exchange(self) -> None:

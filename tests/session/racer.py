@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 
 from broker._kit.secret import Secret
-from broker._kit.sessions.store_factory import open_store
+from broker._kit.sessions.store import open_store
 from broker._kit.settings import Account, ServiceSettings
 from broker.mstock.broker import MSTOCK
 from tests.support.clock import FakeClock

@@ -302,7 +302,7 @@ class TestCrashes:
     ) -> None:
         stage.enable()
         method = {LOGIN: "login", TOTP: "verify_totp"}[route]
-        original = getattr(month.login_client(stage.config), method)
+        original = getattr(month.client_for(stage.config), method)
 
         def killed(*args: object) -> object:
             original(*args)
@@ -310,7 +310,7 @@ class TestCrashes:
 
         with monkeypatch.context() as patch:
             patch.setattr(
-                f"broker.mstock.client.type_b.TypeB.{method}", lambda _self, *args: killed(*args)
+                f"broker.mstock.client.dialects.TypeB.{method}", lambda _self, *args: killed(*args)
             )
             with pytest.raises(Killed):
                 stage.tick_until("08:36")

@@ -10,9 +10,9 @@ import pytest
 
 from broker._kit.clock import IST
 from broker._kit.errors import CorrectInput, StoreError
-from broker._kit.sessions.auto_login import start_ticking
 from broker._kit.sessions.record import AccountRecord, to_json
 from broker._kit.sessions.store import MemoryStore
+from broker._kit.sessions.timers import start_ticking
 from broker._kit.settings import Account
 from broker.mstock.broker import MSTOCK
 from proofs import Broken, month

@@ -37,26 +37,16 @@ def test_2026_has_the_exchanges_holidays_and_two_sundays() -> None:
     assert calendar.ends == date(2026, 12, 31)
 
 
-@pytest.mark.parametrize(
-    ("day", "opens", "closes"),
-    [
-        (date(2026, 11, 9), time(9, 15), time(15, 30)),
-        (SUNDAY_BUDGET, time(9, 15), time(15, 30)),
-        (MUHURAT, None, None),  # in the evening; the exchange says later when
-        (date(2026, 11, 10), None, None),
-        (date(2026, 11, 7), None, None),
-    ],
-)
-def test_the_hours_of_a_day(day: date, opens: time | None, closes: time | None) -> None:
+def test_a_special_session_without_its_hours_is_held_in_the_evening() -> None:
     calendar = load_calendar()
-    assert (calendar.opening(day), calendar.closing(day)) == (opens, closes)
+    assert calendar.closing(date(2026, 11, 9)) == calendar.closing(SUNDAY_BUDGET) == time(15, 30)
+    assert calendar.closing(MUHURAT) == time(20)
 
 
 def test_a_year_that_is_not_announced_has_its_weekdays() -> None:
     calendar = load_calendar()
     assert calendar.is_trading_day(date(2027, 1, 26))
     assert not calendar.is_trading_day(date(2027, 1, 30))
-    assert calendar.opening(date(2027, 1, 26)) == time(9, 15)
 
 
 def test_a_users_file_adds_a_year_moves_a_holiday_and_tells_the_hour(tmp_path: Path) -> None:
@@ -76,7 +66,7 @@ def test_a_users_file_adds_a_year_moves_a_holiday_and_tells_the_hour(tmp_path: P
     assert not calendar.is_trading_day(date(2026, 11, 25))
     assert not calendar.is_trading_day(date(2027, 1, 26))
     assert not calendar.is_trading_day(SUNDAY_BUDGET)
-    assert calendar.opening(MUHURAT) == time(18)
+    assert calendar.closing(MUHURAT) == time(19, 15)
     assert not calendar.is_trading_day(date(2026, 12, 25))  # what is not named stays
 
 

@@ -37,7 +37,7 @@ from broker._kit.sessions.record import (
     to_json,
 )
 from broker._kit.sessions.stored_session import EndReason, LoginMethod, StoredSession
-from broker._kit.sessions.token_life import life_of
+from broker._kit.sessions.token_guard import life_of
 from broker._kit.sessions.trading_calendar import load_calendar
 from broker.mstock.broker import MSTOCK
 from broker.mstock.errors import (

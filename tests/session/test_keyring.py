@@ -10,8 +10,7 @@ import pytest
 
 from broker._kit.errors import StoreError
 from broker._kit.secret import Secret
-from broker._kit.sessions.store import Store
-from broker._kit.sessions.store_factory import open_store
+from broker._kit.sessions.store import Store, open_store
 from broker._kit.settings import ServiceSettings
 from broker.mstock.broker import MSTOCK
 from tests.session.conftest import ALICE

@@ -10,7 +10,7 @@ import pytest
 
 from broker._kit.secret import Secret
 from broker._kit.sessions.sql_store import SqlStore
-from broker._kit.sessions.store_factory import open_store
+from broker._kit.sessions.store import open_store
 from broker._kit.settings import ServiceSettings
 from broker.mstock.broker import MSTOCK
 from tests.session.racer import LEASES, RECORDS, account

@@ -14,7 +14,7 @@ from broker._kit.sessions import report
 from broker._kit.sessions.auto_login import AutoLoginStatus
 from broker._kit.sessions.record import Attempt, EndReason, LoginMethod, Result
 from broker._kit.sessions.stored_session import StoredSession
-from broker._kit.sessions.token_life import UNKNOWN_LIFE, Life
+from broker._kit.sessions.token_guard import Life
 
 MORNING = datetime(2026, 11, 23, 9, 15, tzinfo=IST)
 MIDNIGHT = datetime(2026, 11, 24, tzinfo=IST)
@@ -40,7 +40,7 @@ def test_a_sessions_json_has_its_times_and_no_token() -> None:
 
 
 def test_what_is_not_known_is_null_and_said() -> None:
-    session = SESSION._replace(life=UNKNOWN_LIFE, logged_in_at=None)
+    session = SESSION._replace(life=Life(), logged_in_at=None)
     body = report.session_json(session)
     assert body is not None
     assert body["logged_in_at"] is body["valid_until"] is body["expected_until"] is None

@@ -17,11 +17,10 @@ import sqlalchemy as sa
 
 from broker._kit.errors import StoreError
 from broker._kit.secret import Secret
-from broker._kit.sessions.database import records
-from broker._kit.sessions.encryption import KeyFile, Seal
+from broker._kit.sessions.encryption import Seal, key_for
 from broker._kit.sessions.record import from_json, to_json
-from broker._kit.sessions.sql_store import SqlStore
-from broker._kit.sessions.store_factory import open_store
+from broker._kit.sessions.sql_store import SqlStore, records
+from broker._kit.sessions.store import open_store
 from broker._kit.settings import Account, ServiceSettings
 from broker.mstock.broker import MSTOCK
 from tests.session.conftest import ALICE, BOB, sql_store
@@ -105,7 +104,7 @@ class TestRows:
         assert store.load(ALICE).password == PASSWORD
 
     def test_what_makes_no_sense_is_as_good_as_torn(self, store: SqlStore, home: Path) -> None:
-        seal = Seal(KeyFile(str(home / "sessions.key")).load() or b"")
+        seal = Seal(key_for(str(home), False).load() or b"")
         about = str(["broker-record 1", *ALICE]).replace("'", '"').encode()
         change(store, sealed=seal.close(b'{"auto_login": {"enabled": "yes"}}', about))
         refused(store, "damaged")
@@ -127,7 +126,7 @@ class TestKeys:
         store = open_sql()
         set_password(store, ALICE)
         elsewhere = tmp_path / "elsewhere"
-        KeyFile(str(elsewhere / "sessions.key")).make()
+        key_for(str(elsewhere), False).make()
         other = sql_store(elsewhere, sql_url)
         refused(other, "another key than the key file")
         (elsewhere / "sessions.key").write_bytes((home / "sessions.key").read_bytes())

@@ -16,7 +16,7 @@ from broker._kit.secret import Secret
 from broker._kit.sessions.token_guard import TokenGuard, token_guard
 from broker._kit.settings import Account
 from broker.mstock.broker import MSTOCK
-from broker.mstock.client.connection import client_for
+from broker.mstock.client.dialects import client_for
 from broker.mstock.errors import TokenException
 from broker.mstock.settings import Config
 from broker_simulator.mstock import Simulator

@@ -88,7 +88,7 @@ class TestTheCode:
     def test_is_reckoned_by_this_computers_clock_when_mstock_does_not_say(
         self, stage: Stage, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("broker.mstock.client.type_b.http_date", lambda _text: None)
+        monkeypatch.setattr("broker.mstock.client.dialects.http_date", lambda _text: None)
         stage.time.until(at("08:35:10"))
         assert log_in(stage)[1] == [step_of("08:35:10")]
 

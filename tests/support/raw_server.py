@@ -11,7 +11,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 Action = Callable[["Exchange"], None]
 
@@ -24,6 +24,7 @@ class Exchange:
     request: bytes
     connection: int
     stopping: threading.Event
+    server: RawServer
     keep: bool = True
 
     def send(self, data: bytes) -> None:
@@ -104,6 +105,21 @@ def dripping(head: bytes, every: float = 0.05) -> Action:
     return drip
 
 
+def tunnel(tls: ssl.SSLContext, inside: Action) -> Action:
+    """A proxy's consent to CONNECT; this end then speaks TLS as the server behind it."""
+
+    def act(exchange: Exchange) -> None:
+        exchange.keep = False
+        exchange.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        with tls.wrap_socket(exchange.sock, server_side=True) as sock:
+            request = _receive(sock)
+            within = replace(exchange, sock=sock, request=request)
+            exchange.server.exchanges.append(within)
+            inside(within)
+
+    return act
+
+
 @dataclass
 class RawServer:
     """Answers the n-th request with the n-th action, and every further one with the last."""
@@ -175,7 +191,7 @@ class RawServer:
             while request := _receive(sock):
                 with self._lock:
                     n = len(self.exchanges)
-                    exchange = Exchange(sock, request, connection, self._stopping)
+                    exchange = Exchange(sock, request, connection, self._stopping, self)
                     self.exchanges.append(exchange)
                 self.actions[min(n, len(self.actions) - 1)](exchange)
                 if not exchange.keep:

@@ -15,7 +15,7 @@ from broker.mstock.client.routes import GREETING, Call, user_routes
 
 LOGIN, OTP, TOTP = Call.LOGIN, Call.SESSION_TOKEN, Call.VERIFY_TOTP
 FUNDS, LOGOUT = Call.FUND_SUMMARY, Call.LOGOUT
-ROUTES = {route.call: route for route in (*user_routes(""), GREETING)}
+ROUTES = {**user_routes(""), Call.GREETING: GREETING}
 READS = (FUNDS, Call.GREETING)
 ONCE = [LOGIN, OTP, TOTP, LOGOUT]
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 import trustme
 
 from broker._kit.errors import OutcomeUnknown
-from broker._kit.http.connections import RECENT_S, Lane
+from broker._kit.http.connections import RECENT_S
 from broker._kit.http.routes import Route, Server
 from broker._kit.http.transport import Transport
 from broker._kit.secret import Secret
 from broker._kit.settings import Timeouts
 from broker.mstock.client import login
-from broker.mstock.client.connection import client_for
+from broker.mstock.client.dialects import client_for
 from broker.mstock.settings import Config
 from tests.support.clock import FakeClock
 from tests.support.mstock_server import MstockServer
@@ -25,6 +27,7 @@ from tests.unit.doors import FUNDS, LOGIN, LOGOUT, OTP, PASSWORD, TOKEN, TOTP, B
 
 READ = Route("funds", "GET", "/funds", repeat=True)
 ONCE = Route("order", "POST", "/orders")
+SECOND = Route("second step", "POST", "/second", follows=True)
 OK = reply(200, "{}")
 
 
@@ -66,18 +69,18 @@ class TestOneDay:
         assert box.calls == [LOGIN, TOTP, FUNDS, LOGOUT]
         assert self.connections(box) == [1, 1, 1, 1]
 
-    def test_reads_meanwhile_do_not_take_the_logins_connection(
+    def test_a_read_meanwhile_does_not_cost_the_login_its_connection(
         self, box: Box, config: Config
     ) -> None:
         challenge = login.send_otp(config, Secret(PASSWORD))
         client_for(config).fund_summary(Secret(TOKEN))
         login.verify_otp(config, Secret("012345"), challenge.ticket)
         assert box.calls == [LOGIN, FUNDS, OTP]
-        assert self.connections(box) == [1, 2, 1]
+        assert self.connections(box) == [1, 1, 1]
 
 
-def wire(server: RawServer, clock: FakeClock, lane: Lane | None = None) -> Transport:
-    return Transport(Server("Acme", {}), server.url, Timeouts(), clock=clock, lane=lane)
+def wire(server: RawServer, clock: FakeClock) -> Transport:
+    return Transport(Server("Acme", {}), server.url, Timeouts(), clock=clock)
 
 
 def answer_and_close(exchange: Exchange) -> None:
@@ -111,16 +114,29 @@ class TestWhichConnection:
                 server.wait_for_closing()
             assert [exchange.connection for exchange in server.exchanges] == [1, 2, 3]
 
-    def test_is_in_a_lane_that_of_the_call_before_however_long_ago(self) -> None:
+    def test_is_for_a_second_step_that_of_the_first_however_long_ago(self) -> None:
         clock = FakeClock()
         with RawServer([OK]) as server:
-            with wire(server, clock, Lane()) as login_wire:
-                login_wire.call(ONCE, {}, json={})
-                clock.advance(30)
-                wire(server, clock).call(READ, {})
-                login_wire.call(ONCE, {}, json={})
-            wire(server, clock).call(ONCE, {}, json={})
-            assert [exchange.connection for exchange in server.exchanges] == [1, 2, 1, 1]
+            login_wire = wire(server, clock)
+            login_wire.call(ONCE, {}, json={})
+            clock.advance(30)
+            wire(server, clock).call(ONCE, {}, json={})  # another account's takes no old one
+            login_wire.call(SECOND, {}, json={})
+            assert [exchange.connection for exchange in server.exchanges] == [1, 2, 1]
+
+    def test_is_the_first_steps_though_another_was_used_since(self) -> None:
+        clock = FakeClock()
+        with RawServer([OK]) as server, ThreadPoolExecutor(2) as threads:
+            login_wire, other = wire(server, clock), wire(server, clock)
+            login_wire.call(ONCE, {}, json={})
+            clock.advance(30)
+            both = Barrier(2)
+            server.actions = [lambda exchange: (both.wait(5), OK(exchange))[1]]
+            list(threads.map(lambda _: other.call(READ, {}), range(2)))
+            server.actions = [OK]
+            for _ in range(2):
+                login_wire.call(SECOND, {}, json={})
+            assert [exchange.connection for exchange in server.exchanges[-2:]] == [1, 1]
 
     def test_that_breaks_under_what_must_not_be_repeated_is_not_tried_again(self) -> None:
         clock = FakeClock()

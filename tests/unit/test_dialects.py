@@ -18,10 +18,8 @@ from broker._kit.errors import BrokerError, LogInAgain, OutcomeUnknown
 from broker._kit.http.transport import Transport
 from broker._kit.secret import Secret
 from broker._kit.settings import Timeouts
-from broker.mstock.client.base import Client
+from broker.mstock.client.dialects import Client, TypeA, TypeB
 from broker.mstock.client.routes import SERVER
-from broker.mstock.client.type_a import TypeA
-from broker.mstock.client.type_b import TypeB
 from broker.mstock.errors import DataException, InputException
 from tests.support.mstock_server import MstockServer
 

@@ -32,7 +32,7 @@ from broker.mstock.errors import (
 LOGIN, OTP, TOTP = Call.LOGIN, Call.SESSION_TOKEN, Call.VERIFY_TOTP
 FUNDS, LOGOUT = Call.FUND_SUMMARY, Call.LOGOUT
 READS = (FUNDS, Call.GREETING)
-ROUTES = {route.call: route for route in (*user_routes(""), GREETING)}
+ROUTES = {**user_routes(""), Call.GREETING: GREETING}
 ONCE = [LOGIN, OTP, TOTP, LOGOUT]
 
 Example = tuple[Call, int, str, str, type[BrokerError]]

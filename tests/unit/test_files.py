@@ -11,8 +11,8 @@ import pytest
 
 from broker._kit.errors import StoreError
 from broker._kit.files import (
-    FileLock,
     LockBusy,
+    locked,
     make_private_folder,
     read_private,
     remove,
@@ -92,11 +92,11 @@ def test_a_folder_that_others_may_write_in_is_refused(tmp_path: Path) -> None:
         make_private_folder(tmp_path / "a")
 
 
-def test_a_lock_that_does_not_wait_is_refused_at_once(tmp_path: Path) -> None:
+def test_a_lock_is_refused_at_once_while_another_holds_it(tmp_path: Path) -> None:
     path = tmp_path / "lock"
-    with FileLock(path).held():
-        for second in (FileLock(path, wait_s=0), FileLock(path, wait_s=0)):
-            with pytest.raises(LockBusy), second.held():
+    with locked(path):
+        for _ in range(2):
+            with pytest.raises(LockBusy), locked(path):
                 pass
-    with FileLock(path, wait_s=0).held():
+    with locked(path):
         pass

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.mstock.errors import DataException
-from broker.mstock.mapping.funds import margin, margin_of, rupees, summary
+from broker.mstock.mapping.fund_report import fund_report
+from broker.mstock.mapping.funds import margin, rupees, summary
 
 DOCUMENTED: dict[str, Any] = {
     "ADDITIONAL_MARGIN": "0.0",
@@ -97,7 +98,7 @@ class TestSamples:
     ) -> None:
         keys = ("availablecash", "collateral", "m2munrealized", "m2mrealized", "utiliseddebits")
         assert host([sample], view) == dict(zip(keys, five, strict=True))
-        assert margin_of(summary([sample]), view).for_host() == host([sample], view)
+        assert fund_report(summary([sample]), view).host_fields == host([sample], view)
 
     def test_the_view_is_cash_unless_asked_otherwise(self) -> None:
         assert margin([DOCUMENTED]) == margin([DOCUMENTED], "cash")

@@ -22,10 +22,9 @@ from broker._kit.errors import (
     Unreachable,
     UnusableReply,
 )
-from broker._kit.http.json_body import read_json, write_json
 from broker._kit.http.rate_limits import Rate, RateLimiter
 from broker._kit.http.routes import Route, Server
-from broker._kit.http.transport import Transport
+from broker._kit.http.transport import Transport, read_json, write_json
 from broker._kit.secret import Secret
 from broker._kit.settings import Timeouts
 from broker.mstock.client.routes import RATE_LIMITS

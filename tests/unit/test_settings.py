@@ -11,8 +11,8 @@ import trustme
 
 from broker._kit.errors import SettingError
 from broker._kit.secret import Secret
-from broker._kit.settings import Timeouts
-from broker.mstock.settings import Config, from_env_file
+from broker._kit.settings import Timeouts, file_environment
+from broker.mstock.settings import Config
 
 KEY = "ay3KqW7b/Zt9XvB1MAKg+TTx@@"
 GOOD = {"BROKER_API_KEY": "MA12345", "BROKER_API_SECRET": KEY}
@@ -413,5 +413,5 @@ def test_a_file_that_may_not_be_read_is_told_in_words(
 
     monkeypatch.setattr("dotenv.dotenv_values", refuse)
     with pytest.raises(SettingError, match=r"The \.env file cannot be read") as caught:
-        from_env_file(str(tmp_path / ".env"))
+        file_environment(str(tmp_path / ".env"))
     assert str(tmp_path) not in str(caught.value)

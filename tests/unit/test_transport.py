@@ -6,6 +6,8 @@ import base64
 import json
 import ssl
 import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -38,6 +40,7 @@ from tests.support.raw_server import (
     reset,
     silence,
     truncated,
+    tunnel,
     zipped,
 )
 
@@ -67,9 +70,10 @@ class PausingClock(FakeClock):
         self._jumped += seconds
 
 
-def transport(url: str, timeouts: Timeouts = SHORT, **kwargs: object) -> Transport:
+@contextmanager
+def transport(url: str, timeouts: Timeouts = SHORT, **kwargs: object) -> Iterator[Transport]:
     kwargs.setdefault("clock", PausingClock())
-    return Transport(SERVER, url, timeouts, jitter=lambda: 0.5, **kwargs)  # type: ignore[arg-type]
+    yield Transport(SERVER, url, timeouts, jitter=lambda: 0.5, **kwargs)  # type: ignore[arg-type]
 
 
 def outcome(wire: Transport, route: Route) -> int | type[BrokerError]:
@@ -81,6 +85,11 @@ def outcome(wire: Transport, route: Route) -> int | type[BrokerError]:
     assert str(told).strip()
     assert told.__context__ is None  # the library's error, with our headers in it, is not kept
     return type(told)
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
 
 
 class TestConnection:
@@ -146,31 +155,42 @@ class TestConnection:
             assert wire.call(READ, {}).http_status == 200
         assert b"authorization" not in server.requests[0].lower()
 
-    def test_a_given_proxy_is_used(self) -> None:
-        with RawServer([OK]) as proxy:
-            with transport("http://api.acme.invalid", proxy=Secret(proxy.url)) as wire:
-                assert wire.call(READ, {}).http_status == 200
-            assert proxy.requests[0].startswith(b"GET http://api.acme.invalid/funds ")
-
-    def test_a_proxys_own_login_is_for_the_proxy(self) -> None:
-        with RawServer([OK]) as proxy:
+    def test_a_given_proxy_carries_a_tunnel(self, authority: trustme.CA, tmp_path: Path) -> None:
+        bundle = tmp_path / "ca.pem"
+        authority.cert_pem.write_to_path(str(bundle))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("api.acme.invalid").configure_cert(context)
+        with RawServer([tunnel(context, OK)]) as proxy:
             address = Secret(proxy.url.replace("//", "//joe:p%40w@"))
-            with transport("http://api.acme.invalid", proxy=address) as wire:
-                assert wire.call(READ, {}).http_status == 200
+            url = "https://api.acme.invalid"
+            with transport(url, proxy=address, ca_bundle=str(bundle)) as wire:
+                assert wire.call(READ, {"Authorization": "Bearer b"}).http_status == 200
+            opening, inside = proxy.requests
         login = base64.b64encode(b"joe:p@w")
-        assert b"proxy-authorization: basic " + login.lower() in proxy.requests[0].lower()
+        assert opening.startswith(b"CONNECT api.acme.invalid:443 ")
+        assert b"proxy-authorization: basic " + login.lower() in opening.lower()
+        assert b"Bearer" not in opening
+        assert inside.startswith(b"GET /funds ")
+        assert b"proxy-authorization" not in inside.lower()
+
+    @pytest.mark.parametrize("fault", [hang_up, reset, silence, truncated])
+    def test_what_a_tunnel_passed_on_counts_as_sent(
+        self, authority: trustme.CA, tmp_path: Path, fault: Action
+    ) -> None:
+        bundle = tmp_path / "ca.pem"
+        authority.cert_pem.write_to_path(str(bundle))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("api.acme.invalid").configure_cert(context)
+        with RawServer([tunnel(context, fault)]) as proxy:
+            url, address = "https://api.acme.invalid", Secret(proxy.url)
+            with transport(url, proxy=address, ca_bundle=str(bundle)) as wire:
+                assert outcome(wire, LOGIN) is OutcomeUnknown
+            assert len(proxy.requests) == 2
 
     def test_a_proxy_that_is_down_means_that_nothing_was_sent(self) -> None:
         with transport("https://api.acme.invalid", proxy=Secret(DEAD_PORT)) as wire:
             with pytest.raises(Unreachable, match=r"proxy did not let.*Nothing was sent"):
                 wire.call(LOGIN, {}, json={})
-
-    @pytest.mark.parametrize("fault", [hang_up, reset, silence, truncated])
-    def test_what_a_proxy_passed_on_counts_as_sent(self, fault: Action) -> None:
-        with RawServer([fault]) as proxy:
-            with transport("http://api.acme.invalid", proxy=Secret(proxy.url)) as wire:
-                assert outcome(wire, LOGIN) is OutcomeUnknown
-            assert len(proxy.requests) == 1
 
     @pytest.mark.parametrize("answer", [hang_up, reset, silence, reply(407), b"nonsense\r\n\r\n"])
     def test_a_tunnel_that_was_not_set_up_carried_nothing(self, answer: Action | bytes) -> None:
@@ -211,11 +231,6 @@ class TestConnection:
             wire.call(quote, {}, json={"symbol": "TCS"})
         assert b"INFY" in server.requests[0]
         assert b"TCS" in server.requests[1]
-
-
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
 
 
 class TestTls:

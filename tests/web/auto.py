@@ -12,7 +12,8 @@ from broker._kit.clock import IST
 from broker._kit.errors import BrokerError
 from broker._kit.secret import Secret
 from broker._kit.sessions.auto_login import AutoLoginStatus
-from broker._kit.sessions.daily_login import Attempt
+from broker._kit.sessions.record import Attempt
+from broker._kit.sessions.totp_login import totp_key
 from broker._kit.settings import Account
 from broker.mstock.errors import InputException
 from broker.mstock.settings import Config
@@ -45,8 +46,9 @@ class FakeAuto:
         self, config: Config, password: Secret, totp_secret: Secret, *, accepted: bool
     ) -> None:
         self._called("enable")
-        if "!" in totp_secret.reveal():
-            raise InputException("The TOTP secret is none.", "Copy it again.")
+        if not accepted:
+            raise InputException("The terms were not accepted.")
+        totp_key(totp_secret)
         self.given.append((password.reveal(), totp_secret.reveal(), accepted))
         self.enabled, self.blocked = True, ""
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from flask import Flask
 
-from broker._kit.sessions.token_guard import reset_guards
+from broker._kit.sessions.token_guard import token_guard
 from broker._kit.web.login_flow import LoginFlow
 from broker._kit.web.pending_logins import PendingLogins
 from broker._kit.web.standalone_app import create_app
@@ -27,7 +27,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
 
 @pytest.fixture
 def mstock() -> FakeMstock:
-    reset_guards()
+    token_guard.cache_clear()
     return FakeMstock()
 
 

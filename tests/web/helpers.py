@@ -17,7 +17,7 @@ from werkzeug.test import TestResponse
 from broker._kit.broker import Broker, FundReport, LogoutResult, OtpChallenge
 from broker._kit.errors import BrokerError, SessionExpired
 from broker._kit.secret import Secret
-from broker._kit.web.single_submit import SingleSubmit
+from broker._kit.web.login_limits import SingleSubmit
 from broker.mstock.broker import MSTOCK
 from broker.mstock.mapping.fund_report import fund_report
 from broker.mstock.mapping.funds import FundSummary

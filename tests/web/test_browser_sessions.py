@@ -31,5 +31,6 @@ def test_a_double_click_gets_one_id(clock: FakeClock, config: Config) -> None:
     browsers = BrowserSessions(MSTOCK, None, clock, capacity=2)
     keys = {browsers.put(Secret("same"), config)[0] for _ in range(10)}
     assert len(keys) == 1
-    assert browsers.drop(keys.pop()) is not None
-    assert len(browsers) == 0
+    key = keys.pop()
+    assert browsers.drop(key) is not None
+    assert browsers.whose(key) is None

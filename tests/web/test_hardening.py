@@ -12,7 +12,6 @@ from flask import Flask
 
 from broker._kit.secret import Secret
 from broker._kit.web.login_flow import Entry, LoginFlow, Visit
-from broker._kit.web.messages import Step
 from broker.mstock.settings import Config
 from tests.web.helpers import (
     CALLBACK,
@@ -61,7 +60,7 @@ def test_an_older_tabs_start_again_leaves_the_newer_login_alone(
     assert older is not None
     assert newer is not None
     outcome = flow.act(visit, Entry("restart", login_id=older.login_id))
-    assert outcome.step is Step.CODE
+    assert outcome.waiting == newer
     assert outcome.problem is not None
     done = flow.act(visit, Entry("verify", otp=Secret(OTP), login_id=newer.login_id))
     assert done.token is not None

@@ -60,9 +60,9 @@ def test_password_then_otp_then_funds(browser: Browser, mstock: FakeMstock) -> N
 
 def test_nothing_stays_behind_after_the_login(browser: Browser, flow: LoginFlow) -> None:
     page = browser.ask_for_otp()
-    assert len(flow.pending) == 1
+    assert len(flow.pending._logins) == 1
     browser.enter(page)
-    assert len(flow.pending) == 0
+    assert len(flow.pending._logins) == 0
 
 
 def test_a_login_by_authenticator_ends_the_one_that_waits_for_an_otp(
@@ -71,7 +71,7 @@ def test_a_login_by_authenticator_ends_the_one_that_waits_for_an_otp(
     form = browser.get().form("login")
     browser.ask_for_otp()
     browser.post({**form, "method": "totp", "password": PASSWORD, "totp": TOTP})
-    assert len(flow.pending) == 0
+    assert len(flow.pending._logins) == 0
 
 
 def test_password_and_authenticator_code_on_one_page(browser: Browser, mstock: FakeMstock) -> None:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from broker._kit.web.single_submit import AlreadySubmitted, SingleSubmit
+from broker._kit.web.login_limits import AlreadySubmitted, SingleSubmit
 from tests.web.helpers import until_waiting
 
 

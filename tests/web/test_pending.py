@@ -208,7 +208,7 @@ def test_the_newer_login_wins_in_one_browser(store: PendingLogins) -> None:
     old, new = begin(store), begin(store)
     assert why_gone(lambda: ticket(store, old)) is Why.REPLACED
     ticket(store, new)
-    assert len(store) == 1
+    assert len(store._logins) == 1
 
 
 def test_the_newer_login_wins_over_another_browser_of_the_account(store: PendingLogins) -> None:
@@ -238,7 +238,7 @@ def test_a_result_for_a_login_that_ended_meanwhile(store: PendingLogins, clock: 
     new = begin(store)
     assert why_gone(lambda: refused(store, old)) is Why.REPLACED
     store.close("b1", Why.DROPPED, only=old.login_id)  # the newer one stays
-    assert len(store) == 1
+    assert len(store._logins) == 1
     clock.advance(300)
     assert why_gone(lambda: store.renew("b1", ACCOUNT, new.login_id, otp())) is Why.EXPIRED
 
@@ -268,7 +268,7 @@ def test_the_store_is_bounded(clock: FakeClock) -> None:
     store = PendingLogins(clock, Rules(capacity=10), later=lambda seconds, job: None)
     for n in range(100):
         begin(store, f"b{n}", account(n))
-    assert len(store) == 10
+    assert len(store._logins) == 10
     assert len(secrets_in(store)) == 20
     assert store.look("b99", account(99)) is not None
     assert len(store._ended) == 10

@@ -126,7 +126,7 @@ def test_start_again(browser: Browser, mstock: FakeMstock, flow: LoginFlow) -> N
     page = browser.post(browser.ask_for_otp().form("restart"))
     assert page.step == "password"
     assert page.alert == ""
-    assert len(flow.pending) == 0
+    assert len(flow.pending._logins) == 0
     assert mstock.calls == ["send_otp"]
 
 

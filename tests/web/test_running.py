@@ -13,9 +13,9 @@ from flask import Flask
 
 from broker._kit.secret import Secret
 from broker._kit.sessions import stored_session
-from broker._kit.sessions.store_factory import open_store
+from broker._kit.sessions.store import open_store
 from broker._kit.sessions.stored_session import LoginMethod
-from broker._kit.sessions.token_guard import reset_guards
+from broker._kit.sessions.token_guard import token_guard
 from broker._kit.settings import ServiceSettings
 from broker._kit.web import standalone_app
 from broker.mstock.broker import MSTOCK
@@ -57,7 +57,7 @@ def box() -> Iterator[Simulator]:
     with morning_box() as simulator:
         simulator.demo.totp_enabled = True
         yield simulator
-        reset_guards()
+        token_guard.cache_clear()
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from broker._kit.cli.console import Exit, Group
 from broker._kit.cli.context import Context, command
 from broker._kit.sessions import report
 
-# By an attempt's result.
+# By an auto-login attempt's result.
 EXITS = {
     "done": Exit.OK,
     "retry": Exit.LATER,
@@ -24,44 +24,40 @@ def auto_login() -> None:
     """Log in each trading day without being asked."""
 
 
-@command(auto_login)
+@command(auto_login, standalone=True)
 @click.option("--accept-terms", is_flag=True, help="You have read the terms and agree to them.")
 def enable(context: Context, accept_terms: bool) -> None:
     """Show the terms, then store password and TOTP secret, encrypted, and switch on.
 
     Both are asked, hidden. Nothing is sent to the broker; `auto-login test` tests them.
     """
-    context.refuse_inside_openalgo("auto-login")
     context.session()  # a store that cannot be read is told before anything is asked
     prompts.need_terminal(context, "The password")
     for paragraph in context.broker.terms:
         output.out(f"{paragraph}\n", err=True)
-    if not (accept_terms or prompts.consent("Do you agree, and switch auto-login on?")):
-        words = "Auto-login stays as it was; nothing was stored."
-        code = Exit.REFUSED
+    if not (accept_terms or click.confirm("Do you agree, and switch auto-login on?", err=True)):
+        words, code = "Auto-login stays as it was; nothing was stored.", Exit.REFUSED
         context.answer({"message": words}, lambda: words, status="cancelled", code=code)
     password = prompts.password(context)
     secret = prompts.hidden("TOTP secret (the text behind the QR code)")
     context.auto_login.enable(context.config, password, secret, accepted=True)
-    _answer(context)
+    _show(context)
 
 
-@command(auto_login)
+@command(auto_login, standalone=True)
 def disable(context: Context) -> None:
     """Switch off and remove the password and the TOTP secret."""
-    context.refuse_inside_openalgo("auto-login")
     removed = context.auto_login.disable(context.config.account)
     body = context.account_json() | {"removed": removed}
     context.answer(body, lambda: "\n  ".join(["Auto-login is off.", *removed]))
 
 
-@command(auto_login)
+@command(auto_login, standalone=True)
 def test(context: Context) -> None:
     """Log in once, now, with what is stored; the broker counts it like any other login.
 
     The new session replaces the one that is stored.
     """
-    context.refuse_inside_openalgo("auto-login")
     with context.interruptible():
         attempt = context.auto_login.test(context.config)
     code = EXITS[str(attempt.result)]
@@ -73,14 +69,13 @@ def test(context: Context) -> None:
     )
 
 
-@command(auto_login)
+@command(auto_login, standalone=True)
 def status(context: Context) -> None:
     """Show whether it is on, what it did and what it does next; asks the broker nothing."""
-    context.refuse_inside_openalgo("auto-login")
-    _answer(context)
+    _show(context)
 
 
-def _answer(context: Context) -> None:
+def _show(context: Context) -> None:
     found = context.auto_login.status(context.config.account)
     earlier = [("Earlier", report.attempt_line(each)) for each in found.history[-2::-1]]
     context.answer(

@@ -8,23 +8,14 @@ import logging
 import os
 import sys
 from enum import IntEnum
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
+from broker._kit import errors
 from broker._kit.cli import output
-from broker._kit.errors import (
-    BrokerError,
-    FixConfiguration,
-    LogInAgain,
-    ManualCheckRequired,
-    PluginFault,
-    RateLimited,
-    RefusedByBroker,
-    WaitAndRetry,
-)
+from broker._kit.errors import BrokerError
 from broker._kit.faults import guarded
 
 log = logging.getLogger(__name__)
@@ -55,17 +46,15 @@ WORDS: dict[Exit, str] = {
 }
 # First match wins; what is not here is REFUSED.
 FAMILIES: tuple[tuple[type[BrokerError], Exit], ...] = (
-    (FixConfiguration, Exit.SETTINGS),
-    (LogInAgain, Exit.NO_SESSION),
-    (WaitAndRetry, Exit.LATER),
-    (RefusedByBroker, Exit.REFUSED),
-    (PluginFault, Exit.REFUSED),
-    (ManualCheckRequired, Exit.LOOK_FIRST),
+    (errors.FixConfiguration, Exit.SETTINGS),
+    (errors.LogInAgain, Exit.NO_SESSION),
+    (errors.WaitAndRetry, Exit.LATER),
+    (errors.RefusedByBroker, Exit.REFUSED),
+    (errors.PluginFault, Exit.REFUSED),
+    (errors.ManualCheckRequired, Exit.LOOK_FIRST),
 )
 # Click's own ways to end a command.
 _CLICK = (click.ClickException, click.exceptions.Exit, click.Abort, EOFError)
-# On Windows a pipe that nobody reads any more is an invalid argument.
-_CLOSED_PIPE = (errno.EPIPE, errno.EINVAL)
 
 as_json_option = click.option(
     "--json", "as_json", is_flag=True, help="Answer with one JSON document on standard output."
@@ -92,33 +81,30 @@ class Command(click.Command):
         with formatter.section("Exit codes"):
             formatter.write_dl([(str(int(code)), words) for code, words in WORDS.items()])
 
-    def invoke(self, ctx: click.Context) -> Any:
-        endings: list[Exception] = []
-        failure: BrokerError | None = None
-
-        def run() -> None:
+    def invoke(self, ctx: click.Context) -> None:
+        def run() -> Exception | None:
             try:
                 super(Command, self).invoke(ctx)
             except _CLICK as ending:
-                endings.append(ending)
+                return ending
             except OSError as error:
-                if error.errno not in _CLOSED_PIPE:
+                # On Windows a pipe that nobody reads any more is an invalid argument.
+                if error.errno not in (errno.EPIPE, errno.EINVAL):
                     raise
                 _discard_output()
-                endings.append(click.exceptions.Exit(Exit.REFUSED))
+                return click.exceptions.Exit(Exit.REFUSED)
+            return None
 
         try:
-            guarded(run)
+            ending = guarded(run)
         except BrokerError as error:
-            failure = error
+            _end(ctx, error, exit_of(error))
         except KeyboardInterrupt:
-            endings.append(click.Abort())
-        if failure:
-            _end(ctx, failure, exit_of(failure))
-        elif endings and isinstance(endings[0], click.Abort | EOFError):
             _end(ctx, None, Exit.STOPPED)
-        elif endings:
-            raise endings[0]
+        if isinstance(ending, click.Abort | EOFError):
+            _end(ctx, None, Exit.STOPPED)
+        if ending:
+            raise ending
 
 
 class Group(Command, click.Group):
@@ -127,10 +113,7 @@ class Group(Command, click.Group):
     command_class = Command
 
 
-Group.group_class = Group
-
-
-def _end(ctx: click.Context, error: BrokerError | None, code: Exit) -> None:
+def _end(ctx: click.Context, error: BrokerError | None, code: Exit) -> NoReturn:
     log.info(f"{ctx.command_path}: exit code {code}: {error or 'stopped'}")
     try:
         if ctx.params.get("as_json"):
@@ -147,16 +130,14 @@ def _failure_json(error: BrokerError | None, code: Exit) -> dict[str, Any]:
     if error is None:
         return body | {"kind": "Stopped", "message": "Stopped.", "next_step": ""}
     names = ["message", "next_step", "code", "http_status", "attempts_left"]
-    names += ["retry_after"] if isinstance(error, RateLimited) else []
+    names += ["retry_after"] if isinstance(error, errors.RateLimited) else []
     return body | {"kind": type(error).__name__} | {name: getattr(error, name) for name in names}
 
 
 def _discard_output() -> None:
     """Nobody reads standard output any more: the rest of it goes nowhere."""
     with contextlib.suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def is_verbose(ctx: click.Context) -> bool:
@@ -183,13 +164,17 @@ def _log_file(ctx: click.Context, _param: click.Parameter, path: Path | None) ->
 def _log_to(ctx: click.Context, handler: logging.Handler) -> None:
     """Log there until the command ends: what `broker` logs, which shows no secret."""
     logger = logging.getLogger("broker")
+    level = logger.level
+
+    @ctx.call_on_close
+    def stop() -> None:
+        logger.setLevel(level)
+        logger.removeHandler(handler)
+        handler.close()
+
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    before = logger.level
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
-    ctx.call_on_close(handler.close)
-    ctx.call_on_close(lambda: logger.removeHandler(handler))
-    ctx.call_on_close(partial(logger.setLevel, before))
 
 
 _LOGGING_OPTIONS: list[click.Parameter] = [

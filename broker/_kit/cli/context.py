@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from functools import cached_property, partial, update_wrapper
+from functools import cached_property, update_wrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -21,41 +21,16 @@ from broker._kit.openalgo.checkout import is_openalgo, page_address
 from broker._kit.secret import Secret, masked
 from broker._kit.sessions import report
 from broker._kit.sessions.login_lock import manual_login
-from broker._kit.sessions.store import Store
-from broker._kit.sessions.store_factory import open_store
+from broker._kit.sessions.store import Store, open_store
 from broker._kit.sessions.stored_session import StoredSession, load_session, mark_revoked
 from broker._kit.sessions.token_guard import TokenGuard
-from broker._kit.settings import Account, ServiceSettings, environment, file_environment
+from broker._kit.settings import Account, ServiceSettings, file_environment
 
 if TYPE_CHECKING:
     from broker._kit.sessions.auto_login import AutoLogin
 
-
 # What a host check found: its name, whether it is right, what was found, what to do about it.
-HostFinding = tuple[str, bool, str, str]
-HostChecks = Callable[[Broker, Path], Iterable[HostFinding]]
-
-
-def _is_terminal() -> bool:
-    return sys.stdin is not None and sys.stdin.isatty()
-
-
-def _make_auto_login(context: Context) -> AutoLogin:
-    from broker._kit.sessions.auto_login import AutoLogin
-    from broker._kit.sessions.notices import teller
-    from broker._kit.sessions.trading_calendar import load_calendar
-
-    broker, config, settings = context.broker, context.config, context.service_settings
-    return AutoLogin(
-        broker,
-        context.store,
-        lambda account: config if account == config.account else None,
-        context.clock,
-        calendar=load_calendar(settings.home),
-        tell=teller(broker, settings, context.clock),
-    )
-
-
+HostChecks = Callable[[Broker, Path], Iterable[tuple[str, bool, str, str]]]
 T = TypeVar("T")
 
 
@@ -63,7 +38,9 @@ T = TypeVar("T")
 class Context:
     """One run of a command. Everything in it may raise `SettingError` or `StoreError`.
 
-    `host_checks` looks the plugin over in an OpenAlgo's folder.
+    `host_checks` looks the plugin over in an OpenAlgo's folder. `config` are the settings of the
+    account, `service_settings` those of the store and the notices; `settings` is what they are
+    read from, the `.env` over the environment.
     """
 
     broker: Broker
@@ -71,34 +48,39 @@ class Context:
     clock: Clock = SYSTEM_CLOCK
     read_settings: Callable[[], Mapping[str, str]] = file_environment
     open_store: Callable[[Broker, ServiceSettings], Store] = open_store
-    make_auto_login: Callable[[Context], AutoLogin] = _make_auto_login
-    is_terminal: Callable[[], bool] = _is_terminal
+    is_terminal: Callable[[], bool] = lambda: sys.stdin is not None and sys.stdin.isatty()
     as_json: bool = False
 
     @cached_property
     def settings(self) -> Mapping[str, str]:
-        """The `.env` over the environment."""
         return self.read_settings()
 
     @cached_property
     def config(self) -> BrokerSettings:
-        """The checked settings of the account."""
         return self.broker.read_settings(self.settings)
 
     @cached_property
     def service_settings(self) -> ServiceSettings:
-        """The checked settings of the store and the notices."""
         return ServiceSettings.from_env(self.settings)
 
     @cached_property
     def store(self) -> Store:
-        """Where sessions and secrets are stored."""
         return self.open_store(self.broker, self.service_settings)
 
     @cached_property
     def auto_login(self) -> AutoLogin:
-        """Auto-login on that store."""
-        return self.make_auto_login(self)
+        from broker._kit.sessions.auto_login import AutoLogin
+        from broker._kit.sessions.notices import teller
+        from broker._kit.sessions.trading_calendar import load_calendar
+
+        return AutoLogin(
+            self.broker,
+            self.store,
+            lambda account: self.config if account == self.config.account else None,
+            self.clock,
+            calendar=load_calendar(self.service_settings.home),
+            tell=teller(self.broker, self.service_settings, self.clock),
+        )
 
     @cached_property
     def env_file(self) -> Path | None:
@@ -113,7 +95,7 @@ class Context:
         """OpenAlgo's folder when the `.env` lies in it, or without one when this runs in it."""
         here = Path.cwd()
         folders = [self.env_file.parent] if self.env_file else [here, *here.parents]
-        return next((folder for folder in folders if is_openalgo(folder)), None)
+        return next(filter(is_openalgo, folders), None)
 
     def account_json(self) -> dict[str, Any]:
         """`mode` ("LIVE" or "SIMULATOR"), `client_code` (masked), `api_type`."""
@@ -148,34 +130,10 @@ class Context:
         """A command line for the user to type, beginning as this one did."""
         return f"{click.get_current_context().find_root().info_name} {words}"
 
-    def stores_to_erase(self) -> list[Store]:
-        """The store, also when the `.env` that named it is gone: then by the environment.
-
-        And the program folder's own store, with its key in a file or the keyring, left behind when
-        BROKER_STORE or BROKER_KEYRING was set later.
-        """
-        chosen = self.service_settings if self.env_file else ServiceSettings.from_env(environment())
-        in_folder = chosen._replace(store_url=None)
-        ways = (chosen, in_folder, in_folder._replace(uses_keyring=False))
-        stores: list[Store] = []
-        for way in ways:
-            store = self.open_store(self.broker, way)
-            if store not in stores:
-                stores.append(store)
-        return stores
-
-    def move_to(self, folder: Path) -> None:
-        """Work as if this ran in that OpenAlgo: with its `.env`, when there is one."""
-        self.openalgo = folder
-        if (folder / ".env").is_file():
-            self.env_file = folder / ".env"
-            self.read_settings = partial(file_environment, str(self.env_file))
-
     def openalgo_page(self, command: str) -> str:
         """The page of the running OpenAlgo that does what a command would do here."""
-        name = self.broker.name
-        paths = {"logout": "/auth/logout", "funds": f"/{name}/funds"}
-        paths["login"] = self.broker.callback_path
+        name, login = self.broker.name, self.broker.callback_path
+        paths = {"login": login, "logout": "/auth/logout", "funds": f"/{name}/funds"}
         return page_address(self.settings, paths.get(command, f"/{name}/auto-login"))
 
     def refuse_inside_openalgo(self, command: str) -> None:
@@ -203,12 +161,13 @@ class Context:
         if session.end_reason is not None:
             words = report.END_WORDS[session.end_reason]
             raise LogInAgain(f"The {title} session is over: {words}.", log_in)
+        config, token = self.config, session.token
 
         def mark(account: Account, token: Secret) -> None:
             mark_revoked(self.store, account, token)
 
         guard = TokenGuard(self.broker, self.clock, mark)
-        return guard.run(self.config, session.token, lambda: call(self.config, session.token))
+        return guard.run(config, token, lambda: call(config, token))
 
     @contextmanager
     def login_lock(self, *, needs_store: bool = True) -> Iterator[None]:
@@ -237,13 +196,19 @@ class Context:
 
 
 def command(
-    group: click.Group | None = None, *, has_json: bool = True
+    group: click.Group | None = None, *, has_json: bool = True, standalone: bool = False
 ) -> Callable[[Callable[..., None]], click.Command]:
-    """Makes a command of a function of the `Context` and its options."""
+    """Makes a command of a function of the `Context` and its options.
+
+    A `standalone` one works with the session stored here, so it is refused inside OpenAlgo.
+    """
 
     def make(work: Callable[..., None]) -> click.Command:
         def run(context: Context, /, as_json: bool = False, **options: Any) -> None:
             context.as_json = as_json
+            if standalone:
+                name = (group or click.get_current_context().command).name
+                context.refuse_inside_openalgo(name or "")
             work(context, **options)
 
         with_context = update_wrapper(click.make_pass_decorator(Context)(run), work)

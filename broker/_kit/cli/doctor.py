@@ -2,26 +2,60 @@
 
 from __future__ import annotations
 
+import getpass
+import os
+import platform
 import re
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import click
 
+from broker._kit import errors
 from broker._kit.broker import BrokerSettings, LoginClient
 from broker._kit.cli import output, prompts
-from broker._kit.cli.checks import OK, SETTINGS_FIRST, SKIPPED, TODO, Check, all_checks, failed
 from broker._kit.cli.console import Exit
 from broker._kit.cli.context import Context, command
-from broker._kit.cli.redact import redactor
-from broker._kit.errors import AccessRefused, BrokerError, CorrectInput
+from broker._kit.errors import BrokerError
 from broker._kit.openalgo.checkout import is_openalgo
-from broker._kit.secret import Secret
+from broker._kit.secret import Secret, masked
+from broker._kit.sessions import report
+from broker._kit.settings import file_environment
 
+OK, TODO, SKIPPED = "ok", "to do", "skipped"
 TRIAL_NAMES = ("Password", "IP whitelist", "TOTP", "API key and its type", "Logout")
 _PASSWORD, _ADDRESS, _TOTP, _KEY, _LOGOUT = TRIAL_NAMES
-# A refusal of the address and not of the key says so in these words.
-_ABOUT_THE_ADDRESS = "internet address"
+_SETTINGS_FIRST = "the settings come first"
 _COLOURS = {OK: "green", TODO: "red", SKIPPED: "bright_black"}
+_IS_WINDOWS = sys.platform == "win32"
+# As all known client codes are: API keys are longer and have other characters too.
+_CLIENT_CODE = r"[A-Za-z]{2}[0-9]{4,10}"
+# An authenticator code is good for half a minute; a Date header counts whole seconds.
+_LARGEST_DRIFT, _HALF_A_SECOND = timedelta(seconds=30), timedelta(seconds=0.5)
+_PRIVATE = (
+    (r"[\w.+-]+@[\w-]+(\.[\w-]+)+", "<mail>"),
+    (r"(?<![\w.])(?<!OpenAlgo )[0-9]{1,3}(\.[0-9]{1,3}){3}(?!\.?[0-9A-Za-z])", "<address>"),
+    (r"(?<![\w:])([0-9A-Fa-f]{0,4}:){3,7}[0-9A-Fa-f]{0,4}(?![\w:])", "<address>"),
+    (r"(?<![\w:])::1(?![\w:])", "<address>"),
+)
+# A user may be called so: then the name gives nobody away, and the text needs the word.
+_COMMON_WORDS = frozenset({"openalgo", "python", "user", "root", "admin", "sessions", "key"})
+
+
+class Check(NamedTuple):
+    """One line of doctor's: `words` say what was found, `todo` what to do about it."""
+
+    name: str
+    state: str
+    words: str
+    todo: str = ""
 
 
 @command()
@@ -36,10 +70,11 @@ _COLOURS = {OK: "green", TODO: "red", SKIPPED: "bright_black"}
 )
 @click.option(
     "--report",
+    "is_report",
     is_flag=True,
     help="A copy to give away: without secrets, client code, paths, names and addresses.",
 )
-def doctor(context: Context, with_login: bool, folder: Path | None, report: bool) -> None:
+def doctor(context: Context, with_login: bool, folder: Path | None, is_report: bool) -> None:
     """Check settings, rights, network and clock; with --login also password, TOTP, key and IP.
 
     Without --login the broker is sent a greeting and nothing else. Exit code 1 when something is
@@ -48,24 +83,180 @@ def doctor(context: Context, with_login: bool, folder: Path | None, report: bool
     if folder is not None:
         if not is_openalgo(folder):
             raise click.BadParameter("that is not OpenAlgo's folder.", param_hint="--openalgo")
-        context.move_to(folder)
+        context.openalgo = folder
+        if (folder / ".env").is_file():
+            context.env_file = folder / ".env"
+            context.read_settings = partial(file_environment, str(context.env_file))
     if with_login:
         prompts.need_terminal(context, "The password")
-    checks = list(all_checks(context))
-    if with_login:
-        checks += _trial(context)
-    if report:
-        checks = [redactor(context, folder).check(check) for check in checks]
+    checks = [*_local_checks(context), *_openalgo_checks(context)]
+    try:
+        config = context.config
+    except BrokerError:
+        names = ("DNS", "TLS", context.broker.title, "Clock", *(TRIAL_NAMES if with_login else ()))
+        checks += [Check(name, SKIPPED, _SETTINGS_FIRST) for name in names]
+    else:
+        checks += _network_checks(context, config)
+        checks += _trial(context, config) if with_login else ()
+    if is_report:
+        texts, words = _private(context, folder)
+        clean = partial(redacted, texts=texts, words=words)
+        checks = [
+            check._replace(words=clean(check.words), todo=clean(check.todo)) for check in checks
+        ]
     is_fine = all(check.state != TODO for check in checks)
     context.answer(
         {"checks": [check._asdict() for check in checks]},
-        lambda: _lines(checks),
+        lambda: output.columns(map(_row, checks)),
         status="success" if is_fine else "to do",
         code=Exit.OK if is_fine else Exit.REFUSED,
     )
 
 
-def _trial(context: Context) -> list[Check]:
+def _row(check: Check) -> tuple[str, str, str]:
+    words = f"{check.words.removesuffix('.')}. {check.todo}" if check.todo else check.words
+    state = click.style(check.state, fg=_COLOURS[check.state])
+    return state, click.style(check.name, bold=True), words
+
+
+def _failed(name: str, error: BrokerError) -> Check:
+    code = f" (code {error.code})" if error.code else ""
+    return Check(name, TODO, f"{error.message}{code}", error.next_step)
+
+
+def _local_checks(context: Context) -> Iterator[Check]:
+    yield Check("Python", OK, f"Python {platform.python_version()} on {platform.system()}")
+    is_told = False
+    for name, look in _LOCAL.items():
+        try:
+            if found := look(context):
+                yield Check(name, *found)
+        except BrokerError as error:
+            yield Check(name, SKIPPED, _SETTINGS_FIRST) if is_told else _failed(name, error)
+            is_told = is_told or isinstance(error, errors.SettingError)
+
+
+_Found = tuple[str, ...] | None
+
+
+def _env_rights(context: Context) -> _Found:
+    path = context.env_file
+    if path is None or _IS_WINDOWS:
+        return None
+    if path.stat().st_mode & 0o077:
+        words = "other users of this computer may read or change it, and it holds the API key"
+        return TODO, words, f"Run chmod 600 {path}"
+    return OK, "only its owner may read it"
+
+
+def _settings(context: Context) -> _Found:
+    config, title = context.config, context.broker.title
+    kind = f"{title} itself" if config.is_live else "a SIMULATOR on this computer"
+    return OK, f"complete; API type {config.api_type}, for {kind}"
+
+
+def _not_swapped(context: Context) -> _Found:
+    """The other way round is refused by the settings themselves."""
+    if not re.fullmatch(_CLIENT_CODE, context.config.api_key.reveal()):
+        return OK, "each looks as it should, and they are not swapped"
+    todo = "Put the client code into BROKER_API_KEY and the API key into BROKER_API_SECRET."
+    return TODO, "BROKER_API_SECRET holds what looks like a client code", todo
+
+
+def _home_rights(context: Context) -> _Found:
+    """The program's folder and everything in it; looked at, and not changed."""
+    home = Path(context.service_settings.home)
+    if context.openalgo is not None:
+        return SKIPPED, "OpenAlgo keeps them, in its own database"
+    if _IS_WINDOWS or not home.is_dir():
+        return SKIPPED, "Windows has others" if _IS_WINDOWS else "nothing is stored here yet"
+    try:
+        loose = [path for path in home.iterdir() if path.lstat().st_mode & 0o077]
+    except OSError:
+        return TODO, f"{home} cannot be read", "Check that the folder is yours."
+    loose = [path for path in loose if path.name != "trading-days.json"]  # which is no secret
+    loose += [home] if home.stat().st_mode & 0o022 else []
+    if not loose:
+        return OK, "only their owner may read them"
+    words = "other users of this computer may read or change them"
+    return TODO, words, f"Run chmod go-rwx {' '.join(map(str, sorted(loose)))}"
+
+
+def _stored_data(context: Context) -> _Found:
+    if context.openalgo is not None:
+        return None
+    context.store.accounts()
+    session = context.session()
+    if session is not None and session.end_reason is None:
+        return OK, "can be read; there is a session that can be alive"
+    words = report.END_WORDS[session.end_reason] if session and session.end_reason else "no session"
+    return OK, f"can be read; {words}. To log in: {context.command_line('login')}"
+
+
+# What looks, and returns the line's rest, None for no line.
+_LOCAL: dict[str, Callable[[Context], _Found]] = {
+    "Rights of .env": _env_rights,
+    "Settings": _settings,
+    "Client code and API key": _not_swapped,
+    "Rights of stored data": _home_rights,
+    "Stored data": _stored_data,
+}
+
+
+def _openalgo_checks(context: Context) -> Iterator[Check]:
+    if context.openalgo is None:
+        yield Check("OpenAlgo", SKIPPED, "not here; point at one with --openalgo FOLDER")
+    else:
+        for name, is_ok, words, todo in context.host_checks(context.broker, context.openalgo):
+            yield Check(name, OK if is_ok else TODO, words, todo)
+
+
+def _network_checks(context: Context, config: BrokerSettings) -> Iterator[Check]:
+    """The way to the broker, which is sent one greeting without key or token."""
+    title, clock = context.broker.title, context.clock
+    host = urlsplit(config.rest_url).hostname or ""
+    if not config.is_live or config.proxy is not None:
+        yield Check("DNS", SKIPPED, "not needed for a simulator here, or behind a proxy")
+    else:
+        try:
+            socket.getaddrinfo(host, 443, proto=socket.IPPROTO_TCP)
+            yield Check("DNS", OK, f"{host} has an address")
+        except OSError:
+            todo = "Check this computer's internet connection and name servers."
+            yield Check("DNS", TODO, f"{host} has no address", todo)
+    before, started = clock.now(), clock.monotonic()
+    try:
+        theirs = context.broker.login_client(config, clock).server_time()
+    except BrokerError as error:
+        is_tls = isinstance(error, errors.CertificateError)
+        yield _failed("TLS", error) if is_tls else Check("TLS", SKIPPED, "no connection")
+        yield Check(title, SKIPPED, "no safe connection") if is_tls else _failed(title, error)
+        yield Check("Clock", SKIPPED, f"{title} could not be asked")
+        return
+    took = timedelta(seconds=clock.monotonic() - started)
+    if config.rest_url.startswith("https://"):
+        yield Check("TLS", OK, "the certificate is the broker's")
+    else:
+        yield Check("TLS", SKIPPED, "a simulator on this computer is spoken to without it")
+    yield Check(title, OK, f"answers, after {took.total_seconds() * 1000:.0f} ms")
+    if theirs is None:
+        yield Check("Clock", SKIPPED, f"{title}'s answer carries no time")
+    else:
+        yield clock_check(theirs + _HALF_A_SECOND - (before + took / 2), title)
+
+
+def clock_check(ahead: timedelta, title: str) -> Check:
+    """What to say when the broker's clock is so far ahead of this computer's."""
+    seconds = ahead.total_seconds()
+    direction = "behind" if seconds > 0 else "ahead of"
+    words = f"this computer's clock is {abs(seconds):.0f} s {direction} {title}'s"
+    if abs(ahead) <= _LARGEST_DRIFT:
+        return Check("Clock", OK, words if abs(seconds) >= 1 else f"agrees with {title}'s")
+    todo = "Have this computer set its clock by the internet: logins are refused without it."
+    return Check("Clock", TODO, words, todo)
+
+
+def _trial(context: Context, config: BrokerSettings) -> list[Check]:
     """Ask for password and code, log in once, log out; nothing of it is stored."""
     title = context.broker.title
     output.out(
@@ -73,70 +264,92 @@ def _trial(context: Context) -> list[Check]:
         "may end the session that you have now.",
         err=True,
     )
-    if not prompts.consent("Log in?"):
+    if not click.confirm("Log in?", err=True):
         return [Check("Login", SKIPPED, "you did not want it")]
-    try:
-        config = context.config
-    except BrokerError:
-        return [Check(name, SKIPPED, SETTINGS_FIRST) for name in TRIAL_NAMES]
     password = prompts.password(context)
     code = prompts.code("Authenticator code (TOTP)")
     output.out("Logging in once ...", err=True)
-    with (
-        context.login_lock(needs_store=False),
-        context.broker.login_client(config, context.clock) as client,
-    ):
-        checks, token = _steps(title, config, client, password, code)
-    if token is not None:
-        result = context.broker.log_out(config, token)
-        checks.append(
-            Check(_LOGOUT, OK, "the trial's session was ended again")
-            if result.confirmed
-            else Check(_LOGOUT, TODO, "the trial's session may still be alive", result.message)
-        )
+    with context.login_lock(needs_store=False):
+        client = context.broker.login_client(config, context.clock)
+        checks = list(_steps(context, client, password, code))
     told = {check.name for check in checks}
-    return checks + [
-        Check(name, SKIPPED, "not reached") for name in TRIAL_NAMES if name not in told
-    ]
+    missed = (name for name in TRIAL_NAMES if name not in told)
+    return [*checks, *(Check(name, SKIPPED, "not reached") for name in missed)]
 
 
 def _steps(
-    title: str, config: BrokerSettings, client: LoginClient, password: Secret, code: Secret
-) -> tuple[list[Check], Secret | None]:
+    context: Context, client: LoginClient, password: Secret, code: Secret
+) -> Iterator[Check]:
+    title, config = context.broker.title, context.config
     try:
         reply = client.login(config.client_code, password)
     except BrokerError as error:
-        return [_refused(error, _PASSWORD)], None
-    checks = [Check(_PASSWORD, OK, f"{title} takes it, with this client code")]
-    access = [
-        Check(_KEY, OK, f"{title} takes the key, and it is of type {config.api_type}"),
-        Check(_ADDRESS, OK, f"{title} takes this connection's internet address"),
-    ]
+        yield _refused(error, _PASSWORD)
+        return
+    yield Check(_PASSWORD, OK, f"{title} takes it, with this client code")
     if re.search(r"\botp\b", reply.message, re.IGNORECASE):
         words = f"{title} has sent an OTP instead: TOTP is not enabled for this account"
         todo = f"Enable TOTP for this account at {title}, or log in with the OTP."
-        return [*checks, Check(_TOTP, TODO, words, todo)], None
+        yield Check(_TOTP, TODO, words, todo)
+        return
+    access = (
+        Check(_KEY, OK, f"{title} takes the key, and it is of type {config.api_type}"),
+        Check(_ADDRESS, OK, f"{title} takes this connection's internet address"),
+    )
     try:
         token = client.verify_totp(reply.ticket, code)
     except BrokerError as error:
-        refused = _refused(error, _TOTP)
         # The key and the address are looked at before the code.
-        is_code = refused.name == _TOTP and isinstance(error, CorrectInput)
-        return [*checks, *(access if is_code else ()), refused], None
-    return [*checks, *access, Check(_TOTP, OK, f"{title} takes the code")], token
+        yield from access if isinstance(error, errors.CorrectInput) else ()
+        yield _refused(error, _TOTP)
+        return
+    yield from (*access, Check(_TOTP, OK, f"{title} takes the code"))
+    result = context.broker.log_out(config, token)
+    if result.confirmed:
+        yield Check(_LOGOUT, OK, "the trial's session was ended again")
+    else:
+        yield Check(_LOGOUT, TODO, "the trial's session may still be alive", result.message)
 
 
 def _refused(error: BrokerError, step: str) -> Check:
     """The failure under the name of what it is about: key, address, or the step itself."""
-    if not isinstance(error, AccessRefused):
-        return failed(step, error)
-    return failed(_ADDRESS if _ABOUT_THE_ADDRESS in error.message else _KEY, error)
+    if isinstance(error, errors.AccessRefused):
+        # A refusal of the address and not of the key says so in these words.
+        step = _ADDRESS if "internet address" in error.message else _KEY
+    return _failed(step, error)
 
 
-def _lines(checks: list[Check]) -> str:
-    rows = []
-    for check in checks:
-        todo = f"{check.words.removesuffix('.')}. {check.todo}" if check.todo else check.words
-        state = click.style(check.state, fg=_COLOURS[check.state])
-        rows.append((state, click.style(check.name, bold=True), todo))
-    return output.columns(rows)
+def _private(context: Context, folder: Path | None) -> tuple[dict[str, str], dict[str, str]]:
+    """What must not leave this computer, as far as it is known here: texts, and whole words."""
+    home = os.path.expanduser("~")
+    texts = {os.path.realpath(home): "~", home: "~", os.getcwd(): "<folder>"}
+    words = {socket.gethostname(): "<computer>"}
+    with suppress(OSError, KeyError, ImportError):
+        words[getpass.getuser()] = "<user>"
+    words.pop(context.broker.name, None)  # as a common word
+    with suppress(BrokerError):
+        texts[context.service_settings.home] = "<BROKER_HOME>"
+    with suppress(BrokerError):
+        code = context.config.client_code
+        texts |= {context.config.api_key.reveal(): "<API key>", masked(code): "<client code>"}
+        words[code] = "<client code>"
+    if context.env_file:
+        texts[str(context.env_file.parent)] = "<folder>"
+    folders = (folder, folder and folder.resolve(), context.openalgo)
+    return texts | {str(each): "<OpenAlgo>" for each in folders if each}, words
+
+
+def redacted(text: str, texts: dict[str, str], words: dict[str, str]) -> str:
+    """The text without `texts` anywhere and `words` where they stand alone; the longest first.
+
+    What is too short to be looked for is left alone: `/` is everybody's folder.
+    """
+    for known in sorted(filter(lambda each: len(each) > 1, texts), key=len, reverse=True):
+        text = text.replace(known, texts[known])
+    for word, instead in words.items():
+        if len(word) > 2 and word.lower() not in _COMMON_WORDS:
+            alone = rf"(?<![0-9A-Za-z])(?i:{re.escape(word)})(?![0-9A-Za-z])"
+            text = re.sub(alone, instead, text)
+    for pattern, instead in _PRIVATE:
+        text = re.sub(pattern, instead, text)
+    return text

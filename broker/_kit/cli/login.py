@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
-
 import click
 
 from broker._kit.broker import OtpChallenge
@@ -21,7 +19,7 @@ _ANOTHER_CODE = (CorrectInput, Unreachable, RateLimited)
 _RULES = Rules()
 
 
-@command()
+@command(standalone=True)
 @click.option(
     "--otp/--totp",
     "by_otp",
@@ -35,12 +33,14 @@ def login(context: Context, by_otp: bool | None) -> None:
     the environment. A wrong OTP can be entered again; a wrong password ends the command, since
     the broker counts it.
     """
-    context.refuse_inside_openalgo("login")
     context.session()  # a store that cannot be read is told before anything is sent
     prompts.need_terminal(context, "The password")
     output.out(f"Log in to {context.account_words()}", err=True)
     if by_otp is None:
-        by_otp = prompts.wants_otp(context)
+        words = "sends a code to your phone. totp: an authenticator app shows it."
+        output.out(f"otp: {context.broker.title} {words}", err=True)
+        kinds = click.Choice(["otp", "totp"])
+        by_otp = click.prompt("Which one", type=kinds, err=True) == "otp"
     password = prompts.password(context)
     if by_otp:
         _with_otp(context, password)
@@ -58,41 +58,38 @@ def login(context: Context, by_otp: bool | None) -> None:
 
 def _with_otp(context: Context, password: Secret) -> None:
     """Have an OTP sent and take it; as many attempts and OTPs as on the login page."""
-    typed_at = context.clock.monotonic()
-    challenge = _send(context, password)
-    sent_at = context.clock.monotonic()
+    title, clock = context.broker.title, context.clock
+    challenge, sent_at = _send(context, password), clock.monotonic()
     attempts, resends = _RULES.tries, _RULES.resends
     while True:
         otp = prompts.code("OTP (or nothing, for a new one)", may_be_empty=True)
-        since = context.clock.monotonic() - sent_at
-        # The password is held for a resend, and no longer than one OTP may be entered.
-        if (since if otp else context.clock.monotonic() - typed_at) > _RULES.life:
-            _too_late()
+        since = clock.monotonic() - sent_at
+        if since > _RULES.life:
+            raise CorrectInput(
+                f"That login was not finished within {_RULES.life / 60:.0f} minutes; nothing was "
+                "sent.",
+                "Start again for a new OTP.",
+            )
         if not otp:
             if since < _RULES.resend_gap:
                 wait = count(int(_RULES.resend_gap - since) + 1, "second", "seconds")
                 output.out(f"The OTP may still be on its way; ask again in {wait}.", err=True)
             elif not resends:
                 output.out("No more OTPs are asked for here. Ctrl-C ends it.", err=True)
-            elif prompts.consent(f"Have {context.broker.title} send a new OTP?"):
-                challenge, sent_at = _send(context, password), context.clock.monotonic()
+            elif click.confirm(f"Have {title} send a new OTP?", err=True):
+                challenge, sent_at = _send(context, password), clock.monotonic()
                 resends -= 1
             continue
         attempts -= 1
         try:
             with context.login_lock():
                 token = context.broker.verify_otp(context.config, otp, challenge.ticket)
-                _save(context, token, LoginMethod.OTP)
-            return
+                return _save(context, token, LoginMethod.OTP)
         except _ANOTHER_CODE as error:
             if not attempts or error.attempts_left == 0:
                 raise
-            left = count(attempts, "attempt", "attempts")
-            output.out(
-                f"{error}\n{left} left here; {context.broker.title} may allow fewer. Ctrl-C ends "
-                "it.",
-                err=True,
-            )
+            left = f"{count(attempts, 'attempt', 'attempts')} left here; {title} may allow fewer."
+            output.out(f"{error}\n{left} Ctrl-C ends it.", err=True)
 
 
 def _send(context: Context, password: Secret) -> OtpChallenge:
@@ -110,18 +107,10 @@ def _send(context: Context, password: Secret) -> OtpChallenge:
     return challenge
 
 
-def _too_late() -> NoReturn:
-    raise CorrectInput(
-        f"That login was not finished within {_RULES.life / 60:.0f} minutes; nothing was sent.",
-        "Start again for a new OTP.",
-    )
-
-
 def _save(context: Context, token: Secret, method: LoginMethod) -> None:
     """Store the session; one that cannot be stored is ended at the broker, so that none is lost."""
-    account = context.config.account
     try:
-        save_session(context.store, account, token, context.clock.now(), method)
+        save_session(context.store, context.config.account, token, context.clock.now(), method)
     except BrokerError as error:
         result = context.broker.log_out(context.config, token)
         raise StoreError(

@@ -12,11 +12,9 @@ from broker._kit.cli.console import Group
 from broker._kit.cli.context import Context, HostChecks
 from broker._kit.cli.doctor import doctor
 from broker._kit.cli.login import login
-from broker._kit.cli.session_commands import erase, funds, logout
-from broker._kit.cli.status import status
+from broker._kit.cli.session_commands import erase, funds, logout, status
 from broker._kit.cli.web import demo, web
 
-COMMANDS = (login, status, funds, logout, auto_login, doctor, erase, web, demo)
 _HELP = """{title} for OpenAlgo.
 
 Settings are read from the .env of the working folder or above it. No secret is ever printed, and
@@ -40,9 +38,9 @@ def command_line(
     @click.version_option(broker.version, message=f"{broker.title} for OpenAlgo %(version)s")
     @click.pass_context
     def main(ctx: click.Context) -> None:
-        if ctx.obj is None:
-            ctx.obj = Context(broker, host_checks)
+        ctx.obj = ctx.obj or Context(broker, host_checks)
 
-    for command in (*COMMANDS, *extra_commands):
+    usual = (login, status, funds, logout, auto_login, doctor, erase, web, demo)
+    for command in (*usual, *extra_commands):
         main.add_command(command)
     return main

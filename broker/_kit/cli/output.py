@@ -10,22 +10,18 @@ from typing import Any
 import click
 
 # What to write where an old terminal or a pipe knows no such character.
-_PLAIN = {"₹": "Rs ", "−": "-", "–": "-", "•": "*", "“": '"', "”": '"', "’": "'", "…": "..."}
+_PLAIN = str.maketrans(
+    {"₹": "Rs ", "−": "-", "–": "-", "•": "*", "“": '"', "”": '"', "’": "'", "…": "..."}
+)
 
 
 def out(text: str = "", *, err: bool = False) -> None:
-    """Write a line, to standard error with `err`; what cannot be written is put plainly.
-
-    Styles are taken out where it is no terminal.
-    """
-    stream = sys.stderr if err else sys.stdout
-    encoding = getattr(stream, "encoding", None) or "utf-8"
+    """Write a line, to standard error with `err`; what cannot be written is put plainly."""
+    encoding = getattr(sys.stderr if err else sys.stdout, "encoding", None) or "utf-8"
     try:
         text.encode(encoding)
-    except (UnicodeEncodeError, LookupError):
-        for char, plain in _PLAIN.items():
-            text = text.replace(char, plain)
-        text = text.encode(encoding, "replace").decode(encoding)
+    except UnicodeEncodeError:
+        text = text.translate(_PLAIN).encode(encoding, "replace").decode(encoding)
     click.echo(text, err=err)
 
 
@@ -36,18 +32,16 @@ def out_json(value: Any) -> None:
 
 def columns(rows: Iterable[tuple[str, ...]], *, to_the_right: int | None = None) -> str:
     """Rows of equally many cells, styled or not, as lines; one column may be set to the right."""
+
+    def padded(cell: str, n: int) -> str:
+        blanks = " " * (widths[n] - len(click.unstyle(cell)))
+        return blanks + cell if n == to_the_right else cell + blanks
+
     table = list(rows)
-    widths = [
-        max(len(click.unstyle(cell)) for cell in column) for column in zip(*table, strict=True)
-    ]
-    lines = []
-    for row in table:
-        cells = []
-        for n, cell in enumerate(row):
-            blanks = " " * (widths[n] - len(click.unstyle(cell)))
-            cells.append(blanks + cell if n == to_the_right else cell + blanks)
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
+    widths = [max(len(click.unstyle(cell)) for cell in col) for col in zip(*table, strict=True)]
+    return "\n".join(
+        "  ".join(padded(cell, n) for n, cell in enumerate(row)).rstrip() for row in table
+    )
 
 
 def pairs(rows: Iterable[tuple[str, str]]) -> str:

@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import subprocess
+import runpy
 import sys
 
 import click
 
-from broker._kit.broker import BrokerSettings
 from broker._kit.cli import output
 from broker._kit.cli.console import Command
 from broker._kit.cli.context import Context, command
 from broker._kit.settings import file_environment
 
-PORT = 5757  # OpenAlgo's is 5000
-_DEMO = "broker_simulator.demo"
-_DEMO_STOPS_S = 20.0
+_PORT = 5757  # OpenAlgo's is 5000
 
 
 @command(has_json=False)
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
-    default=PORT,
+    default=_PORT,
     show_default=True,
     help="Port to listen on; 0 takes a free one.",
 )
@@ -37,11 +34,7 @@ def web(context: Context, port: int) -> None:
     from broker._kit.web.server import LoopbackServer
     from broker._kit.web.standalone_app import start
 
-    def read_settings() -> BrokerSettings:
-        # At each request: a fixed line needs no restart.
-        return context.broker.read_settings(file_environment())
-
-    words, settings = context.account_words(), context.service_settings
+    broker, words, settings = context.broker, context.account_words(), context.service_settings
     try:
         server = LoopbackServer(port)
     except OSError as error:
@@ -51,7 +44,8 @@ def web(context: Context, port: int) -> None:
             f"{context.command_line(f'web --port {port + 1 if port < 65535 else 0}')}"
         ) from None
     with server:
-        stop = start(context.broker, read_settings, settings, server)
+        # Settings are read at each request: a fixed line needs no restart.
+        stop = start(broker, lambda: broker.read_settings(file_environment()), settings, server)
         output.out(f"{words}: open {server.url}/")
         output.out("Ctrl-C ends the page, not the session: log out for that.")
         try:
@@ -65,21 +59,12 @@ def web(context: Context, port: int) -> None:
     cls=Command, context_settings={"ignore_unknown_options": True, "help_option_names": []}
 )
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
-@click.pass_context
-def demo(ctx: click.Context, options: tuple[str, ...]) -> None:
+def demo(options: tuple[str, ...]) -> None:
     """Try login and funds against a simulated broker, without an account; --help tells more."""
-    if importlib.util.find_spec(_DEMO.partition(".")[0]) is None:
+    if importlib.util.find_spec("broker_simulator") is None:
         raise click.ClickException(
             "The simulator is not here: it comes with the release, not with a copy in OpenAlgo."
         )
-    # A program of its own: the plugin and the simulator do not know each other.
-    words = [sys.executable, "-m", _DEMO, *options]
-    with subprocess.Popen(words) as program:  # noqa: S603, what the user typed, and no shell
-        try:
-            program.wait()
-        except KeyboardInterrupt:
-            # A terminal's Ctrl-C has reached it too.
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                program.wait(_DEMO_STOPS_S)
-            program.terminate()
-    ctx.exit(program.returncode)
+    # Run as a program: the plugin and the simulator do not know each other.
+    sys.argv[1:] = options
+    runpy.run_module("broker_simulator.demo", run_name="__main__", alter_sys=True)

@@ -23,7 +23,8 @@ def plain(text: str, secrets: Iterable[Secret] = ()) -> str:
     hidden = sorted(sent, key=len, reverse=True)
     # First, since a secret may look like markup; and then cut, since an answer may be very long.
     text = _masked(text, hidden)[:_LONGEST_READ]
-    text = "".join(char for char in text if char.isprintable() or char.isspace())
+    if not text.isprintable():
+        text = "".join(char for char in text if char.isprintable() or char.isspace())
     text = re.sub(_MARKUP, " ", _masked(text, hidden))
     text = _masked(" ".join(re.sub(_ADDRESS, "…", text).split()), hidden)
     return text if len(text) <= _LONGEST_WORDS else text[:_LONGEST_WORDS] + "…"

@@ -16,7 +16,6 @@ class Server(NamedTuple):
 
     title: str
     headers: Mapping[str, str]
-    gateway: frozenset[int] = GATEWAY
 
 
 class Route(NamedTuple):
@@ -26,7 +25,8 @@ class Route(NamedTuple):
     after a fault, everything else goes out once. `max_bytes` caps the answer after decompression.
     `limit` is the class of the broker's rate limits it counts in, "" for none. `seconds` is the
     deadline where it is not the setting's. `unknown` says what is in doubt after a lost answer,
-    and what to do then, where the general words are not enough.
+    and what to do then, where the general words are not enough. `follows` asks for the connection
+    of the last call that must not be repeated, where it is still open.
     """
 
     call: str
@@ -37,6 +37,7 @@ class Route(NamedTuple):
     limit: str = ""
     seconds: float | None = None
     unknown: tuple[str, str] | None = None
+    follows: bool = False
 
 
 class Answer(NamedTuple):

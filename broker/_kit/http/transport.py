@@ -8,32 +8,33 @@ time it took.
 
 from __future__ import annotations
 
+import json
 import logging
 import random
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from codecs import BOM_UTF8
+from collections.abc import Callable, Mapping
+from decimal import Decimal
 from math import ceil
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 from urllib.parse import quote, urlencode
 
 import requests
-from requests import exceptions as rx
+from requests.structures import CaseInsensitiveDict
 from urllib3 import BaseHTTPResponse
 from urllib3 import exceptions as ux
 
 from broker._kit.clock import SYSTEM_CLOCK, Clock
-from broker._kit.errors import CorrectInput, StoreError
-from broker._kit.http.connections import CallLimits, Lane, limited, shared_session
-from broker._kit.http.json_body import write_json
+from broker._kit.errors import BrokerError, CorrectInput, StoreError
+from broker._kit.http.connections import CallLimits, current_limits, shared_session
 from broker._kit.http.rate_limits import RateLimiter
-from broker._kit.http.routes import Answer, Route, Server, http_date
-from broker._kit.http.wire_errors import Fault, fault_of, rate_limited, unreadable_reply
+from broker._kit.http.routes import GATEWAY, Answer, Route, Server, http_date
+from broker._kit.http.wire_errors import fault_of, rate_limited, unreadable_reply
 from broker._kit.secret import Secret
 from broker._kit.settings import Timeouts
 
 log = logging.getLogger(__name__)
 
-_REPEATS = 2
+_PAUSES = (0.25, 0.5)  # seconds, about, before each further attempt
 _LONGEST_PAUSE = 1.0  # seconds that a call waits for its turn within the broker's rate limits
 _LONGEST_WAIT = 6  # digits of a Retry-After in seconds; more is no wait that anyone means
 _CHUNK = 64 * 1024
@@ -41,15 +42,10 @@ _HEADERS = {
     "Accept": "application/json",
     "Accept-Encoding": "gzip",  # what the reader below can undo within its cap
 }
-_FORM = "application/x-www-form-urlencoded"
 
 
 class Transport:
-    """The way to one address, over the process's shared connections; safe for several threads.
-
-    With a `lane`, the calls go one after the other over one connection, which leaving the `with`
-    block frees for others.
-    """
+    """The way to one address, over the process's shared connections; safe for several threads."""
 
     def __init__(
         self,
@@ -60,7 +56,6 @@ class Transport:
         proxy: Secret | None = None,
         ca_bundle: str | None = None,
         limiter: RateLimiter | None = None,
-        lane: Lane | None = None,
         clock: Clock = SYSTEM_CLOCK,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -70,16 +65,9 @@ class Transport:
         self._base_url = base_url
         self._timeouts = timeouts
         self._limiter = limiter
-        self._lane = lane
         self._clock = clock
         self._jitter = jitter
-
-    def __enter__(self) -> Transport:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._lane is not None:
-            self._lane.release()
+        self._last_connection: Any = None  # that of the last call that must not be repeated
 
     def call(
         self,
@@ -104,32 +92,26 @@ class Transport:
         cannot be written.
         """
         body, content_type = _body(form, json)
-        request = requests.PreparedRequest()
-        request.prepare(
-            method=route.method,
-            url=self._base_url + _target(route, path, query),
-            headers={**self._headers, **headers, **content_type},
-            data=body,
-        )
+        request = requests.PreparedRequest()  # ready as it is: `prepare` would double a call's time
+        request.method = route.method
+        request.url = self._base_url + _target(route, path, query)
+        request.headers = CaseInsensitiveDict({**self._headers, **headers, **content_type})
+        request.body = body
         end = self._clock.monotonic() + (route.seconds or self._timeouts.deadline)
-        pauses = self._pauses() if route.repeat else iter(())
-        while True:
+        for pause in (*(_PAUSES if route.repeat else ()), None):
             self._wait_for_turn(route, end)
-            result = self._attempt(route, request, into, end)
-            pause = next(pauses, None) if self._may_pass(result) else None
-            if isinstance(result, Answer) and result.http_status == 429 and pause is not None:
+            result, may_pass = self._attempt(route, request, into, end)
+            if pause is None or not may_pass:
+                break
+            pause *= 0.5 + self._jitter()
+            if isinstance(result, Answer):
                 pause += result.retry_after or 0
-            if pause is None or self._clock.monotonic() + pause >= end:
+            if self._clock.monotonic() + pause >= end:
                 break
             self._clock.sleep(pause)
-        if isinstance(result, Fault):
-            raise result.error
-        return result
-
-    def _pauses(self) -> Iterator[float]:
-        """Seconds before each further attempt: about a quarter, then about half a second."""
-        for n in range(_REPEATS):
-            yield 0.25 * 2**n * (0.5 + self._jitter())
+        if isinstance(result, Answer):
+            return result
+        raise result
 
     def _wait_for_turn(self, route: Route, end: float) -> None:
         """Count the call against its rate limit, after a short wait if need be."""
@@ -143,49 +125,49 @@ class Transport:
             self._clock.sleep(wait)
 
     def _attempt(
-        self,
-        route: Route,
-        request: requests.PreparedRequest,
-        into: IO[bytes] | None,
-        end: float,
-    ) -> Answer | Fault:
-        limits = CallLimits(
-            self._clock.monotonic, end, self._timeouts.read, repeat=route.repeat, lane=self._lane
-        )
-        started = limits.now()
+        self, route: Route, request: requests.PreparedRequest, into: IO[bytes] | None, end: float
+    ) -> tuple[Answer | BrokerError, bool]:
+        """The answer or the error, and whether another attempt may bring a better one."""
+        now, timeouts = self._clock.monotonic, self._timeouts
+        wanted = self._last_connection if route.follows else None
+        limits = CallLimits(now, end, timeouts.read, route.repeat, wanted)
+        started = now()
         left = max(end - started, 0.001)
+        result: Answer | BrokerError
+        token = current_limits.set(limits)
         try:
-            with limited(limits):
-                timeout = (min(self._timeouts.connect, left), min(self._timeouts.read, left))
-                response = self._session.send(
-                    request, stream=True, allow_redirects=False, timeout=timeout
-                )
-                result = self._answer(route, response.raw, into)
-        except (rx.RequestException, ux.HTTPError, OSError) as error:
-            result = fault_of(self.server, route, error, sent=limits.sent)
+            response = self._session.send(
+                request,
+                stream=True,
+                allow_redirects=False,
+                proxies={},
+                timeout=(min(timeouts.connect, left), min(timeouts.read, left)),
+            )
+            result, may_pass = self._answer(route, response.raw, into)
+        except (requests.RequestException, ux.HTTPError, OSError) as error:
+            result, may_pass = fault_of(self.server, route, error, sent=limits.sent)
+        finally:
+            current_limits.reset(token)
+        if not route.repeat:
+            self._last_connection = limits.connection
         if log.isEnabledFor(logging.DEBUG):
-            took = 1000 * (limits.now() - started)
-            what = result.http_status if isinstance(result, Answer) else type(result.error).__name__
+            what = result.http_status if isinstance(result, Answer) else type(result).__name__
+            took = 1000 * (now() - started)
             log.debug(f"{self.server.title} {route.call}: {what} in {took:.0f} ms")
-        return result
+        return result, may_pass
 
     def _answer(
         self, route: Route, response: BaseHTTPResponse, into: IO[bytes] | None
-    ) -> Answer | Fault:
+    ) -> tuple[Answer | BrokerError, bool]:
         status = response.status
-        body: bytes | None = None
-        try:
-            if into is None or not 200 <= status < 300:
-                body = _read(response, route.max_bytes)
-            elif _copy(response, route.max_bytes, into):
-                body = b""
-        finally:
-            if body is None:
-                response.close()
-        if body is None and status not in self.server.gateway:
-            return Fault(unreadable_reply(self.server, route, status), may_pass=False)
+        body = _read(response, route.max_bytes, into if 200 <= status < 300 else None)
+        if body is None:
+            response.close()
+            if status not in GATEWAY:
+                return unreadable_reply(self.server, route, status), False
         wait = self._retry_after(response.headers) if status == 429 else None
-        return Answer(status, body or b"", wait, response.headers.get("Date", ""))
+        answer = Answer(status, body or b"", wait, response.headers.get("Date", ""))
+        return answer, status in GATEWAY or wait is not None
 
     def _retry_after(self, headers: Mapping[str, str]) -> int | None:
         """Seconds of a Retry-After header, given as seconds or as a date; None without one."""
@@ -194,13 +176,6 @@ class Transport:
             return int(value) if len(value) <= _LONGEST_WAIT else None
         then = http_date(value) if value else None
         return None if then is None else max(0, ceil((then - self._clock.now()).total_seconds()))
-
-    def _may_pass(self, result: Answer | Fault) -> bool:
-        if isinstance(result, Fault):
-            return result.may_pass
-        if result.http_status == 429:
-            return result.retry_after is not None
-        return result.http_status in self.server.gateway
 
 
 def _target(route: Route, path: Mapping[str, str] | None, query: Mapping[str, Any] | None) -> str:
@@ -215,52 +190,74 @@ def _target(route: Route, path: Mapping[str, str] | None, query: Mapping[str, An
 
 def _body(form: Mapping[str, Any] | None, json: Any) -> tuple[bytes | None, Mapping[str, str]]:
     if form is not None:
-        plain = {
-            name: value.reveal() if isinstance(value, Secret) else value
-            for name, value in form.items()
-        }
-        return urlencode(plain).encode(), {"Content-Type": _FORM}
-    if json is not None:
-        return write_json(json).encode(), {"Content-Type": "application/json"}
-    return None, {}
+        plain = {k: v.reveal() if isinstance(v, Secret) else v for k, v in form.items()}
+        body, kind = urlencode(plain).encode(), "application/x-www-form-urlencoded"
+    elif json is not None:
+        body, kind = write_json(json).encode(), "application/json"
+    else:
+        return None, {}
+    return body, {"Content-Type": kind, "Content-Length": str(len(body))}
 
 
-def _read(response: BaseHTTPResponse, cap: int) -> bytes | None:
-    """The body, unpacked up to the cap; None when it is larger, or not what its headers say."""
-    body = _read_chunk(response, cap + 1)
-    return None if body is None or len(body) > cap else body
-
-
-def _copy(response: BaseHTTPResponse, cap: int, into: IO[bytes]) -> bool:
-    """Write the unpacked body to the file; False when it is larger, or not as its headers say."""
-    with _storing():
+def _read(response: BaseHTTPResponse, cap: int, into: IO[bytes] | None) -> bytes | None:
+    """The unpacked body, b"" once it is in the file; None if larger, or not as its headers say."""
+    try:
+        if into is None:
+            body = response.read(cap + 1, decode_content=True)
+            return body if len(body) <= cap else None
         into.seek(0)
         into.truncate()
-    written = 0
-    while True:
-        chunk = _read_chunk(response, _CHUNK)
-        written += len(chunk or b"")
-        if chunk is None or written > cap:
-            return False
-        if not chunk:
-            return True
-        with _storing():
+        while chunk := response.read(_CHUNK, decode_content=True):
             into.write(chunk)
-
-
-def _read_chunk(response: BaseHTTPResponse, size: int) -> bytes | None:
-    try:
-        return response.read(size, decode_content=True)
+            if into.tell() > cap:
+                return None
+        return b""
+    except OSError:  # the file's: urllib3 has names of its own for the socket's
+        response.close()
+        raise StoreError(
+            "What was downloaded could not be written.", "Check the free space of the disk."
+        ) from None
     except (ux.DecodeError, ValueError):  # ValueError: a chunk of negative size
         return None
 
 
-@contextmanager
-def _storing() -> Iterator[None]:
-    """A full disk is not a fault of the wire."""
+def read_json(body: bytes) -> Any:
+    """The body's value. Raises `ValueError` when it is not JSON, or one name has two values."""
     try:
-        yield
-    except OSError:
-        raise StoreError(
-            "What was downloaded could not be written.", "Check the free space of the disk."
-        ) from None
+        return _DECODER.decode(body.removeprefix(BOM_UTF8).decode())
+    except (RecursionError, ArithmeticError) as error:
+        raise ValueError("nested or large beyond reason") from error
+
+
+def write_json(value: Any) -> str:
+    """ASCII JSON with each `Decimal` digit for digit; a `Secret` is written as its value.
+
+    Raises `TypeError` for what JSON lacks, `ValueError` for a `float`, NaN and infinity.
+    """
+    if isinstance(value, Mapping):
+        return f"{{{','.join(f'{json.dumps(str(k))}:{write_json(v)}' for k, v in value.items())}}}"
+    if isinstance(value, list | tuple):
+        return f"[{','.join(map(write_json, value))}]"
+    if isinstance(value, Secret):
+        return json.dumps(value.reveal())
+    if isinstance(value, Decimal) and value.is_finite():
+        return f"{value:f}"
+    if isinstance(value, float | Decimal):
+        raise ValueError(f"{type(value).__name__} is not sent: amounts are finite Decimals")
+    return json.dumps(value)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs) and any(found[name] != value for name, value in pairs):
+        raise ValueError("a name has two values")  # which one holds would be a guess
+    return found
+
+
+_DECODER = json.JSONDecoder(
+    parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=_object
+)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterator
 from math import ceil
-from typing import NamedTuple
 
 from requests import exceptions as rx
 from urllib3 import exceptions as ux
@@ -22,85 +21,77 @@ from broker._kit.errors import (
     Unreachable,
     UnusableReply,
 )
-from broker._kit.http.routes import Route, Server
+from broker._kit.http.routes import GATEWAY, Route, Server
 
 _PAUSE = "Wait a minute, then try again."
-
-
-class Fault(NamedTuple):
-    """An attempt that brought no answer: the error to raise, and whether another may help."""
-
-    error: BrokerError
-    may_pass: bool
-
-
-_Kinds = tuple[type[BaseException], ...]
-_SILENCE: _Kinds = (ux.ReadTimeoutError, rx.ReadTimeout, TimeoutError)
-# First match wins.
-_BEFORE_SENDING: tuple[tuple[_Kinds, str], ...] = (
+_SILENCE = (ux.ReadTimeoutError, rx.ReadTimeout, TimeoutError)
+# Errors of setting up a connection; the first match gives the words.
+_BEFORE_SENDING: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
     ((ux.ProxyError, rx.ProxyError), "This computer's proxy did not let the call through."),
     ((ux.NameResolutionError,), "{title}'s address could not be looked up."),
     (
         (ux.ConnectTimeoutError, ux.NewConnectionError, rx.ConnectTimeout),
         "{title} could not be reached.",
     ),
-    ((BaseException,), "A connection to {title} could not be set up."),
 )
 
 
-def fault_of(server: Server, route: Route, error: BaseException, *, sent: bool | None) -> Fault:
-    """The fault behind a library's error; `sent` as in `CallLimits`.
+def fault_of(
+    server: Server, route: Route, error: BaseException, *, sent: bool | None
+) -> tuple[BrokerError, bool]:
+    """The error to raise for a library's, and whether another attempt may help.
 
-    Where it is not known whether the request went out, only an error of setting up says that it
-    did not.
+    `sent` as in `CallLimits`; where it is not known, only an error of setting up says that nothing
+    was. (The libraries call a connection that breaks in a tunnel a proxy's error, too.)
     """
-    kinds = tuple(map(type, _causes(error)))
+    title, causes = server.title, tuple(_causes(error))
+
+    def is_any(kinds: tuple[type[BaseException], ...]) -> bool:
+        return any(isinstance(cause, kinds) for cause in causes)
+
+    words = next((words for kinds, words in _BEFORE_SENDING if is_any(kinds)), None)
     if sent is None:
-        sent = not any(_any_is(kinds, before) for before, _ in _BEFORE_SENDING[:-1])
-    if not sent and _any_is(kinds, (ssl.SSLCertVerificationError,)):
-        return Fault(_wrong_certificate(server), may_pass=False)
+        sent = words is None
+    if not sent and is_any((ssl.SSLCertVerificationError,)):
+        return CertificateError(
+            f"The other side's certificate does not prove that it is {title}. Nothing was sent.",
+            "Check this computer's date and time, and whether a proxy or virus scanner opens TLS "
+            "(its certificate then belongs into REQUESTS_CA_BUNDLE).",
+        ), False
     if not sent:
-        what = next(words for before, words in _BEFORE_SENDING if _any_is(kinds, before))
-        unsent = Unreachable(
-            f"{what.format(title=server.title)} Nothing was sent.",
-            f"Check this computer's internet connection; {server.title} itself may be down.",
-        )
-        return Fault(unsent, may_pass=True)
-    is_silence = _any_is(kinds, _SILENCE)
-    what = f"The connection to {server.title} broke."
-    if is_silence:
-        what = f"{server.title} did not answer in time."
+        what = (words or "A connection to {title} could not be set up.").format(title=title)
+        next_step = f"Check this computer's internet connection; {title} itself may be down."
+        return Unreachable(f"{what} Nothing was sent.", next_step), True
+    is_silence = is_any(_SILENCE)
+    what = f"{title} did not answer in time." if is_silence else f"The connection to {title} broke."
     if route.repeat:
-        return Fault(Unreachable(what, _PAUSE), may_pass=not is_silence)
-    return Fault(outcome_unknown(server, route, what, is_silence=is_silence), may_pass=False)
+        return Unreachable(what, _PAUSE), not is_silence
+    return outcome_unknown(server, route, what, is_silence=is_silence), False
 
 
 def unreadable_reply(
     server: Server, route: Route, http: int, retry_after: int | None = None
 ) -> BrokerError:
     """The error for an answer that decides nothing: a gateway's page, a redirect, garbage, 429."""
+    title = server.title
     if http == 429:
         seconds = 60 if retry_after is None else retry_after
-        return rate_limited(f"{server.title} asks for fewer calls.", seconds, 429, retry_after)
-    is_gateway, is_redirect = http in server.gateway, 300 <= http < 400
-    what = f"{server.title} gave an answer that cannot be read (HTTP {http})."
-    if is_gateway:
-        what = f"{server.title}'s gateway gave an error page instead of an answer (HTTP {http})."
-    elif is_redirect:
-        what = (
-            f"Something between here and {server.title} answered with a redirect (HTTP {http}); "
-            "it was not followed."
-        )
+        return rate_limited(f"{title} asks for fewer calls.", seconds, 429, retry_after)
+    if http in GATEWAY:
+        what = f"{title}'s gateway gave an error page instead of an answer (HTTP {http})."
+    elif 300 <= http < 400:
+        what = f"Something between here and {title} answered with a redirect (HTTP {http}); "
+        what += "it was not followed."
+    else:
+        what = f"{title} gave an answer that cannot be read (HTTP {http})."
     if not route.repeat:
         return outcome_unknown(server, route, what, http)
-    if is_gateway or is_redirect or http >= 500:
+    if http >= 500 or 300 <= http < 400:
         return Unreachable(what, _PAUSE, http_status=http)
-    return UnusableReply(
-        what,
-        "Try once more; if it comes back, log out and log in again, and look in the "
-        f"{server.title} app.",
-        http_status=http,
+    look = (
+        f"Try once more; if it comes back, log out and log in again, and look in the {title} app."
     )
+    return UnusableReply(what, look, http_status=http)
 
 
 def outcome_unknown(
@@ -121,18 +112,6 @@ def rate_limited(
     seconds = max(1, ceil(wait))
     next_step = f"Try again in {seconds} second{'s' if seconds > 1 else ''}."
     return RateLimited(what, next_step, http_status=http, retry_after=retry_after)
-
-
-def _wrong_certificate(server: Server) -> BrokerError:
-    return CertificateError(
-        f"The other side's certificate does not prove that it is {server.title}. Nothing was sent.",
-        "Check this computer's date and time, and whether a proxy or virus scanner opens TLS "
-        "(its certificate then belongs into REQUESTS_CA_BUNDLE).",
-    )
-
-
-def _any_is(kinds: _Kinds, wanted: _Kinds) -> bool:
-    return any(issubclass(kind, wanted) for kind in kinds)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -1,10 +1,12 @@
-"""OpenAlgo's table of broker logins and its encryption.
+"""OpenAlgo's broker logins: its table, its encryption, and a login as OpenAlgo itself makes it.
 
 SQLAlchemy is imported where it is used: the streaming adapter imports this package without it.
 """
 
 from __future__ import annotations
 
+import secrets
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -22,6 +24,8 @@ from broker._kit.secret import Secret
 
 # Columns that the host has for the plugins' use.
 AUX_COLUMNS = ("aux_param1", "aux_param2", "aux_param3", "aux_param4")
+
+_CONTRACT_STATUS, _AUTH_UTILS = "database.master_contract_status_db", "utils.auth_utils"
 
 log = logger(__name__)
 
@@ -59,18 +63,17 @@ def auth_rows() -> list[AuthRow]:
     names = ("name", "auth", "broker", "user_id", "is_revoked", *AUX_COLUMNS)
     query = select(*(column(model, name) for name in names)).order_by(column(model, "id"))
     with _own_session() as database:
-        found = database.execute(query).all()
-    return [
-        AuthRow(
-            user=name,
-            token=Secret(token or ""),
-            broker=broker or "",
-            client_code=code or "",
-            is_revoked=bool(is_revoked),
-            aux=tuple(text or "" for text in aux),
-        )
-        for name, token, broker, code, is_revoked, *aux in found
-    ]
+        return [
+            AuthRow(
+                user,
+                Secret(token or ""),
+                broker or "",
+                code or "",
+                bool(is_revoked),
+                tuple(text or "" for text in aux),
+            )
+            for user, token, broker, code, is_revoked, *aux in database.execute(query)
+        ]
 
 
 def write_aux(user: str, texts: Mapping[str, str | None]) -> None:
@@ -125,6 +128,56 @@ def on_revoked(broker: Broker, notify: Callable[[str, str], None]) -> None:
         # Without a listener SQLAlchemy need not load the value that is being replaced.
         event.listen(column(model, name), "set", lambda *_: None, active_history=True)
     event.listen(model, "before_update", look)
+
+
+def finish_login(broker: Broker, token: Secret, user: str, client_code: str) -> Any:
+    """Hand a new token to the host, whose answer is for the browser. Raises `HostError`."""
+    return call(
+        _AUTH_UTILS,
+        "handle_auth_success",
+        token.reveal(),
+        user,
+        broker.name,
+        feed_token=None,  # the host would put it into the browser's cookie
+        user_id=client_code,
+    )
+
+
+def register_device(broker: Broker, user: str) -> None:
+    """List an automatic login among the user's devices. Raises `HostError`.
+
+    Without it the first request of yesterday's browser tab makes the host revoke whatever token is
+    stored. It replaces the automatic login before it: the host keeps five devices and drops the
+    oldest.
+    """
+    device = f"{broker.title} auto-login"
+    with scoped_session():
+        for each in call(AUTH_DB, "get_active_sessions", user):
+            if each.get("device_info") == device:
+                call(AUTH_DB, "remove_session", each.get("session_id"))
+        is_registered = call(
+            AUTH_DB,
+            "register_session",
+            username=user,
+            session_id=secrets.token_hex(32),
+            device_info=device,
+            ip_address=None,  # an address would replace the row of the device that has it
+            broker=broker.name,
+        )
+    if not is_registered:
+        raise HostError("OpenAlgo did not list the automatic login.", "See OpenAlgo's log.")
+
+
+def prepare_contract(broker: Broker) -> None:
+    """Load the list of instruments on a thread, as the host does after a login of its own."""
+    with scoped_session():
+        call(_CONTRACT_STATUS, "init_broker_status", broker.name)
+        is_due, _ = call(_AUTH_UTILS, "should_download_master_contract", broker.name)
+    load = attribute(
+        _AUTH_UTILS,
+        "async_master_contract_download" if is_due else "load_existing_master_contract",
+    )
+    threading.Thread(target=load, args=(broker.name,), daemon=True).start()
 
 
 def _own_session() -> Any:

@@ -20,7 +20,6 @@ from broker._kit.errors import HostError
 AUTH_DB = "database.auth_db"
 
 _LANDMARKS = ("utils.version", AUTH_DB)
-_UPDATE = "Update the plugin, or ask for an update that fits this version of OpenAlgo."
 
 
 def is_present() -> bool:
@@ -33,18 +32,16 @@ def is_present() -> bool:
 
 def version() -> str:
     """The host's version, such as "2.0.2.1"; "" without a host or when it does not say."""
-    try:
+    with contextlib.suppress(Exception):
         return str(import_module("utils.version").get_version())
-    except Exception:
-        return ""
+    return ""
 
 
 def logger(name: str) -> logging.Logger:
     """The host's logger of that name, or Python's."""
-    try:
+    made = None
+    with contextlib.suppress(Exception):
         made = import_module("utils.logging").get_logger(name)
-    except Exception:
-        made = None
     return made if isinstance(made, logging.Logger) else logging.getLogger(name)
 
 
@@ -60,13 +57,11 @@ def attribute(module: str, name: str) -> Any:
 def call(module: str, name: str, *values: Any, **named: Any) -> Any:
     """A host function's result. Raises `HostError` when it is missing or has other parameters."""
     function = attribute(module, name)
-    with contextlib.suppress(ValueError):  # a function without a signature is called as it is
-        try:
-            inspect.signature(function).bind(*values, **named)
-        except TypeError:
-            function = None
-    if function is None:
-        raise incompatible(f"expects other arguments in {module}.{name} than the plugin passes")
+    try:
+        inspect.signature(function).bind(*values, **named)
+    except TypeError:
+        wanted = f"expects other arguments in {module}.{name} than the plugin passes"
+        raise incompatible(wanted) from None
     return function(*values, **named)
 
 
@@ -95,7 +90,10 @@ def incompatible(what: str) -> HostError:
     """The error that says what this OpenAlgo lacks."""
     if not is_present():
         return HostError("This needs OpenAlgo, which is not here.", "Run it inside OpenAlgo.")
-    return HostError(f"This OpenAlgo (version {version() or 'unknown'}) {what}.", _UPDATE)
+    return HostError(
+        f"This OpenAlgo (version {version() or 'unknown'}) {what}.",
+        "Update the plugin, or ask for an update that fits this version of OpenAlgo.",
+    )
 
 
 def adapter_base() -> type:
@@ -106,17 +104,16 @@ def adapter_base() -> type:
     try:
         found = import_module("websocket_proxy.base_adapter").BaseBrokerWebSocketAdapter
     except Exception as error:
+        found = object
         if is_present():
             kind = type(error).__name__
             logging.getLogger(__name__).warning("OpenAlgo's streaming has changed (%s)", kind)
-        return object
     return found if isinstance(found, type) else object
 
 
 def login_limits() -> str:
     """The host's limits on login attempts in Flask-Limiter's notation; "" when it has none."""
-    try:
+    with contextlib.suppress(Exception):
         config = import_module("utils.config")
         return f"{config.get_login_rate_limit_min()}; {config.get_login_rate_limit_hour()}"
-    except Exception:
-        return ""
+    return ""

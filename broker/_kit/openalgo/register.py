@@ -7,11 +7,13 @@ and made when it is first needed, so that a user of another broker pays next to 
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os.path
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, Flask, Response, current_app, make_response, request, session
@@ -37,20 +39,20 @@ _STATUS_PATHS = frozenset({"/auth/session-status", "/auth/dashboard-data", "/aut
 log = host.logger(__name__)
 
 
-def register(broker: Broker, app: Flask, clock: Clock | None = None) -> None:
+def register(broker: Broker, app: Flask, clock: Clock = SYSTEM_CLOCK) -> None:
     """Give OpenAlgo the broker's pages, logouts at the broker and auto-login. Raises nothing."""
-    services = LazyServices(broker, clock or SYSTEM_CLOCK)
-    parts: tuple[tuple[str, Callable[[], object]], ...] = (
-        ("the login page", lambda: app.register_blueprint(_login(services))),
-        ("the funds page", lambda: app.register_blueprint(_pages(services))),
-        ("the auto-login page", lambda: app.register_blueprint(_auto_login(services))),
-        ("the end of a session", lambda: app.before_request(services.revoke_if_over)),
-        ("the logout at the broker", lambda: auth_table.on_revoked(broker, services.log_out)),
-        ("auto-login", services.start),
-    )
+    services = LazyServices(broker, clock)
+    parts: dict[str, Callable[[], object]] = {
+        "the login page": lambda: app.register_blueprint(_login(services)),
+        "the funds page": lambda: app.register_blueprint(_pages(services)),
+        "the auto-login page": lambda: app.register_blueprint(_auto_login(services)),
+        "the end of a session": lambda: app.before_request(services.revoke_if_over),
+        "the logout at the broker": lambda: auth_table.on_revoked(broker, services.log_out),
+        "auto-login": services.start,
+    }
     if "orders" not in broker.unbuilt:
-        parts += (("order updates", lambda: poll_orders(broker)),)
-    for part, join in parts:
+        parts["order updates"] = lambda: poll_orders(broker)
+    for part, join in parts.items():
         try:
             join()
         except Exception as error:
@@ -79,9 +81,9 @@ class LazyServices:
         """All of them. Raises what their making raises."""
         with self._lock:
             if self._services is None:
-                from broker._kit.openalgo.services import create_services
+                from broker._kit.openalgo.services import Services
 
-                self._services = create_services(self.pages, self._clock)
+                self._services = Services(self.pages, self._clock)
             return self._services
 
     def start(self) -> None:
@@ -91,43 +93,37 @@ class LazyServices:
 
     def tick(self) -> None:
         """Do what auto-login has to do while this broker is the one in OpenAlgo's settings."""
-        try:
+        with self._logged("auto-login"), suppress(SettingError):
             self.broker.read_settings(None)
             self.get().service.auto().tick()
-        except SettingError:
-            return
-        except Exception as error:
-            log.debug(f"{self.broker.title}: auto-login: {reason(error)}")
 
     def revoke_if_over(self) -> None:
         """Before a request: a logged-in browser asks whether the broker session stands."""
         is_asked = request.path in _STATUS_PATHS and session.get("logged_in")
         if is_asked and session.get("broker") == self.broker.name:
-            try:
-                self.get().sync.revoke_if_over()
-            except Exception as error:
-                log.debug(f"{self.broker.title}: the session was not checked: {reason(error)}")
+            with self._logged("the session was not checked"):
+                self.get().revoke_if_over()
 
     def log_out(self, user: str, encrypted: str) -> None:
         """The host revokes a token. On a thread: it must not wait, and has not committed yet."""
 
         def run() -> None:
-            try:
-                self.get().sync.log_out(user, encrypted)
-            except Exception as error:
-                log.error(f"{self.broker.title}: no logout after OpenAlgo's: {reason(error)}")
+            with self._logged("no logout after OpenAlgo's", logging.ERROR):
+                self.get().log_out(user, encrypted)
 
         threading.Thread(target=run, name=f"{self.broker.name}-logout", daemon=True).start()
 
     def log_missing(self, part: str, error: Exception) -> None:
         """Log what OpenAlgo has to do without."""
         version = host.version() or "of unknown version"
-        log.error(f"{self.broker.title}: OpenAlgo {version} runs without {part}. {reason(error)}")
+        log.error(f"{self.broker.title}: OpenAlgo {version} runs without {part}. {_reason(error)}")
 
-
-def reason(error: Exception) -> str:
-    """Why something failed, for the log: a text of ours, or the fault's place without its text."""
-    return str(error) if isinstance(error, BrokerError) else fault_location(error)
+    @contextmanager
+    def _logged(self, what: str, level: int = logging.DEBUG) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            log.log(level, f"{self.broker.title}: {what}: {_reason(error)}")
 
 
 def is_serving_process(env: Mapping[str, str]) -> bool:
@@ -142,6 +138,11 @@ def is_serving_process(env: Mapping[str, str]) -> bool:
     is_debug = env.get("FLASK_DEBUG", "").strip().lower() in ("true", "1", "t")
     is_reloader = os.path.basename(main) == "app.py" and is_debug
     return not is_reloader or env.get("WERKZEUG_RUN_MAIN") == "true"
+
+
+def _reason(error: Exception) -> str:
+    """Why something failed, for the log: a text of ours, or the fault's place without its text."""
+    return str(error) if isinstance(error, BrokerError) else fault_location(error)
 
 
 def _login(services: LazyServices) -> Blueprint:
@@ -177,8 +178,7 @@ def _auto_login(services: LazyServices) -> Blueprint:
 
 
 def _pages(services: LazyServices) -> Blueprint:
-    name = services.pages.broker.name
-    blueprint = services.pages.blueprint("openalgo")
+    name, blueprint = services.broker.name, services.pages.blueprint("openalgo")
     blueprint.add_url_rule(
         f"/{name}/continue",
         "resume",

@@ -1,6 +1,6 @@
 """Stores accounts' records inside OpenAlgo: in the user's row of its table of broker logins.
 
-The token is the host's own, in its own column; the rest lies in two of the row's spare columns,
+The token is the host's own, in its own column; the rest lies in one of the row's spare columns,
 encrypted as the host encrypts, with the name of the account. Every write is the Flask process's:
 the host caches the row there, and would not notice another's.
 """
@@ -22,28 +22,42 @@ from broker._kit.secret import Secret
 from broker._kit.sessions.record import (
     AccountRecord,
     EndReason,
-    LoginMethod,
     SessionRecord,
     from_json,
     to_json,
 )
 from broker._kit.sessions.store import MemoryStore
-from broker._kit.sessions.token_life import fingerprint
+from broker._kit.sessions.token_guard import fingerprint
 from broker._kit.settings import Account
 
 T = TypeVar("T")
 
-# Which spare columns hold the session but for its token, and all the rest.
-_SESSION, _REST = 2, 3
+_COLUMN = 3  # the spare column that is this plugin's
+_NAME = auth_table.AUX_COLUMNS[_COLUMN]
 _ENCRYPTED = "gAAAA"  # how every text begins that the host has encrypted
 
 
-class _Part(NamedTuple):
-    """What one column holds; `token` is the fingerprint of the token that it belongs to."""
+class _Stored(NamedTuple):
+    """What a row's column holds; `token` is the fingerprint of the token that belongs to it."""
 
     account: Account
     token: str
     record: AccountRecord
+
+
+class _Login(NamedTuple):
+    """A user's row and what is stored in it: None for nothing of ours, or why it is not known."""
+
+    row: AuthRow
+    found: _Stored | StoreError | None
+
+    def stored(self) -> _Stored | None:
+        if isinstance(self.found, StoreError):
+            raise self.found
+        return self.found
+
+    def is_of(self, account: Account) -> bool:
+        return isinstance(self.found, _Stored) and self.found.account == account
 
 
 class OpenAlgoSessionStore:
@@ -57,58 +71,50 @@ class OpenAlgoSessionStore:
     def __init__(self, broker: Broker, *, may_write: bool = False) -> None:
         self.broker = broker
         self._may_write = may_write
-        self._lock = threading.RLock()
-        self._leases = MemoryStore(broker)
-        self.acquire_lease = self._leases.acquire_lease
-        self.release_lease = self._leases.release_lease
-
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Keep others of this process from writing: between looking at a token and ending it."""
-        with self._lock:
-            yield
+        # Keeps others of this process from writing, such as between a look at a token and its end.
+        self.alone = threading.RLock()
+        leases = MemoryStore(broker)
+        self.acquire_lease, self.release_lease = leases.acquire_lease, leases.release_lease
 
     def user_of(self, account: Account) -> str:
         """The host's user whose row it is; "" when there is none."""
-        row = self._row(account)
-        return row.user if row else ""
+        login = self._login(account)
+        return login.row.user if login else ""
 
     def load(self, account: Account) -> AccountRecord:
-        return self._read(self._row(account), account)
+        return self._read(self._login(account), account)
 
     @contextmanager
     def update(self, account: Account) -> Iterator[AccountRecord]:
         with self._writing():
-            row = self._row(account)
-            record = self._read(row, account)
-            before = record.copy()
+            login = self._login(account)
+            record = self._read(login, account)
+            before = replace(record)
             yield record
             if record == before:
                 return
-            if row is None:
+            if login is None:
                 raise StoreError(
                     "OpenAlgo has no broker login to store this with.",
                     f"Log in to {self.broker.title} in OpenAlgo once, and try again.",
                 )
-            self._write(row, account, before, record)
+            self._write(login, account, before, record)
 
     def accounts(self) -> list[Account]:
-        parts = (self._part(row, index) for row in _rows() for index in (_SESSION, _REST))
-        return sorted({part.account for part in parts if part})
+        found = (login.stored() for login in self._logins())
+        return sorted({stored.account for stored in found if stored})
 
     def erase(self) -> list[str]:
         removed = []
         with self._writing():
-            for row in _rows():
-                gone: dict[str, str | None] = {}
-                for index in (_SESSION, _REST):
-                    lines = self._described(row, index)
-                    if lines is not None:
-                        gone[auth_table.AUX_COLUMNS[index]] = None
-                        removed += lines
-                if gone:
-                    _ask(auth_table.write_aux, row.user, gone)
-                if row.broker == self.broker.name and row.token and not row.is_revoked:
+            for row, found in self._logins():
+                if isinstance(found, _Stored):
+                    removed += found.record.described(found.account)
+                elif found is not None:
+                    removed.append("what could not be read")
+                if found is not None:
+                    _ask(auth_table.write_aux, row.user, {_NAME: None})
+                if self._is_logged_in(row):
                     _ask(auth_table.revoke, self.broker, row.user)
                     removed.append(f"token of the {self.broker.title} login in OpenAlgo")
         return removed
@@ -120,43 +126,49 @@ class OpenAlgoSessionStore:
                 "What is stored inside OpenAlgo is written by OpenAlgo itself only.",
                 f"Do it on its page /{self.broker.name}/auto-login while OpenAlgo runs.",
             )
-        with self._lock:
+        with self.alone:
             yield
 
-    def _row(self, account: Account) -> AuthRow | None:
-        rows = _rows()
-        for row in rows:
-            if any(part.account == account for part in self._readable(row)):
-                return row
-        ours = [row for row in rows if row.broker == self.broker.name]
-        by_code = [row for row in ours if row.client_code == account.client_code]
-        if by_code or ours:
-            return (by_code or ours)[0]
-        return rows[0] if len(rows) == 1 and not rows[0].broker else None
+    def _logins(self) -> list[_Login]:
+        return [_Login(row, self._opened(row.aux[_COLUMN])) for row in _ask(auth_table.auth_rows)]
 
-    def _read(self, row: AuthRow | None, account: Account) -> AccountRecord:
-        if row is None:
+    def _login(self, account: Account) -> _Login | None:
+        logins = self._logins()
+
+        def rank(login: _Login) -> tuple[bool, bool, bool]:
+            is_ours = login.row.broker == self.broker.name
+            by_code = is_ours and login.row.client_code == account.client_code
+            return login.is_of(account), by_code, is_ours
+
+        best = max(logins, key=rank, default=None)
+        if best is None or any(rank(best)):
+            return best
+        return best if len(logins) == 1 and not best.row.broker else None
+
+    def _read(self, login: _Login | None, account: Account) -> AccountRecord:
+        if login is None:
             return AccountRecord()
-        rest = self._part(row, _REST)
-        record = rest.record if rest and rest.account == account else AccountRecord()
-        return replace(record, session=self._session(row, account))
-
-    def _session(self, row: AuthRow, account: Account) -> SessionRecord | None:
-        """The host's token with what is stored about it; one without the other is half-written."""
-        part = self._part(row, _SESSION)
-        token = self._token(row, account)
+        stored = login.stored()
+        is_mine = stored is not None and stored.account == account
+        record = stored.record if stored and is_mine else AccountRecord()
+        token = self._token(login.row, account)
+        # The host's token with what is stored about it; one without the other is half-written.
+        session = record.session
         if token is None:
-            stored = part.record.session if part and part.account == account else None
-            end = stored and (stored.end_reason or EndReason.LOGGED_OUT_ELSEWHERE)
-            return stored and stored._replace(end_reason=end)
-        if part is None or part.token != fingerprint(token) or part.record.session is None:
-            return SessionRecord(token, None, LoginMethod.ELSEWHERE)
-        # The account that the host's own columns do not name may be another one.
-        return part.record.session._replace(token=token) if part.account == account else None
+            if session is not None:
+                reason = session.end_reason or EndReason.LOGGED_OUT_ELSEWHERE
+                session = session._replace(end_reason=reason)
+        elif stored is None or stored.token != fingerprint(token):
+            session = SessionRecord(token)
+        elif is_mine:
+            session = (session or SessionRecord())._replace(token=token)
+        return replace(record, session=session)
+
+    def _is_logged_in(self, row: AuthRow) -> bool:
+        return row.broker == self.broker.name and bool(row.token) and not row.is_revoked
 
     def _token(self, row: AuthRow, account: Account) -> Secret | None:
-        is_ours = row.broker == self.broker.name and not row.is_revoked and row.token
-        if not is_ours or row.client_code not in ("", account.client_code):
+        if not self._is_logged_in(row) or row.client_code not in ("", account.client_code):
             return None
         token = _ask(auth_table.decrypt, row.token.reveal())
         if token is None:
@@ -167,54 +179,46 @@ class OpenAlgoSessionStore:
         return token
 
     def _write(
-        self, row: AuthRow, account: Account, before: AccountRecord, record: AccountRecord
+        self, login: _Login, account: Account, before: AccountRecord, record: AccountRecord
     ) -> None:
         """The token last: whoever finds it finds what belongs to it."""
+        row = login.row
         token, old = (each.session and each.session.token for each in (record, before))
-        is_other = row.broker not in ("", self.broker.name) and not row.is_revoked
-        if token and is_other:
+        if token and row.broker not in ("", self.broker.name) and not row.is_revoked:
             raise StoreError(
                 "OpenAlgo is logged in to another broker, which was left as it is.",
                 "Log out of it in OpenAlgo first, or switch auto-login off.",
             )
-        about = fingerprint(token) if token else ""
+        if row.aux[_COLUMN] and login.stored() is None:
+            raise StoreError(
+                f"OpenAlgo's column {_NAME} holds something that is not this plugin's; it was left "
+                "as it is.",
+                "Another broker's plugin keeps it there: auto-login cannot be used beside it.",
+            )
         session = record.session and record.session._replace(token=None)
-        parts = {
-            _SESSION: _Part(account, about, AccountRecord(session=session)),
-            _REST: _Part(account, "", replace(record, session=None)),
-        }
-        if record.session == before.session:
-            del parts[_SESSION]
-        texts = {auth_table.AUX_COLUMNS[n]: self._sealed(row, n, part) for n, part in parts.items()}
-        _ask(auth_table.write_aux, row.user, texts)
+        # Of a session that another program made there is nothing to store.
+        record = replace(record, session=None if session == SessionRecord() else session)
+        text = None
+        if not record.is_empty:
+            about = fingerprint(token) if token else ""
+            inside = {"account": account, "token": about, "record": to_json(record)}
+            text = _ask(auth_table.encrypt, Secret(json.dumps({self.broker.name: inside})))
+        _ask(auth_table.write_aux, row.user, {_NAME: text})
         if token and token != old:
             _ask(auth_table.store_token, self.broker, row.user, token, account.client_code)
         elif old and not token:
             _ask(auth_table.revoke, self.broker, row.user)
 
-    def _sealed(self, row: AuthRow, index: int, part: _Part) -> str | None:
-        if row.aux[index] and self._part(row, index) is None:
-            raise StoreError(
-                f"OpenAlgo's column {auth_table.AUX_COLUMNS[index]} holds something that is not "
-                "this plugin's; it was left as it is.",
-                "Another broker's plugin keeps it there: auto-login cannot be used beside it.",
-            )
-        if part.record.is_empty:
-            return None
-        inside = {"account": part.account, "token": part.token, "record": to_json(part.record)}
-        return _ask(auth_table.encrypt, Secret(json.dumps({self.broker.name: inside})))
-
-    def _part(self, row: AuthRow, index: int) -> _Part | None:
-        """What a column holds; None for nothing and for what another broker's plugin left there.
-
-        Raises `StoreError` for what is encrypted and cannot be read.
-        """
-        text = row.aux[index]
+    def _opened(self, text: str) -> _Stored | StoreError | None:
+        """None for nothing and for what another broker's plugin left there."""
         if not text.startswith(_ENCRYPTED):
             return None
-        opened = _ask(auth_table.decrypt, text)
+        try:
+            opened = _ask(auth_table.decrypt, text)
+        except StoreError as error:
+            return error
         if opened is None:
-            raise StoreError(
+            return StoreError(
                 f"What {self.broker.title} stores in OpenAlgo's database cannot be read; nothing "
                 "was overwritten.",
                 "If API_KEY_PEPPER or FERNET_SALT in OpenAlgo's .env was changed, put the old "
@@ -223,30 +227,9 @@ class OpenAlgoSessionStore:
         try:
             inside = json.loads(opened.reveal())[self.broker.name]
             account = Account(*map(str, inside["account"]))
-            return _Part(account, str(inside["token"]), from_json(inside["record"]))
+            return _Stored(account, str(inside["token"]), from_json(inside["record"]))
         except (ValueError, TypeError, KeyError):
             return None
-
-    def _readable(self, row: AuthRow) -> Iterator[_Part]:
-        for index in (_SESSION, _REST):
-            try:
-                part = self._part(row, index)
-            except StoreError:
-                continue  # it is told when it is asked for
-            if part:
-                yield part
-
-    def _described(self, row: AuthRow, index: int) -> list[str] | None:
-        """What erasing a column removes, in words; None when it is not ours."""
-        try:
-            part = self._part(row, index)
-        except StoreError:
-            return ["what could not be read"]
-        return part.record.described(part.account) if part else None
-
-
-def _rows() -> list[AuthRow]:
-    return _ask(auth_table.auth_rows)
 
 
 def _ask(function: Callable[..., T], *values: object) -> T:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Response, jsonify, make_response, request, session, url_for
 
 from broker._kit.broker import BrokerSettings
-from broker._kit.clock import Clock
 from broker._kit.errors import BrokerError, LogInAgain
-from broker._kit.openalgo import host, host_logins
-from broker._kit.openalgo.session_store import OpenAlgoSessionStore
-from broker._kit.openalgo.session_sync import SessionSync
+from broker._kit.openalgo import auth_table, host
 from broker._kit.secret import Secret
 from broker._kit.sessions.stored_session import LoginMethod, StoredSession, save_session
-from broker._kit.sessions.token_guard import TokenGuard
-from broker._kit.sessions.token_life import fingerprint
+from broker._kit.sessions.token_guard import fingerprint
 from broker._kit.web import funds_page, messages
 from broker._kit.web.funds_page import Links, Shown
 from broker._kit.web.pages import (
@@ -26,11 +22,12 @@ from broker._kit.web.pages import (
     wants_json,
     with_status,
 )
-from broker._kit.web.session_service import Banner, SessionService
+from broker._kit.web.session_service import Banner
+
+if TYPE_CHECKING:
+    from broker._kit.openalgo.services import Services
 
 _DASHBOARD, _BACK = "/dashboard", "OpenAlgo's dashboard"
-_APP_LOGIN = "/auth/login"
-_NOT_LOGGED_IN = "Your OpenAlgo session is over. Log in to OpenAlgo again."
 
 log = host.logger(__name__)
 
@@ -38,22 +35,11 @@ log = host.logger(__name__)
 class OpenAlgoViews:
     """Flask views inside OpenAlgo, and what the login and auto-login pages ask of the app."""
 
-    def __init__(
-        self,
-        pages: Pages,
-        store: OpenAlgoSessionStore,
-        guard: TokenGuard,
-        sync: SessionSync,
-        service: SessionService,
-        clock: Clock,
-    ) -> None:
+    def __init__(self, pages: Pages, services: Services) -> None:
         self._pages = pages
-        self._broker = pages.broker
-        self._store = store
-        self._guard = guard
-        self._sync = sync
-        self._service = service
-        self._clock = clock
+        self._services = services
+        self._broker, self._clock = pages.broker, services.clock
+        self._store, self._guard = services.store, services.guard
         self._last_funds: dict[str, Shown] = {}
         # Keys of the host's browser session, a cookie that its owner can read: nothing secret.
         self._notice_key = f"{pages.broker.name}_notice"
@@ -67,8 +53,7 @@ class OpenAlgoViews:
         The host's own route sends everyone to the dashboard who is logged in to OpenAlgo: with a
         dead token nobody would get past it.
         """
-        turned_away = self.require_user()
-        if turned_away is not None:
+        if turned_away := self.require_user():
             return turned_away
         try:
             stored = self._live_session(self._pages.config_source())
@@ -95,7 +80,7 @@ class OpenAlgoViews:
 
     def banner(self) -> Banner | None:
         """Auto-login in one line."""
-        return self._service.banner(self._pages.account())
+        return self._services.service.banner(self._pages.account())
 
     def on_success(self, token: Secret, config: BrokerSettings) -> Response:
         """Hand the new token to the host and return its answer; store when and how it was got."""
@@ -121,6 +106,11 @@ class OpenAlgoViews:
     def home(self) -> str:
         """OpenAlgo's dashboard."""
         return _DASHBOARD
+
+    def require_user(self) -> Response | None:
+        """Turn away who is not logged in to OpenAlgo."""
+        words = "Your OpenAlgo session is over. Log in to OpenAlgo again."
+        return None if session.get("user") else _go("/auth/login", words, 401)
 
     # The pages.
 
@@ -181,19 +171,16 @@ class OpenAlgoViews:
             self._pages, config, report, self._clock, links, self.banner()
         )
 
-    def require_user(self) -> Response | None:
-        """Turn away who is not logged in to OpenAlgo."""
-        return None if session.get("user") else _go(_APP_LOGIN, _NOT_LOGGED_IN, 401)
-
     def _live_session(self, config: BrokerSettings) -> StoredSession | None:
+        """This user's stored session unless it is known to be over. Raises `BrokerError`."""
         if self._store.user_of(config.account) != session.get("user"):
             return None
-        return self._sync.live_session(config)
+        stored, is_over = self._services.stored_session(config)
+        return None if is_over else stored
 
     def _require_session(self) -> tuple[BrokerSettings, StoredSession] | Response:
         """The settings and the live session, or where to go without. Raises `BrokerError`."""
-        turned_away = self.require_user()
-        if turned_away is not None:
+        if turned_away := self.require_user():
             return turned_away
         config = self._pages.config_source()
         stored, title = self._live_session(config), self._broker.title
@@ -202,8 +189,8 @@ class OpenAlgoViews:
         return config, stored
 
     def _finish_login(self, token: Secret, config: BrokerSettings) -> Response:
-        with self._store.alone():
-            answer: Any = host_logins.finish_login(
+        with self._store.alone:
+            answer: Any = auth_table.finish_login(
                 self._broker, token, str(session["user"]), config.client_code
             )
         session.pop(self._new_login_key, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -26,28 +26,13 @@ from broker._kit.sessions.record import (
 )
 from broker._kit.sessions.store import Store
 from broker._kit.sessions.stored_session import session_of
-from broker._kit.sessions.timers import start_ticking
 from broker._kit.sessions.trading_calendar import Calendar, load_calendar
 from broker._kit.settings import Account
-
-__all__ = ["Attempt", "AutoLogin", "AutoLoginStatus", "Notice", "load_calendar", "start_ticking"]
 
 log = logging.getLogger(__name__)
 
 # How long before the end of the table of holidays the user is told.
 _TABLE_WARNING = timedelta(days=21)
-
-
-def ignore(_event: object) -> None:
-    """Default callback: do nothing."""
-
-
-# What is written down before, or instead of, anything that is done.
-_CHANGES = {
-    Action.LOG_IN: daily_login.attempt_started,
-    Action.CLOSE: daily_login.already_logged_in,
-    Action.GIVE_UP: daily_login.given_up,
-}
 
 
 class AutoLoginStatus(NamedTuple):
@@ -84,7 +69,7 @@ class AutoLogin:
         clock: Clock = SYSTEM_CLOCK,
         *,
         calendar: Calendar | None = None,
-        tell: Callable[[Notice], None] = ignore,
+        tell: Callable[[Notice], None] = lambda _notice: None,
         on_login: Callable[[BrokerSettings, Secret], None] | None = None,
     ) -> None:
         self._broker = broker
@@ -163,19 +148,20 @@ class AutoLogin:
             return AutoLoginStatus(False, None, words, None, "", str(error), (), calendar_words)
         state = record.auto_login or AutoLoginState()
         decision = self._decide(record)
-        notices = (
-            state.notice,
-            self._troubles.get(account, ""),
-            self._troubles.get(None, ""),
-            daily_login.clock_warning(state, self._broker.title),
+        notice = (
+            state.notice
+            or self._troubles.get(account)
+            or self._troubles.get(None)
+            or daily_login.clock_warning(state, self._broker.title)
         )
+        last = state.history[-1] if state.history else None
         return AutoLoginStatus(
             state.enabled,
             decision.at,
             decision.words,
-            state.history[-1] if state.history else None,
+            last,
             state.blocked,
-            next(filter(None, notices), ""),
+            notice,
             state.history,
             calendar_words,
         )
@@ -186,7 +172,7 @@ class AutoLogin:
         with self._troubles_told(None):
             self._accounts = self._store.accounts()
             for account in self._accounts:
-                with self._troubles_told(account):
+                with self._troubles_told(account), suppress(LoginInProgress):
                     attempts += self._serve(account)
         return attempts
 
@@ -197,30 +183,34 @@ class AutoLogin:
         config = self._config_of(account)
         if config is None or config.account != account:
             return []
-        try:
-            with self._lease(config):
-                return self._act(config)
-        except LoginInProgress:
-            return []
+        with self._lease(config):
+            return self._act(config)
 
     def _act(self, config: BrokerSettings) -> list[Attempt]:
         """Decide again, since another process may have done it a moment ago, and do it."""
         account = config.account
         with self._store.update(account) as record:
             action, now = self._decide(record).action, self._clock.now()
-            before = state = record.auto_login or AutoLoginState()
-            if action is Action.RECOVER:
-                session = session_of(self._broker, record.session, now)
-                state = daily_login.recovered(state, session, now)
-            elif action is not Action.WAIT:
-                state = _CHANGES[action](state, now)
-            if state is not before:
-                record.auto_login = state
+            state = record.auto_login or AutoLoginState()
+            notice = state.notice
+            match action:
+                case Action.LOG_IN:
+                    state = daily_login.attempt_started(state, now)
+                case Action.CLOSE:
+                    state = daily_login.already_logged_in(state, now)
+                case Action.GIVE_UP:
+                    state = daily_login.given_up(state, now)
+                case Action.RECOVER:
+                    session = session_of(self._broker, record.session, now)
+                    state = daily_login.recovered(state, session, now)
+                case Action.WAIT:
+                    return []
+            record.auto_login = state
         if action is Action.LOG_IN:
             return [self._attempt(config, record)[0]]
         if action is Action.RECOVER:
             _log_attempt(account, state.attempts[-1])
-        if state.notice and state.notice != before.notice:
+        if state.notice and state.notice != notice:
             self._send(account, state.notice)
         return []
 
@@ -231,16 +221,15 @@ class AutoLogin:
 
         The caller holds the lease. Raises `StoreError` when its end cannot be stored.
         """
-        token: Secret | None = None
-        error: BrokerError | None = None
-        started = (
-            record.auto_login.attempts[-1] if record.auto_login else Attempt(self._clock.now())
-        )
+        account, error, session, state = config.account, None, None, record.auto_login
+        started = state.attempts[-1] if state else Attempt(self._clock.now())
         try:
             token = self._log_in(config, record)
-            if self._on_login is not None:
-                if self._store.load(config.account).auto_login is None:
-                    raise self._given_up(config, token)
+            if self._on_login is None:
+                session = SessionRecord(token, self._clock.now(), LoginMethod.AUTO)
+            elif self._store.load(account).auto_login is None:
+                raise self._given_up(config, token)
+            else:
                 self._on_login(config, token)
         except BrokerError as caught:
             error = caught.with_traceback(None)
@@ -251,19 +240,21 @@ class AutoLogin:
                 "Please report this fault in it.",
             )
         attempt = daily_login.outcome(started, error, self._clock.now())
-        session = None
-        if token is not None and error is None and self._on_login is None:
-            session = SessionRecord(token, self._clock.now(), LoginMethod.AUTO)
-        state = self._store_outcome(config.account, attempt, session, by_user)
-        if state is None and session is not None and token is not None:
+        # Session and outcome in one transaction; nothing is stored if all was erased.
+        with self._store.update(account) as stored:
+            state = stored.auto_login
+            if state is not None:
+                stored.auto_login = state = daily_login.attempt_finished(state, attempt, by_user)
+                stored.session = session or stored.session
+        if state is None and session is not None:
             error = self._given_up(config, token)
             attempt = daily_login.outcome(started, error, self._clock.now())
-        _log_attempt(config.account, attempt)
+        _log_attempt(account, attempt)
         if state is not None:
             if warning := daily_login.clock_warning(state, self._broker.title):
                 log.warning(warning)
             if state.notice and not by_user:
-                self._send(config.account, state.notice)
+                self._send(account, state.notice)
         return attempt, error
 
     def _log_in(self, config: BrokerSettings, record: AccountRecord) -> Secret:
@@ -281,10 +272,10 @@ class AutoLogin:
                 now.auto_login = daily_login.code_sent(now.auto_login, step, clock_ahead)
 
         # The broker takes no code twice, and the user may have entered one.
-        used = [attempt.step for attempt in state.attempts] + [state.manual_step]
+        used = {attempt.step for attempt in state.attempts} | {state.manual_step}
         session = record.session
         if session and session.method is LoginMethod.TOTP and session.logged_in_at:
-            used.append(totp_login.step_at(session.logged_in_at))
+            used.add(totp_login.step_at(session.logged_in_at))
         return totp_login.log_in(
             self._broker,
             config,
@@ -294,19 +285,6 @@ class AutoLogin:
             note=note,
             clock=self._clock,
         )
-
-    def _store_outcome(
-        self, account: Account, attempt: Attempt, session: SessionRecord | None, by_user: bool
-    ) -> AutoLoginState | None:
-        """Session and outcome in one transaction; None, and nothing stored, if all was erased."""
-        with self._store.update(account) as record:
-            if record.auto_login is None:
-                return None
-            last = record.auto_login.attempts[-1]
-            attempt = attempt._replace(step=last.step, clock_ahead=last.clock_ahead)
-            state = daily_login.attempt_finished(record.auto_login, attempt, by_user)
-            record.auto_login, record.session = state, session or record.session
-        return state
 
     def _given_up(self, config: BrokerSettings, token: Secret) -> CorrectInput:
         """Log the new session out: all was erased while it was made."""
@@ -325,21 +303,18 @@ class AutoLogin:
     @contextmanager
     def _troubles_told(self, account: Account | None) -> Iterator[None]:
         """A trouble within is told once, and again only after it had gone."""
+        trouble = ""
         try:
             yield
         except BrokerError as error:
             trouble = str(error)
         except Exception as error:
             trouble = f"Auto-login failed inside the plugin ({type(error).__name__})."
-        else:
-            self._troubles.pop(account, None)
-            return
-        if self._troubles.get(account) == trouble:
-            return
-        self._troubles[account] = trouble
-        log.error(f"Auto-login cannot go on: {trouble}")
-        for concerned in [account] if account else self._accounts[:1]:
-            self._send(concerned, f"Auto-login cannot go on. {trouble}")
+        known, self._troubles[account] = self._troubles.get(account, ""), trouble
+        if trouble not in ("", known):
+            log.error(f"Auto-login cannot go on: {trouble}")
+            for concerned in [account] if account else self._accounts[:1]:
+                self._send(concerned, f"Auto-login cannot go on. {trouble}")
 
     def _send(self, account: Account, words: str) -> None:
         try:

@@ -9,10 +9,9 @@ from __future__ import annotations
 import contextlib
 import secrets
 import threading
-from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from broker._kit.broker import Broker, BrokerSettings
 from broker._kit.clock import SYSTEM_CLOCK, Clock
@@ -27,11 +26,10 @@ from broker._kit.sessions.stored_session import (
     mark_revoked,
     save_session,
 )
-from broker._kit.sessions.token_life import fingerprint
+from broker._kit.sessions.token_guard import fingerprint
 
 
-@dataclass(frozen=True, slots=True)
-class DaySession:
+class DaySession(NamedTuple):
     """A logged-in account: its token, the settings it was made with, and when it ends."""
 
     token: Secret
@@ -40,7 +38,7 @@ class DaySession:
 
 
 class BrowserSessions:
-    """Browsers by a random id, which is all that a browser gets to hold; a few at most.
+    """Browsers by a random id, which is all that a browser gets to hold; `capacity` at most.
 
     A token that `store` does not hold, because there is none or it cannot be used, stays in memory.
     """
@@ -58,7 +56,7 @@ class BrowserSessions:
         self._clock = clock
         self._capacity = capacity
         self._lock = threading.Lock()
-        self._browsers: OrderedDict[str, tuple[BrokerSettings, str]] = OrderedDict()
+        self._browsers: dict[str, tuple[BrokerSettings, str]] = {}
 
     def put(
         self, token: Secret, config: BrokerSettings, instead_of: str = ""
@@ -68,11 +66,9 @@ class BrowserSessions:
         The second click of a double click gets the first one's id. `instead_of` is the id under
         which the browser was known.
         """
-        session = DaySession(token, config, self._broker.session_end(self._clock.now()))
+        now = self._clock.now()
         if not any(stored.token == token for stored in self._stored(config)):
-            save_session(
-                self._memory, config.account, token, self._clock.now(), LoginMethod.ELSEWHERE
-            )
+            save_session(self._memory, config.account, token, now, LoginMethod.ELSEWHERE)
         place = (config, fingerprint(token))
         with self._lock:
             key = next((known for known, other in self._browsers.items() if other == place), "")
@@ -80,33 +76,29 @@ class BrowserSessions:
                 self._browsers.pop(instead_of, None)
                 key = secrets.token_urlsafe(32)
             self._browsers[key] = place
-            while len(self._browsers) > self._capacity:
-                self._browsers.popitem(last=False)
-        return key, session
+            if len(self._browsers) > self._capacity:
+                del self._browsers[next(iter(self._browsers))]
+        return key, DaySession(token, config, self._broker.session_end(now))
 
     def get(self, key: str) -> DaySession | None:
         """The session, None when the browser is unknown or its account is not logged in."""
         config = self.whose(key)
-        if config is None:
-            return None
-        stored = next(self._stored(config), None)
-        if stored is None:
+        stored = next(self._stored(config), None) if config else None
+        if config is None or stored is None:
             return None
         ends_at = stored.life.ends_at or self._broker.session_end(self._clock.now())
         return DaySession(stored.token, config, ends_at)
 
     def whose(self, key: str) -> BrokerSettings | None:
-        """The settings with which this browser logged in, None when it did not or has logged out.
+        """The settings with which this browser logged in, also when its session is over.
 
-        Its session may be over.
+        None when it did not log in or has logged out.
         """
-        with self._lock:
-            return self._browsers.get(key, (None, ""))[0]
+        return self._browsers.get(key, (None,))[0]
 
     def end(self, key: str, token: Secret) -> None:
         """The broker has ended this session; the browser stays known."""
-        config = self.whose(key)
-        if config is not None:
+        if config := self.whose(key):
             for store in self._stores:
                 with contextlib.suppress(BrokerError):
                     mark_revoked(store, config.account, token)
@@ -122,11 +114,6 @@ class BrowserSessions:
         if session is not None:
             delete_session(self._memory, session.config.account, session.token)
         return session
-
-    def __len__(self) -> int:
-        with self._lock:
-            keys = list(self._browsers)
-        return sum(self.get(key) is not None for key in keys)
 
     def _stored(self, config: BrokerSettings) -> Iterator[StoredSession]:
         """The account's live sessions; a store that cannot be read has none."""

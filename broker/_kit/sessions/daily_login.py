@@ -24,32 +24,21 @@ from broker._kit.sessions.record import Attempt, AutoLoginState, Result
 from broker._kit.sessions.stored_session import StoredSession
 from broker._kit.sessions.trading_calendar import Calendar
 
-__all__ = ["Action", "Attempt", "AutoLoginState", "Decision", "Result", "next_step"]
-
 # After mStock's start-of-day window (07:00 to 08:30 IST, when it may be slow), and in good time
 # before the market opens at 09:15.
-FIRST_TRY, LAST_TRY = time(8, 35), time(9, 10)
-TRIES = 4
+FIRST_ATTEMPT, LAST_ATTEMPT = time(8, 35), time(9, 10)
 _PAUSES = (timedelta(minutes=2), timedelta(minutes=6), timedelta(minutes=14))
-# Where the table does not say when a special session ends: they are held in the early evening.
-_EVENING, _CLOSE = time(20), time(15, 30)
 _HISTORY = 20
-_FAR = 60  # days that are searched for the next trading day
 _CLOCK_ERROR_S = 30  # from here on the user is told
 
 # First match wins. What the broker refused is never sent again; what has nothing to do with what
 # was sent (a certificate, the store, the broker's own trouble) may work on another day.
-_RESULTS: tuple[tuple[type[BrokerError], Result], ...] = (
-    (Unreachable, Result.RETRY),
-    (LoginUnfinished, Result.RETRY),
-    (OutcomeUnknown, Result.UNKNOWN),
-    (CertificateError, Result.FAILED),
-    (StoreError, Result.FAILED),
-    (HostError, Result.FAILED),
-    (FixConfiguration, Result.REFUSED),
-    (CorrectInput, Result.REFUSED),
-    (RefusedByBroker, Result.REFUSED),
-    (BrokerError, Result.FAILED),
+_RESULTS: tuple[tuple[tuple[type[BrokerError], ...], Result], ...] = (
+    ((Unreachable, LoginUnfinished), Result.RETRY),
+    ((OutcomeUnknown,), Result.UNKNOWN),
+    ((CertificateError, StoreError, HostError), Result.FAILED),
+    ((FixConfiguration, CorrectInput, RefusedByBroker), Result.REFUSED),
+    ((BrokerError,), Result.FAILED),
 )
 _FAILED = "Auto-login did not succeed and does not try again today."
 _NOTICES: dict[str, str] = {
@@ -70,7 +59,7 @@ class Action(StrEnum):
     WAIT = "wait"
     LOG_IN = "log in"
     CLOSE = "close"  # a login that the user made meets the day's need
-    GIVE_UP = "give up"  # the day's tries are over
+    GIVE_UP = "give up"  # the day's attempts are over
     RECOVER = "recover"  # an attempt was begun, and how it ended is not stored
 
 
@@ -99,16 +88,16 @@ def next_step(
     if state.blocked:
         words = "Auto-login waits until you switch it on, or test it, again."
         return Decision(Action.WAIT, None, words)
-    tries = _tries(state, day)
-    if tries is None or not calendar.is_trading_day(day) or now >= _end(calendar, day):
+    attempts, close = _attempts_of(state, day), calendar.closing(day)
+    if attempts is None or close is None or now.time() >= close:
         return _wait_for_another_day(day, calendar)
-    first = (_next_try(tries) if tries else None) or _at(day, FIRST_TRY)
-    if _is_good(session, calendar, day):
+    first = (_next_attempt(attempts) if attempts else None) or _at(day, FIRST_ATTEMPT)
+    if _lasts_until(session, _at(day, close)):
         if now < first:
             return _wait_for_another_day(day, calendar)
         return Decision(Action.CLOSE, now, "You are logged in for today.")
-    if tries and now.time() > LAST_TRY:
-        return Decision(Action.GIVE_UP, now, "There are no more tries today.")
+    if attempts and now.time() > LAST_ATTEMPT:
+        return Decision(Action.GIVE_UP, now, "There are no more attempts today.")
     if now < first:
         return Decision(Action.WAIT, first, f"The next login is today at {first:%H:%M} IST.")
     return Decision(Action.LOG_IN, now, "A login is due now.")
@@ -122,24 +111,27 @@ def attempt_started(state: AutoLoginState, now: datetime) -> AutoLoginState:
 
 def code_sent(state: AutoLoginState, step: int, clock_ahead: int) -> AutoLoginState:
     """The attempt's TOTP code goes out: to be stored before it does."""
-    return _last_replaced(state, step=step, clock_ahead=clock_ahead)
+    *before, last = state.attempts
+    last = last._replace(step=step, clock_ahead=clock_ahead)
+    return state._replace(attempts=(*before, last))
 
 
 def attempt_finished(
     state: AutoLoginState, attempt: Attempt, by_user: bool = False
 ) -> AutoLoginState:
     """The attempt has ended. A user who asked for it (`by_user`) has seen its error."""
-    state = _last_replaced(state, **attempt._asdict())
+    *before, last = state.attempts
+    attempt = attempt._replace(step=last.step, clock_ahead=last.clock_ahead)
+    state = state._replace(attempts=(*before, attempt))
     if attempt.result == Result.DONE:
         return state._replace(blocked="", notice="")
     if attempt.result == Result.REFUSED:
         state = state._replace(blocked=attempt.words)
     if by_user:
         return state
-    if _tries(state, attempt.at.date()) is not None:
+    if _attempts_of(state, attempt.at.date()) is not None:
         return state._replace(notice="")
-    notice = f"{_NOTICES.get(attempt.result, _FAILED)} {attempt.words}"
-    return state._replace(notice=notice)
+    return state._replace(notice=f"{_NOTICES.get(attempt.result, _FAILED)} {attempt.words}")
 
 
 def recovered(
@@ -151,20 +143,19 @@ def recovered(
         return state
     at = session.logged_in_at if session and not session.is_over else None
     if at is not None and at >= attempt.at:
-        done = attempt._replace(result=Result.DONE.value, words="Logged in.", ended_at=at)
-        return attempt_finished(state, done)
+        return attempt_finished(state, outcome(attempt, None, at))
     words = "The program ended in the middle of a login."
     unknown = attempt._replace(result=Result.UNKNOWN.value, words=words, ended_at=now)
     return attempt_finished(state, unknown)
 
 
 def already_logged_in(state: AutoLoginState, now: datetime) -> AutoLoginState:
-    """The user is logged in for the day: no tries, and nothing left to say."""
+    """The user is logged in for the day: no attempts, and nothing left to say."""
     return state._replace(closed_on=_day(now), notice="")
 
 
 def given_up(state: AutoLoginState, now: datetime) -> AutoLoginState:
-    """The time for tries is over without a login."""
+    """The time for attempts is over without a login."""
     words = f"{_FAILED} {state.attempts[-1].words if state.attempts else ''}".rstrip()
     return state._replace(closed_on=_day(now), notice=words)
 
@@ -177,11 +168,11 @@ def switched_off(state: AutoLoginState) -> AutoLoginState:
 def switched_on(state: AutoLoginState, now: datetime) -> AutoLoginState:
     """The user has accepted the terms and switched on; nothing that was done is forgotten.
 
-    After the morning's tries the first login is the next trading day's: nobody who switches on at
-    noon expects a login a moment later.
+    After the morning's attempts the first login is the next trading day's: nobody who switches on
+    at noon expects a login a moment later.
     """
     now = now.astimezone(IST)
-    closed_on = now.date() if now.time() > LAST_TRY else state.closed_on
+    closed_on = now.date() if now.time() > LAST_ATTEMPT else state.closed_on
     return state._replace(enabled=True, accepted_at=now, blocked="", notice="", closed_on=closed_on)
 
 
@@ -215,66 +206,49 @@ def _was_cut_off(error: BrokerError) -> bool:
 
     Not silence: then the broker may still be at work on the first one.
     """
-    return (
-        isinstance(error, OutcomeUnknown)
-        and not error.is_silence
-        and (error.http_status is None or error.http_status in GATEWAY)
-    )
+    is_unknown = isinstance(error, OutcomeUnknown) and not error.is_silence
+    return is_unknown and error.http_status in (None, *GATEWAY)
 
 
-def _tries(state: AutoLoginState, day: date) -> tuple[Attempt, ...] | None:
+def _attempts_of(state: AutoLoginState, day: date) -> tuple[Attempt, ...] | None:
     """The day's attempts that may be followed by another one; None when there is no more today.
 
-    What came to nothing before the first try's time is not counted, and a login made in the small
-    hours may end before the market does: that is seen when it is time.
+    What came to nothing before the first attempt's time is not counted, and a login made in the
+    small hours may end before the market does: that is seen when it is time.
     """
-    if state.closed_on == day:
+    today = [attempt for attempt in state.history if _day(attempt.at) == day]
+    counted = tuple(attempt for attempt in today if attempt.at >= _at(day, FIRST_ATTEMPT))
+    may_go_on = all(
+        attempt.result == Result.RETRY or (attempt.result == Result.DONE and attempt not in counted)
+        for attempt in today
+    )
+    if state.closed_on == day or not may_go_on or (counted and _next_attempt(counted) is None):
         return None
-    first = _at(day, FIRST_TRY)
-    today = [attempt for attempt in state.attempts if _day(attempt.at) == day and attempt.result]
-    tries = tuple(attempt for attempt in today if attempt.at >= first)
-    early = [attempt for attempt in today if attempt.at < first]
-    if any(attempt.result not in (Result.RETRY, Result.DONE) for attempt in early):
-        return None
-    if any(attempt.result != Result.RETRY for attempt in tries):
-        return None
-    return None if tries and _next_try(tries) is None else tries
+    return counted
 
 
-def _next_try(tries: tuple[Attempt, ...]) -> datetime | None:
-    """When the next try is due after these; None when the time or the number is used up."""
-    if len(tries) >= TRIES:
+def _next_attempt(attempts: tuple[Attempt, ...]) -> datetime | None:
+    """When another one is due after these; None when the time or the number is used up."""
+    if len(attempts) > len(_PAUSES):
         return None
-    then = (tries[-1].ended_at or tries[-1].at) + _PAUSES[len(tries) - 1]
-    return then if then <= _at(_day(tries[-1].at), LAST_TRY) else None
+    then = (attempts[-1].ended_at or attempts[-1].at) + _PAUSES[len(attempts) - 1]
+    return then if then <= _at(_day(attempts[-1].at), LAST_ATTEMPT) else None
 
 
 def _wait_for_another_day(day: date, calendar: Calendar) -> Decision:
-    for n in range(1, _FAR):
-        then = day + timedelta(n)
-        if calendar.is_trading_day(then):
-            at = _at(then, FIRST_TRY)
-            words = f"The next login is on {at:%A}, {at.day} {at:%B}, at {at:%H:%M} IST."
-            return Decision(Action.WAIT, at, words)
-    return Decision(Action.WAIT, None, "The table of trading days holds no next trading day.")
+    then = day + timedelta(days=1)
+    while not calendar.is_trading_day(then):
+        then += timedelta(days=1)
+    at = _at(then, FIRST_ATTEMPT)
+    words = f"The next login is on {at:%A}, {at.day} {at:%B}, at {at:%H:%M} IST."
+    return Decision(Action.WAIT, at, words)
 
 
-def _is_good(session: StoredSession | None, calendar: Calendar, day: date) -> bool:
+def _lasts_until(session: StoredSession | None, end: datetime) -> bool:
     """True for a session that may be expected to last until the market closes."""
     if session is None or session.is_over or session.life.expected_until is None:
         return False
-    return session.life.expected_until >= _end(calendar, day)
-
-
-def _end(calendar: Calendar, day: date) -> datetime:
-    """When the market closes: afterwards no login is needed on this day."""
-    is_special = calendar.opening(day) is None
-    return _at(day, calendar.closing(day) or (_EVENING if is_special else _CLOSE))
-
-
-def _last_replaced(state: AutoLoginState, **changes: object) -> AutoLoginState:
-    *before, last = state.attempts
-    return state._replace(attempts=(*before, last._replace(**changes)))  # type: ignore[arg-type]
+    return session.life.expected_until >= end
 
 
 def _at(day: date, at: time) -> datetime:

@@ -13,7 +13,9 @@ import hashlib
 import importlib
 import os
 import re
-from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from broker._kit import files
@@ -51,19 +53,22 @@ class Seal:
             return None
 
 
-class Key(ABC):
-    """A key in one place. Every method raises `StoreError`."""
+@dataclass(frozen=True)
+class Key:
+    """A key in one place (in words). Every method raises `StoreError`."""
 
-    place: str  # where, in words
+    place: str
+    read: Callable[[], str | None]
+    write: Callable[[str], object]
+    remove: Callable[[], bool]  # True when it was there
 
     def load(self) -> bytes | None:
         """The key, None when there is none; read each time, so that its loss is noticed."""
-        text = self._read()
+        text = self.read()
         if text is None:
             return None
-        found = re.fullmatch(_KEY_FORM, text)
         with contextlib.suppress(binascii.Error):
-            if found:
+            if found := re.fullmatch(_KEY_FORM, text):
                 return base64.b64decode(found[1], validate=True)
         raise StoreError(
             f"What is in {self.place} is not a key of this program, or is damaged.",
@@ -73,7 +78,7 @@ class Key(ABC):
     def make(self) -> bytes:
         """Put a new key there; the caller is alone, and has found none."""
         key = os.urandom(_KEY_BYTES)
-        self._write(f"broker-sessions-key 1 {base64.b64encode(key).decode()}\n")
+        self.write(f"broker-sessions-key 1 {base64.b64encode(key).decode()}\n")
         if self.load() != key:  # a keyring that is switched off takes anything and keeps nothing
             raise StoreError(
                 f"This computer did not keep {self.place}; nothing was stored.",
@@ -81,76 +86,43 @@ class Key(ABC):
             )
         return key
 
-    @abstractmethod
-    def remove(self) -> bool:
-        """Take it away; True when it was there."""
-
-    @abstractmethod
-    def _read(self) -> str | None: ...
-
-    @abstractmethod
-    def _write(self, text: str) -> None: ...
-
-
-class KeyFile(Key):
-    """A key in a file of its owner's."""
-
-    def __init__(self, path: str) -> None:
-        self.place = f"the key file {path}"
-        self._path = path
-
-    def remove(self) -> bool:
-        return files.remove(self._path)
-
-    def _read(self) -> str | None:
-        data = files.read_private(self._path)
-        return None if data is None else data.decode("ascii", "replace")
-
-    def _write(self, text: str) -> None:
-        files.make_private_folder(os.path.dirname(self._path))
-        files.write_atomic(self._path, text.encode())
-
-
-class KeyringKey(Key):
-    """A key in the operating system's keyring; `name` tells one folder's key from another's."""
-
-    def __init__(self, name: str) -> None:
-        self.place = f"the key in this computer's keyring ({_SERVICE}, {name})"
-        self._name = name
-
-    def remove(self) -> bool:
-        was_there = self._read() is not None
-        if was_there:
-            self._ask("delete_password")
-        return was_there
-
-    def _read(self) -> str | None:
-        text: str | None = self._ask("get_password")
-        return text
-
-    def _write(self, text: str) -> None:
-        self._ask("set_password", text)
-
-    def _ask(self, what: str, *more: str) -> Any:
-        """One question to the keyring. What it says is not passed on: it may quote what it got."""
-        try:
-            keyring = importlib.import_module("keyring")
-        except ImportError:
-            raise StoreError(
-                "BROKER_KEYRING is 1, and the Python package keyring is not installed.",
-                "Install it (pip install keyring), or set BROKER_KEYRING=0 to use a key file.",
-            ) from None
-        try:
-            return getattr(keyring, what)(_SERVICE, self._name, *more)
-        except Exception as error:  # each desktop's keyring has errors of its own
-            failure = type(error).__name__
-        raise StoreError(
-            f"This computer's keyring cannot be used ({failure}).",
-            "Unlock it and try again; a computer without a desktop mostly has none: set "
-            "BROKER_KEYRING=0 there to use a key file.",
-        )
-
 
 def key_for(home: str, uses_keyring: bool) -> Key:
-    """The key of a folder; nothing is read or made yet."""
-    return KeyringKey(home) if uses_keyring else KeyFile(os.path.join(home, "sessions.key"))
+    """The key of a folder, in a file or in the operating system's keyring; nothing is read yet."""
+    if uses_keyring:
+        place = f"the key in this computer's keyring ({_SERVICE}, {home})"
+        get, put, delete = (
+            partial(_ask_keyring, f"{verb}_password", home) for verb in ("get", "set", "delete")
+        )
+        return Key(place, get, put, lambda: get() is not None and (delete() or True))
+    path = os.path.join(home, "sessions.key")
+
+    def read() -> str | None:
+        data = files.read_private(path)
+        return None if data is None else data.decode("ascii", "replace")
+
+    def write(text: str) -> None:
+        files.make_private_folder(home)
+        files.write_atomic(path, text.encode())
+
+    return Key(f"the key file {path}", read, write, partial(files.remove, path))
+
+
+def _ask_keyring(what: str, name: str, *more: str) -> Any:
+    """One question to the keyring. What it says is not passed on: it may quote what it got."""
+    try:
+        keyring = importlib.import_module("keyring")
+    except ImportError:
+        raise StoreError(
+            "BROKER_KEYRING is 1, and the Python package keyring is not installed.",
+            "Install it (pip install keyring), or set BROKER_KEYRING=0 to use a key file.",
+        ) from None
+    try:
+        return getattr(keyring, what)(_SERVICE, name, *more)
+    except Exception as error:  # each desktop's keyring has errors of its own
+        failure = type(error).__name__
+    raise StoreError(
+        f"This computer's keyring cannot be used ({failure}).",
+        "Unlock it and try again; a computer without a desktop mostly has none: set "
+        "BROKER_KEYRING=0 there to use a key file.",
+    )

@@ -12,9 +12,8 @@ from broker._kit.broker import BrokerSettings
 from broker._kit.clock import SYSTEM_CLOCK, Clock
 from broker._kit.errors import BrokerError, LoginInProgress, StoreError
 from broker._kit.secret import Secret
-from broker._kit.sessions.record import LoginMethod
 from broker._kit.sessions.store import Store
-from broker._kit.sessions.stored_session import save_session
+from broker._kit.sessions.stored_session import LoginMethod, save_session
 from broker._kit.sessions.totp_login import step_at
 
 Keep = Callable[[Secret, LoginMethod], None]
@@ -48,60 +47,60 @@ def login_lease(
 
 
 @contextmanager
-def manual_login(store: Store, clock: Clock, config: BrokerSettings) -> Iterator[None]:
+def manual_login(
+    store: Store, clock: Clock, config: BrokerSettings, *, has_totp: bool = True
+) -> Iterator[None]:
     """Hold the lease for one step of a login by hand. Raises `LoginInProgress`, `StoreError`.
 
-    The user may have entered the TOTP code of this moment: auto-login does not send it again, also
-    after a login that failed. A code that is sent twice is refused, which would stop auto-login.
+    With `has_totp` the user may have entered the TOTP code of this moment: auto-login does not send
+    it again, also after a login that failed. A code that is sent twice is refused, which would stop
+    auto-login.
     """
     with login_lease(store, clock, config):
         try:
             yield
         finally:
             # What auto-login needs must not turn the outcome of a login by hand into an error.
-            with contextlib.suppress(BrokerError), store.update(config.account) as record:
-                if record.auto_login is not None:
-                    step = step_at(clock.now())
-                    record.auto_login = record.auto_login._replace(manual_step=step)
+            with contextlib.suppress(BrokerError):
+                if has_totp:
+                    _note_step(store, clock, config)
+
+
+def _note_step(store: Store, clock: Clock, config: BrokerSettings) -> None:
+    with store.update(config.account) as record:
+        if record.auto_login is not None:
+            record.auto_login = record.auto_login._replace(manual_step=step_at(clock.now()))
 
 
 class LoginLock:
     """Holds the store's lease while a login by hand is sent, and saves the session that it gets.
 
-    The session is saved before the lease is given back: whoever gets the lease next sees it. `keep`
-    is what is done with a new token instead of saving it in the store. Without a store anybody may
-    log in, and nothing is saved.
+    The session is saved before the lease is given back: whoever gets the lease next sees it. With
+    `saves` false somebody else saves it.
     """
 
-    def __init__(
-        self,
-        store: Store | None,
-        clock: Clock = SYSTEM_CLOCK,
-        keep: Callable[[BrokerSettings, Secret, LoginMethod], None] | None = None,
-    ) -> None:
+    def __init__(self, store: Store, clock: Clock = SYSTEM_CLOCK, *, saves: bool = True) -> None:
         self._store = store
         self._clock = clock
-        self._keep = keep or self._save
+        self._saves = saves
 
     @contextmanager
-    def hold(self, config: BrokerSettings) -> Iterator[Keep]:
+    def hold(self, config: BrokerSettings, *, has_totp: bool = True) -> Iterator[Keep]:
         """Hold the lock; yields what a new token is given to. Raises `LoginInProgress`.
 
         A store that cannot be read or written does not keep a trader from logging in by hand;
         auto-login needs the same store.
         """
+
+        def keep(token: Secret, method: LoginMethod) -> None:
+            try:
+                if self._saves:
+                    save_session(self._store, config.account, token, self._clock.now(), method)
+            except BrokerError as error:
+                log.error("The session was not stored: %s", error)
+
         with contextlib.ExitStack() as stack:
-            if self._store is not None:
-                with contextlib.suppress(StoreError):
-                    stack.enter_context(manual_login(self._store, self._clock, config))
-            yield lambda token, method: self._try_to_keep(config, token, method)
-
-    def _try_to_keep(self, config: BrokerSettings, token: Secret, method: LoginMethod) -> None:
-        try:
-            self._keep(config, token, method)
-        except BrokerError as error:
-            log.error("The session was not stored: %s", error)
-
-    def _save(self, config: BrokerSettings, token: Secret, method: LoginMethod) -> None:
-        if self._store is not None:
-            save_session(self._store, config.account, token, self._clock.now(), method)
+            with contextlib.suppress(StoreError):
+                step = manual_login(self._store, self._clock, config, has_totp=has_totp)
+                stack.enter_context(step)
+            yield keep

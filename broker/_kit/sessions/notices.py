@@ -19,7 +19,6 @@ from broker._kit.settings import Account, ServiceSettings
 
 log = logging.getLogger(__name__)
 
-TELEGRAM = "https://api.telegram.org"
 _TIMEOUT_S = 4.0  # to connect and between two reads
 _WAIT_S = 6.0  # for all of it; what takes longer goes on in the background
 _LONGEST = 1500  # characters
@@ -38,7 +37,7 @@ def teller(
     settings: ServiceSettings,
     clock: Clock = SYSTEM_CLOCK,
     *,
-    telegram: str = TELEGRAM,
+    telegram: str = "https://api.telegram.org",
 ) -> Callable[[Notice], None]:
     """What sends a notice wherever the settings say. It never raises, and takes a few seconds.
 
@@ -69,13 +68,16 @@ def _messages(
 ) -> Iterator[tuple[str, Secret, dict[str, str]]]:
     """Where to, the address and the body; an address opens a chat to whoever knows it."""
     if settings.webhook is not None:
-        body = {
-            "text": text,
-            "account": masked(notice.account.client_code),
-            "api_type": notice.account.api_type,
-            "at": notice.at.astimezone(IST).isoformat(timespec="seconds"),
-        }
-        yield "webhook", settings.webhook, body
+        yield (
+            "webhook",
+            settings.webhook,
+            {
+                "text": text,
+                "account": masked(notice.account.client_code),
+                "api_type": notice.account.api_type,
+                "at": notice.at.astimezone(IST).isoformat(timespec="seconds"),
+            },
+        )
     if settings.telegram is not None:
         token, chat = settings.telegram
         # Telegram wants the bot's token in the path; nothing here shows an address.
@@ -84,37 +86,28 @@ def _messages(
 
 
 def _deliver(to: str, address: Secret, body: dict[str, str]) -> None:
+    """By urllib, which logs no address, as urllib3 would at its lowest level."""
     try:
-        status = _send(address.reveal(), body)
+        message = request.Request(  # noqa: S310, settings.py lets only https and loopback through
+            address.reveal(),
+            data=json.dumps(body).encode(),
+            headers={"Content-Type": "application/json", "User-Agent": "openalgo-brokers"},
+        )
+        is_local = message.type == "http"
+        opener = request.build_opener(
+            request.HTTPSHandler(context=ssl.create_default_context()),
+            _NoRedirect,
+            request.ProxyHandler({} if is_local else None),
+        )
+        opener.open(message, timeout=_TIMEOUT_S).close()
     except HTTPError as error:
-        status = error.code
         error.close()
+        log.warning(f"The notice was not taken ({to}): HTTP {error.code}")
     except Exception as error:
         # Not its text, which may hold the address.
         log.warning(f"The notice could not be sent ({to}): {type(error).__name__}")
-        return
-    if 200 <= status < 300:
-        log.info(f"The notice was sent ({to}).")
     else:
-        log.warning(f"The notice was not taken ({to}): HTTP {status}")
-
-
-def _send(address: str, body: dict[str, str]) -> int:
-    """The HTTP status. By urllib, which logs no address, as urllib3 would at its lowest level."""
-    message = request.Request(  # noqa: S310, settings.py lets only https and loopback through
-        address,
-        data=json.dumps(body).encode(),
-        headers={"Content-Type": "application/json", "User-Agent": "openalgo-brokers"},
-        method="POST",
-    )
-    is_local = address.lower().startswith("http://")
-    opener = request.build_opener(
-        request.HTTPSHandler(context=ssl.create_default_context()),
-        _NoRedirect,
-        request.ProxyHandler({} if is_local else None),
-    )
-    with opener.open(message, timeout=_TIMEOUT_S) as answer:
-        return int(answer.status)
+        log.info(f"The notice was sent ({to}).")
 
 
 class _NoRedirect(request.HTTPRedirectHandler):

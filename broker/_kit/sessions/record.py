@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any, NamedTuple, TypeVar
+from functools import cache
+from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 
 from broker._kit.clock import IST
 from broker._kit.secret import Secret, masked
 from broker._kit.settings import Account
-
-T = TypeVar("T")
 
 
 class LoginMethod(StrEnum):
@@ -97,7 +95,7 @@ class AutoLoginState(NamedTuple):
         return tuple(attempt for attempt in self.attempts if attempt.result)
 
 
-@dataclass(slots=True)
+@dataclass
 class AccountRecord:
     """All that is stored of an account; `auto_login` is None if it was never switched on."""
 
@@ -106,10 +104,6 @@ class AccountRecord:
     api_key: Secret | None = None  # only where one store serves many accounts; else it is in .env
     session: SessionRecord | None = None
     auto_login: AutoLoginState | None = None
-
-    def copy(self) -> AccountRecord:
-        """Another record with the same contents."""
-        return replace(self)
 
     @property
     def is_empty(self) -> bool:
@@ -135,8 +129,7 @@ def described(account: Account, what: str) -> str:
 
 def to_json(record: AccountRecord) -> str:
     """The record as one line of ASCII; holds its secrets in clear."""
-    parts = {name: getattr(record, name) for name in _RECORD}
-    return json.dumps({name: _plain(part) for name, part in parts.items() if part is not None})
+    return json.dumps(_plain(vars(record)))
 
 
 def from_json(text: str) -> AccountRecord:
@@ -145,7 +138,7 @@ def from_json(text: str) -> AccountRecord:
     Raises `ValueError` for anything else: a guess could send a refused password again.
     """
     try:
-        return _read(AccountRecord, _RECORD, json.loads(text))
+        return AccountRecord(**_fields(AccountRecord, json.loads(text)))
     except (ValueError, TypeError, RecursionError, OverflowError):
         pass
     raise ValueError("not an account's record")  # without the text, which holds secrets
@@ -153,68 +146,47 @@ def from_json(text: str) -> AccountRecord:
 
 def _plain(value: Any) -> Any:
     """As JSON has it; a None is left out."""
-    if isinstance(value, Secret):
-        return value.reveal()
-    if isinstance(value, datetime | date):
-        return value.isoformat()
     if isinstance(value, SessionRecord | AutoLoginState | Attempt):
-        return {name: _plain(one) for name, one in value._asdict().items() if one is not None}
-    return [_plain(one) for one in value] if isinstance(value, tuple) else value
+        value = value._asdict()
+    match value:
+        case Secret():
+            return value.reveal()
+        case date():
+            return value.isoformat()
+        case dict():
+            return {name: _plain(part) for name, part in value.items() if part is not None}
+        case tuple():
+            return [_plain(part) for part in value]
+    return value
 
 
-def _read(kind: Callable[..., T], readers: Mapping[str, Callable[[Any], Any]], value: Any) -> T:
-    given = _typed(dict)(value)
-    return kind(**{name: read(given[name]) for name, read in readers.items() if name in given})
+_hints = cache(get_type_hints)
 
 
-def _typed(kind: type[T]) -> Callable[[Any], T]:
-    def read(value: Any) -> T:
-        if type(value) is not kind:
-            raise TypeError(f"{kind.__name__} expected")
-        return value
-
-    return read
+def _fields(kind: type, value: Any) -> dict[str, Any]:
+    given = _typed(dict, value)
+    return {name: _read(h, given[name]) for name, h in _hints(kind).items() if name in given}
 
 
-def _secret(value: Any) -> Secret:
-    return Secret(_typed(str)(value))
+def _read(hint: Any, value: Any) -> Any:
+    kind = next(iter(get_args(hint)), hint)  # the T of `T | None` and of `tuple[T, ...]`
+    if get_origin(hint) is tuple:
+        return tuple(_read(kind, part) for part in _typed(list, value))
+    if kind in (SessionRecord, AutoLoginState, Attempt):
+        return kind(**_fields(kind, value))
+    if kind is Secret:
+        return Secret(_typed(str, value))
+    if kind is date:
+        return date.fromisoformat(value)
+    if kind is datetime:
+        moment = datetime.fromisoformat(value)
+        if moment.tzinfo is None:
+            raise ValueError("a time without its zone is a guess")
+        return moment.astimezone(IST)
+    return kind(value) if issubclass(kind, StrEnum) else _typed(kind, value)
 
 
-def _moment(value: Any) -> datetime:
-    moment = datetime.fromisoformat(value)
-    if moment.tzinfo is None:
-        raise ValueError("a time without its zone is a guess")
-    return moment.astimezone(IST)
-
-
-_ATTEMPT: dict[str, Callable[[Any], Any]] = {
-    "at": _moment,
-    "result": _typed(str),
-    "words": _typed(str),
-    "code": _typed(str),
-    "ended_at": _moment,
-    "step": _typed(int),
-    "clock_ahead": _typed(int),
-}
-_AUTO_LOGIN: dict[str, Callable[[Any], Any]] = {
-    "enabled": _typed(bool),
-    "accepted_at": _moment,
-    "blocked": _typed(str),
-    "notice": _typed(str),
-    "closed_on": date.fromisoformat,
-    "manual_step": _typed(int),
-    "attempts": lambda value: tuple(_read(Attempt, _ATTEMPT, one) for one in _typed(list)(value)),
-}
-_SESSION: dict[str, Callable[[Any], Any]] = {
-    "token": _secret,
-    "logged_in_at": _moment,
-    "method": LoginMethod,
-    "end_reason": EndReason,
-}
-_RECORD: dict[str, Callable[[Any], Any]] = {
-    "password": _secret,
-    "totp_secret": _secret,
-    "api_key": _secret,
-    "session": lambda value: _read(SessionRecord, _SESSION, value),
-    "auto_login": lambda value: _read(AutoLoginState, _AUTO_LOGIN, value),
-}
+def _typed(kind: type, value: Any) -> Any:
+    if type(value) is not kind:
+        raise TypeError(f"{kind.__name__} expected")
+    return value

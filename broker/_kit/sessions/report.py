@@ -33,13 +33,12 @@ END_WORDS: dict[str, str] = {
     EndReason.LOGGED_OUT: "the session was logged out here",
     EndReason.LOGGED_OUT_ELSEWHERE: "the session was logged out elsewhere",
 }
-_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 
 def date_time(moment: datetime) -> str:
-    """20 Nov 2026, 09:15:07 IST; the month in English whatever the machine's language."""
+    """20 Nov 2026, 09:15:07 IST."""
     there = moment.astimezone(IST)
-    return f"{there.day} {_MONTHS[there.month - 1]} {there.year}, {there:%H:%M:%S} IST"
+    return f"{there.day} {there:%b %Y, %H:%M:%S} IST"
 
 
 def iso(moment: datetime | None) -> str | None:

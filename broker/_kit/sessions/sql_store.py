@@ -7,37 +7,59 @@ guards against somebody who may write there and puts an old row back.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import NoReturn
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
 from broker._kit import files
 from broker._kit.broker import Broker
 from broker._kit.errors import StoreError
 from broker._kit.secret import Secret
-from broker._kit.sessions.database import (
-    WRITES,
-    keys,
-    leases,
-    open_engine,
-    records,
-    sqlite_path,
-    sqlite_url,
-    tables,
-)
 from broker._kit.sessions.encryption import Key, Seal
 from broker._kit.sessions.record import AccountRecord, described, from_json, to_json
 from broker._kit.settings import Account
 
-FILE = "sessions.db"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+WRITES = "broker_writes"  # the execution option of a connection whose transaction may write
+_WAIT_S = 10  # for a lock or a connection
+_DRIVERS = ("psycopg", "psycopg2")
+_ADVISORY_LOCK = 0x6D53746F  # our number among PostgreSQL's advisory locks
+_CORRECT = "Correct it in .env and start again."
+
+tables = sa.MetaData()
+# One row: which key encrypts this database.
+keys = sa.Table(
+    "broker_key",
+    tables,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("key_id", sa.Text, nullable=False),
+)
+records = sa.Table(
+    "broker_records",
+    tables,
+    *(sa.Column(name, sa.Text, primary_key=True) for name in Account._fields),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),
+)
+# `until` is in microseconds since 1970: exact in both databases.
+leases = sa.Table(
+    "broker_leases",
+    tables,
+    *(sa.Column(name, sa.Text, primary_key=True) for name in Account._fields),
+    sa.Column("holder", sa.Text, nullable=False),
+    sa.Column("until", sa.BigInteger, nullable=False),
+)
 
 
 class _DamagedFile(StoreError):
@@ -55,8 +77,10 @@ class SqlStore:
         self.broker = broker
         self._home = home
         self._key = key
-        self._engine = open_engine(url or sqlite_url(os.path.join(home, FILE)))
-        self._path = sqlite_path(self._engine)
+        own = URL.create("sqlite", database=os.path.join(home, "sessions.db"))
+        self._engine = _open_engine(own if url is None else _parsed(url))
+        # The file of an SQLite database, None for PostgreSQL.
+        self._path = self._engine.url.database if self._engine.name == "sqlite" else None
         self._has_tables = False
         self._erase = f"python -m broker.{broker.name} erase"
 
@@ -71,23 +95,23 @@ class SqlStore:
         with self._transaction(writes=True) as connection:
             seal = self._seal(connection)
             record = self._read(connection, seal, account)
-            before = record.copy()
+            before = replace(record)
             yield record
             if record == before:
                 return
-            connection.execute(sa.delete(records).where(_is(records, account)))
+            connection.execute(sa.delete(records).filter_by(**account._asdict()))
             if not record.is_empty:
-                seal = seal or self._first_seal(connection)
+                if seal is None:
+                    seal = Seal(self._key.load() or self._key.make())
+                    connection.execute(sa.insert(keys).values(id=1, key_id=seal.id))
                 sealed = seal.close(to_json(record).encode("ascii"), _about(account))
-                row = {**account._asdict(), "sealed": sealed}
-                connection.execute(sa.insert(records).values(row))
+                connection.execute(sa.insert(records).values((*account, sealed)))
 
     def accounts(self) -> list[Account]:
         if not self._exists():
             return []
-        columns = [records.c[name] for name in Account._fields]
         with self._transaction() as connection:
-            return sorted(Account(*row) for row in connection.execute(sa.select(*columns)))
+            return _accounts(connection)
 
     def erase(self) -> list[str]:
         """Works on what cannot be read any more, too: it is the way out of that."""
@@ -95,35 +119,31 @@ class SqlStore:
         try:
             if self._exists():
                 with self._transaction(writes=True) as connection:
-                    for row in connection.execute(
-                        sa.select(records).order_by(*records.primary_key)
-                    ).all():
-                        removed += self._described(connection, Account(*row[:-1]))
+                    for account in _accounts(connection):
+                        removed += self._described(connection, account)
                     for table in tables.sorted_tables:
                         connection.execute(sa.delete(table))
                     # Before others may write: whoever begins again must not find the old key.
                     return removed + self._remove_key()
         except _DamagedFile:
-            for path in (f"{self._path}-journal", str(self._path)):
-                if files.remove(path):
-                    removed.append(f"the damaged file {path}")
+            paths = (f"{self._path}-journal", str(self._path))
+            removed = [f"the damaged file {path}" for path in paths if files.remove(path)]
         return removed + self._remove_key()
 
     def acquire_lease(self, account: Account, holder: str, now: datetime, seconds: float) -> bool:
         until = _micros(now + timedelta(seconds=seconds))
         is_free = (leases.c.holder == holder) | (leases.c.until <= _micros(now))
         with self._transaction(writes=True) as connection:
-            connection.execute(sa.delete(leases).where(_is(leases, account), is_free))
-            if connection.scalar(sa.select(leases.c.holder).where(_is(leases, account))):
+            connection.execute(sa.delete(leases).filter_by(**account._asdict()).where(is_free))
+            if connection.scalar(sa.select(leases.c.holder).filter_by(**account._asdict())):
                 return False
-            row = {**account._asdict(), "holder": holder, "until": until}
-            connection.execute(sa.insert(leases).values(row))
+            connection.execute(sa.insert(leases).values((*account, holder, until)))
         return True
 
     def release_lease(self, account: Account, holder: str) -> None:
-        is_mine = leases.c.holder == holder
+        mine = sa.delete(leases).filter_by(**account._asdict(), holder=holder)
         with self._transaction(writes=True) as connection:
-            connection.execute(sa.delete(leases).where(_is(leases, account), is_mine))
+            connection.execute(mine)
 
     def close(self) -> None:
         """End the connections that are kept open."""
@@ -136,28 +156,32 @@ class SqlStore:
     def _transaction(self, writes: bool = False) -> Iterator[sa.Connection]:
         """One transaction; what the database refuses comes out as a `StoreError`."""
         try:
-            self._prepare()
-            connection = self._engine.connect().execution_options(**{WRITES: writes})
+            is_new = not (self._has_tables and self._exists())
+            if is_new:
+                self._make_file()
+            options = {WRITES: writes or is_new}
+            connection = self._engine.connect().execution_options(**options)
             with connection, connection.begin():
+                if is_new:
+                    tables.create_all(connection)
                 yield connection
+            self._has_tables = True
         except (SQLAlchemyError, sqlite3.Error) as error:
-            _raise_without_context(self._refusal(error))
+            try:
+                raise self._refusal(error)
+            except StoreError as refusal:
+                refusal.__context__ = None  # the driver's error holds the password
+                raise
 
-    def _prepare(self) -> None:
-        if self._has_tables and self._exists():
-            return
+    def _make_file(self) -> None:
+        """SQLite itself would let everybody read it, and leave an administrator's to him."""
         if self._path is not None:
             folder = os.path.dirname(self._path)
             if folder == self._home:
                 files.make_private_folder(folder)
-            # SQLite itself would let everybody read it, and leave an administrator's to him.
             with files.store_errors(self._path, "written"), suppress(FileExistsError):
                 os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
                 files.give(self._path, folder)
-        connection = self._engine.connect().execution_options(**{WRITES: True})
-        with connection, connection.begin():
-            tables.create_all(connection)
-        self._has_tables = True
 
     def _seal(self, connection: sa.Connection) -> Seal | None:
         """The seal of this database, None when it has none yet."""
@@ -176,15 +200,11 @@ class SqlStore:
             f"more, {self._erase} removes all accounts from the database.",
         )
 
-    def _first_seal(self, connection: sa.Connection) -> Seal:
-        seal = Seal(self._key.load() or self._key.make())
-        connection.execute(sa.insert(keys).values(id=1, key_id=seal.id))
-        return seal
-
     def _read(
         self, connection: sa.Connection, seal: Seal | None, account: Account
     ) -> AccountRecord:
-        sealed = connection.scalar(sa.select(records.c.sealed).where(_is(records, account)))
+        row = sa.select(records.c.sealed).filter_by(**account._asdict())
+        sealed = connection.scalar(row)
         if sealed is None:
             return AccountRecord()
         text = seal.open(sealed, _about(account)) if seal else None
@@ -205,8 +225,7 @@ class SqlStore:
             return [described(account, "what could not be read")]
 
     def _remove_key(self) -> list[str]:
-        place = self._key.place
-        return [place] if self._key.remove() else []
+        return [self._key.place] if self._key.remove() else []
 
     def _refusal(self, error: Exception) -> StoreError:
         # Its own words stay out: they may name hosts, users and statements.
@@ -223,22 +242,87 @@ class SqlStore:
         )
 
 
-def _raise_without_context(error: StoreError) -> NoReturn:
-    """Raise it without the one that is being handled, in which a driver keeps the password."""
+def _parsed(url: Secret) -> URL:
+    # Not passed on, not even as a context: the complaint may quote the password.
+    with suppress(Exception):
+        parsed = make_url(url.reveal())
+        if parsed.drivername == "postgresql":
+            found = (name for name in _DRIVERS if importlib.util.find_spec(name))
+            return parsed.set(drivername=f"postgresql+{next(found, _DRIVERS[0])}")
+        return parsed
+    raise StoreError("BROKER_STORE is not the address of a database.", _CORRECT)
+
+
+def open_engine(url: Secret) -> sa.Engine:
+    """An engine for the address; nothing is connected yet. Raises `StoreError`.
+
+    A transaction of a connection with the option `WRITES` is the only one that writes until it
+    ends, among all programs.
+    """
+    return _open_engine(_parsed(url))
+
+
+def _open_engine(url: URL) -> sa.Engine:
+    """An engine for the address; nothing is connected yet. Raises `StoreError`.
+
+    A transaction of a connection with the option `WRITES` is the only one that writes until it
+    ends, among all programs.
+    """
+    is_sqlite = url.get_backend_name() == "sqlite"
+    if is_sqlite and not os.path.isabs(url.database or ""):
+        # In memory nothing is stored, and a relative path is another file in each working folder.
+        raise StoreError(
+            "BROKER_STORE must name SQLite's file by its whole path, such as "
+            "sqlite:////home/me/sessions.db or sqlite:///C:/Users/me/sessions.db.",
+            _CORRECT,
+        )
+    # Without a pool no file stays open, so that it can be moved or removed. With PostgreSQL's
+    # isolation, whoever waited for the lock sees what was committed.
+    options: dict[str, Any] = (
+        {"poolclass": NullPool, "connect_args": {"timeout": _WAIT_S}}
+        if is_sqlite
+        else {
+            "isolation_level": "READ COMMITTED",
+            "pool_pre_ping": True,
+            "connect_args": {"connect_timeout": _WAIT_S},
+        }
+    )
     try:
-        raise error
-    except StoreError:
-        error.__context__ = None
-        raise
+        engine = sa.create_engine(url, hide_parameters=True, **options)
+    except (ImportError, ArgumentError):
+        raise StoreError(
+            f"BROKER_STORE asks for {url.drivername}, which is not installed.",
+            "For PostgreSQL, install the Python package psycopg: pip install 'psycopg[binary]'.",
+        ) from None
+    if is_sqlite:
+        event.listen(engine, "connect", _on_sqlite_connect)
+    event.listen(engine, "begin", _on_begin)
+    return engine
+
+
+def _on_sqlite_connect(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # the driver would begin its transactions too late
+    connection.execute("PRAGMA synchronous=EXTRA")  # on the disk when a commit returns
+    connection.execute("PRAGMA secure_delete=ON")
+
+
+def _on_begin(connection: sa.Connection) -> None:
+    writes = connection.get_execution_options().get(WRITES)
+    if connection.dialect.name == "sqlite":
+        # A transaction that begins to write only after it has read may be refused for good.
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    elif writes:
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_WAIT_S}s'")
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})")
+
+
+def _accounts(connection: sa.Connection) -> list[Account]:
+    return sorted(Account._make(row) for row in connection.execute(sa.select(*records.primary_key)))
 
 
 def _about(account: Account) -> bytes:
     """What a record is bound to."""
     return json.dumps(["broker-record 1", *account]).encode()
-
-
-def _is(table: sa.Table, account: Account) -> sa.ColumnElement[bool]:
-    return sa.and_(*(table.c[column] == value for column, value in account._asdict().items()))
 
 
 def _micros(moment: datetime) -> int:

@@ -1,16 +1,18 @@
-"""Where accounts' records are stored: the protocol, and a store in memory."""
+"""Where accounts' records are stored: the protocol, a store in memory, and the settings' own."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Protocol
 
 from broker._kit.broker import Broker
 from broker._kit.sessions.record import AccountRecord
-from broker._kit.settings import Account
+from broker._kit.settings import Account, ServiceSettings
 
 
 class Store(Protocol):
@@ -58,14 +60,14 @@ class MemoryStore:
 
     def load(self, account: Account) -> AccountRecord:
         with self._lock:
-            return self._records.get(account, AccountRecord()).copy()
+            return replace(self._records.get(account, AccountRecord()))
 
     @contextmanager
     def update(self, account: Account) -> Iterator[AccountRecord]:
         with self._lock:
             record = self.load(account)
             yield record
-            self._records[account] = record.copy()
+            self._records[account] = replace(record)
             if record.is_empty:
                 del self._records[account]
 
@@ -75,11 +77,7 @@ class MemoryStore:
 
     def erase(self) -> list[str]:
         with self._lock:
-            removed = [
-                line
-                for account in self.accounts()
-                for line in self._records[account].described(account)
-            ]
+            removed = [line for key in self.accounts() for line in self.load(key).described(key)]
             self._records.clear()
             self._leases.clear()
         return removed
@@ -96,3 +94,18 @@ class MemoryStore:
         with self._lock:
             if self._leases.get(account, ("",))[0] == holder:
                 del self._leases[account]
+
+
+@lru_cache(maxsize=8)
+def open_store(broker: Broker, settings: ServiceSettings) -> Store:
+    """An SQLite file in the program's home, or BROKER_STORE; the same one for the same settings.
+
+    Nothing is made before something is stored. Raises `StoreError` when BROKER_STORE cannot be
+    used; what is wrong with the files is said when something is read or written.
+    """
+    # SQLAlchemy takes its time to load.
+    from broker._kit.sessions.encryption import key_for
+    from broker._kit.sessions.sql_store import SqlStore
+
+    key = key_for(settings.home, settings.uses_keyring)
+    return SqlStore(broker, settings.home, key, settings.store_url)

@@ -8,22 +8,12 @@ from typing import NamedTuple
 from broker._kit.broker import Broker
 from broker._kit.clock import IST
 from broker._kit.secret import Secret
-from broker._kit.sessions.record import EndReason, LoginMethod, SessionRecord
+from broker._kit.sessions.record import EndReason as EndReason
+from broker._kit.sessions.record import LoginMethod as LoginMethod
+from broker._kit.sessions.record import SessionRecord
 from broker._kit.sessions.store import Store
-from broker._kit.sessions.token_life import Life, life_of
+from broker._kit.sessions.token_guard import Life, life_of
 from broker._kit.settings import Account
-
-__all__ = [
-    "EndReason",
-    "LoginMethod",
-    "StoredSession",
-    "delete_session",
-    "end_reason",
-    "load_session",
-    "mark_revoked",
-    "save_session",
-    "session_of",
-]
 
 
 class StoredSession(NamedTuple):

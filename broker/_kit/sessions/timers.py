@@ -10,10 +10,9 @@ Later = Callable[[float, Callable[[], None]], None]
 
 
 class Ticking(Protocol):
-    """What can be told that time has passed."""
+    """What can be told that time has passed; raises nothing."""
 
-    def tick(self) -> object:
-        """Do what is due; raises nothing."""
+    def tick(self) -> object: ...
 
 
 def run_later(seconds: float, job: Callable[[], None]) -> None:
@@ -26,8 +25,7 @@ def run_later(seconds: float, job: Callable[[], None]) -> None:
 def start_ticking(auto: Ticking, every: float = 20.0) -> Callable[[], None]:
     """Call `auto.tick()` every so many seconds on a thread; returns what stops it.
 
-    Ticks do not overlap, and a clock that is set does not matter. Stopping waits for a tick that is
-    under way.
+    Ticks do not overlap. Stopping waits for a tick that is under way.
     """
     over = threading.Event()
 

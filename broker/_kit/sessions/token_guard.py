@@ -1,64 +1,95 @@
-"""Keeps calls with a dead token off the network, and finds out whether a refused one is dead."""
+"""What a token says of its life, and a guard that keeps calls with a dead token off the network."""
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
-from typing import TypeVar
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, NamedTuple, TypeVar
 
 from broker._kit.broker import Broker, BrokerSettings
-from broker._kit.clock import SYSTEM_CLOCK, Clock
+from broker._kit.clock import IST, SYSTEM_CLOCK, Clock
 from broker._kit.errors import BrokerError, SessionExpired, SessionRefused
 from broker._kit.secret import Secret
-from broker._kit.sessions.token_life import fingerprint, life_of
 from broker._kit.settings import Account
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_REMEMBERED = 64  # revoked tokens; a process meets one a day
-_guards: dict[str, TokenGuard] = {}
-_guards_lock = threading.Lock()
+# Before this no broker's token was made: a claim of 0 says nothing.
+_EARLIEST = datetime(2015, 1, 1, tzinfo=UTC)
 
 
-def token_guard(broker: Broker) -> TokenGuard:
-    """The one guard of this process over the broker's tokens."""
-    with _guards_lock:
-        return _guards.setdefault(broker.name, TokenGuard(broker))
+class Life(NamedTuple):
+    """A token's times, aware, in IST; all None when it is not known when it was made.
+
+    From `ends_at` on the token is dead for certain. A refusal after `expected_until` is an expiry
+    and no alarm. The token's own `exp` is not looked at: that of mStock's documented sample is five
+    minutes after its making.
+    """
+
+    issued_at: datetime | None = None
+    ends_at: datetime | None = None
+    expected_until: datetime | None = None
+
+    def is_over(self, now: datetime) -> bool:
+        """True when the token is dead for certain; what is not known is asked of the broker."""
+        return self.ends_at is not None and now >= self.ends_at
 
 
-def reset_guards() -> None:
-    """Forget all that is known of tokens, and who is told of their end."""
-    with _guards_lock:
-        _guards.clear()
+def fingerprint(token: Secret) -> str:
+    """Sixteen hex digits that tell tokens apart and from which no token can be had."""
+    return hashlib.sha256(b"session token " + token.reveal().encode()).hexdigest()[:16]
 
 
-def ignore(_account: Account, _token: Secret) -> None:
-    """Default callback: do nothing."""
+def life_of(broker: Broker, token: Secret, logged_in_at: datetime | None = None) -> Life:
+    """A token's life by its `iat`, or from the login on where it has none; else unknown."""
+    issued_at = _issued_at(token.reveal()) or logged_in_at
+    if issued_at is None:
+        return Life()
+    issued_at = issued_at.astimezone(IST)
+    ends_at = broker.session_end(issued_at)
+    return Life(issued_at, ends_at, min(ends_at, issued_at + broker.usual_life))
+
+
+def _issued_at(token: str) -> datetime | None:
+    """The JWT's `iat`, unverified: only the broker could verify it; None for any other text."""
+    import jwt
+
+    try:
+        claims: Any = jwt.decode(token, options={"verify_signature": False})
+        value = claims.get("iat")
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return None
+        then = datetime.fromtimestamp(value, UTC).astimezone(IST)
+    except (jwt.PyJWTError, ValueError, TypeError, RecursionError, OverflowError, OSError):
+        return None
+    return then if then >= _EARLIEST else None
 
 
 class TokenGuard:
     """What this process knows of its tokens; safe to use from several threads.
 
     `on_revoked` is called once for each token that the broker has ended, with the account and the
-    token; it may be set at any time. Tokens are not kept, only their fingerprints.
+    token. Tokens are not kept, only their fingerprints.
     """
 
     def __init__(
         self,
         broker: Broker,
         clock: Clock = SYSTEM_CLOCK,
-        on_revoked: Callable[[Account, Secret], None] = ignore,
+        on_revoked: Callable[[Account, Secret], None] = lambda _account, _token: None,
     ) -> None:
         self.on_revoked = on_revoked
         self._broker = broker
         self._clock = clock
-        self._lock = threading.Lock()
         self._confirming = threading.Lock()
-        self._revoked: OrderedDict[tuple[Account, str], None] = OrderedDict()
+        self._revoked: set[tuple[Account, str]] = set()
+        self._lives: dict[tuple[Account, str], Life] = {}  # decoding a JWT costs as much as a call
 
     def run(self, config: BrokerSettings, token: Secret, call: Callable[[], T]) -> T:
         """The call's value. Raises what the call raises.
@@ -68,32 +99,40 @@ class TokenGuard:
         once; when it is answered, `SessionRefused` is raised instead; when the broker cannot be
         asked, the token is not marked.
         """
-        key = (config.account, fingerprint(token))
         title = self._broker.title
-        if self._is_revoked(key):
+        if self.is_revoked(config.account, token):
             raise SessionExpired(f"{title} has ended the session.", "Log in again.")
-        life = life_of(self._broker, token)
+        key = (config.account, fingerprint(token))
+        life = self._lives.get(key) or self._lives.setdefault(key, life_of(self._broker, token))
         if life.is_over(self._clock.now()):
-            end = f"at {life.ends_at:%H:%M} IST" if life.ends_at else ""
-            raise SessionExpired(f"The {title} session is over: it ended {end}.", "Log in again.")
+            end = f" at {life.ends_at:%H:%M} IST" if life.ends_at else ""
+            raise SessionExpired(f"The {title} session is over: it ended{end}.", "Log in again.")
         try:
             return call()
         except SessionExpired as error:
             # One thread asks; the others, refused at the same moment, hear what it found out.
             with self._confirming:
-                if self._is_revoked(key):
+                if self.is_revoked(config.account, token):
                     raise
-                refusal = self._ask_again(config, token, error)
-                is_news = isinstance(refusal, SessionExpired) and refusal is not error
-                if is_news:
-                    self._remember(key)
-            if is_news:
+                try:
+                    is_over = self.confirm_over(config, token)
+                except BrokerError:
+                    is_over = None
+            if is_over:
                 self._report(config.account, token)
-        raise refusal
+            if is_over is not False:
+                raise
+            raise SessionRefused(
+                f"{title} refused this call as if the session were over, and then answered "
+                "another one.",
+                "Try again; if it comes back, log out and log in again.",
+                code=error.code,
+                http_status=error.http_status,
+            ) from None
 
     def is_revoked(self, account: Account, token: Secret) -> bool:
         """True when the broker has said in this process that the session is over."""
-        return self._is_revoked((account, fingerprint(token)))
+        return (account, fingerprint(token)) in self._revoked
 
     def confirm_over(self, config: BrokerSettings, token: Secret) -> bool:
         """Ask the broker once more about a session that seems to be over; whether it is.
@@ -105,39 +144,10 @@ class TokenGuard:
         try:
             self._broker.check_session(config, token)
         except SessionExpired:
-            self._remember(key)
+            self._revoked.add(key)
             return True
-        with self._lock:
-            self._revoked.pop(key, None)
+        self._revoked.discard(key)
         return False
-
-    def _is_revoked(self, key: tuple[Account, str]) -> bool:
-        with self._lock:
-            return key in self._revoked
-
-    def _remember(self, key: tuple[Account, str]) -> None:
-        with self._lock:
-            self._revoked[key] = None
-            while len(self._revoked) > _REMEMBERED:
-                self._revoked.popitem(last=False)
-
-    def _ask_again(
-        self, config: BrokerSettings, token: Secret, error: SessionExpired
-    ) -> BrokerError:
-        """What to raise: another `SessionExpired` when the broker confirms, else why not."""
-        try:
-            self._broker.check_session(config, token)
-        except SessionExpired as confirmed:
-            return confirmed.with_traceback(None)
-        except BrokerError:
-            return error
-        return SessionRefused(
-            f"{self._broker.title} refused this call as if the session were over, and then "
-            "answered another one.",
-            "Try again; if it comes back, log out and log in again.",
-            code=error.code,
-            http_status=error.http_status,
-        )
 
     def _report(self, account: Account, token: Secret) -> None:
         log.info("%s has ended the session; a new login is needed.", self._broker.title)
@@ -146,3 +156,9 @@ class TokenGuard:
         except Exception as error:
             # Its text might quote the token.
             log.error("What follows on a session's end failed: %s", type(error).__name__)
+
+
+@cache
+def token_guard(broker: Broker) -> TokenGuard:
+    """The one guard of this process over the broker's tokens."""
+    return TokenGuard(broker)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import NamedTuple
 
-from broker._kit.broker import Broker, BrokerSettings, LoginReply
+from broker._kit.broker import Broker, BrokerSettings
 from broker._kit.clock import SYSTEM_CLOCK, Clock
 from broker._kit.errors import CorrectInput, LoginUnfinished, Unreachable
 from broker._kit.secret import Secret
@@ -58,23 +58,32 @@ def log_in(
     next code. Raises as the broker's `log_in_with_totp` does, `LoginUnfinished` also when no fresh
     code was to be had in time.
     """
-    secret = totp_key(totp_secret)
-    used = frozenset(used)
+    import pyotp
+
+    codes, used = pyotp.TOTP(totp_key(totp_secret).reveal()), frozenset(used)
     # Here, so that the wait between the two calls is short where this computer's clock is right.
     clock.sleep(min(choose_step(clock.now().timestamp(), used).wait, _LONGEST_WAIT))
-    with broker.login_client(config, clock) as client:
-        reply = client.login(config.client_code, password)
-        server_time = _server_time(reply, clock)
-        clock_ahead = round(clock.now().timestamp() - server_time())
-        step = _next_code(broker, server_time, used, clock)
-        note(step, clock_ahead)
-        try:
-            return client.verify_totp(reply.ticket, _code(secret, step))
-        except Unreachable:
-            raise LoginUnfinished(
-                f"{broker.title} took the password, but the authenticator code could not be sent.",
-                "Wait for the next code and start again.",
-            ) from None
+    client = broker.login_client(config, clock)
+    reply = client.login(config.client_code, password)
+    now = clock.now()
+    server_time = reply.server_time or now
+    step, wait = choose_step(server_time.timestamp(), used)
+    if wait > _LONGEST_WAIT:
+        raise LoginUnfinished(
+            f"{broker.title} took the password, but the authenticator code of this moment was "
+            "used before.",
+            "Wait for a minute and start again.",
+        )
+    if wait:
+        clock.sleep(wait)
+    note(step, round((now - server_time).total_seconds()))
+    try:
+        return client.verify_totp(reply.ticket, Secret(codes.generate_otp(step)))
+    except Unreachable:
+        raise LoginUnfinished(
+            f"{broker.title} took the password, but the authenticator code could not be sent.",
+            "Wait for the next code and start again.",
+        ) from None
 
 
 def totp_key(totp_secret: Secret) -> Secret:
@@ -109,32 +118,3 @@ def choose_step(time: float, used: frozenset[int]) -> Choice:
     while step in used:
         step += 1
     return Choice(step, max(0.0, step * STEP - time))
-
-
-def _next_code(
-    broker: Broker, server_time: Callable[[], float], used: frozenset[int], clock: Clock
-) -> int:
-    """The step to use, once its time has come by the broker's clock."""
-    choice = choose_step(server_time(), used)
-    if choice.wait > _LONGEST_WAIT:
-        raise LoginUnfinished(
-            f"{broker.title} took the password, but the authenticator code of this moment was "
-            "used before.",
-            "Wait for a minute and start again.",
-        )
-    if choice.wait:
-        clock.sleep(choice.wait)
-    return choice.step
-
-
-def _server_time(reply: LoginReply, clock: Clock) -> Callable[[], float]:
-    """The broker's time as it goes on; this computer's own where the broker does not say."""
-    arrived = clock.monotonic()
-    then = reply.server_time or clock.now()
-    return lambda: then.timestamp() + clock.monotonic() - arrived
-
-
-def _code(secret: Secret, step: int) -> Secret:
-    import pyotp
-
-    return Secret(pyotp.TOTP(secret.reveal()).generate_otp(step))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import secrets
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flask import Blueprint, Response, jsonify, request, session, url_for
 from flask_wtf.csrf import generate_csrf  # type: ignore[import-untyped]
@@ -17,44 +16,30 @@ from broker._kit.clock import SYSTEM_CLOCK, Clock
 from broker._kit.errors import BrokerError, CorrectInput
 from broker._kit.secret import Secret, masked
 from broker._kit.sessions import report
-from broker._kit.sessions.stored_session import StoredSession
 from broker._kit.web import messages, pages
 from broker._kit.web.login_flow import password_misfit
+from broker._kit.web.login_limits import AlreadySubmitted, SingleSubmit
 from broker._kit.web.messages import Problem
-from broker._kit.web.pages import Pages
+from broker._kit.web.pages import AppViews, Pages
 from broker._kit.web.session_service import SessionService
-from broker._kit.web.single_submit import AlreadySubmitted, SingleSubmit
 
 if TYPE_CHECKING:
-    from broker._kit.sessions.auto_login import Attempt, AutoLogin, AutoLoginStatus
+    from broker._kit.sessions.auto_login import AutoLogin
+    from broker._kit.sessions.record import Attempt
 
 _FIELDS = ("action", "password", "totp_secret", "accepted", "form")
-_LONGEST_SECRET = 512
-_CODE = re.compile(r"[0-9]{6}|[0-9]{3}[ ][0-9]{3}")
 # A test may wait for a fresh code, look twice and time out.
 DUPLICATE_SUBMIT_WAIT_S = 120.0
 # An attempt's tone in the table, by its result.
 _TONES = {"done": "gain", "retry": ""}
 
 
-class AutoLoginViews(Protocol):
-    """What the app around the auto-login page knows."""
-
-    def may_manage(self) -> bool:
-        """Whether this visitor may change auto-login, or only see how it stands."""
-
-    def home(self) -> str:
-        """The address that a link leads back to, "" for none."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """What came of a form; with `is_entry` the form is shown again. `more` is for a script."""
+class _Answer(NamedTuple):
+    """What came of a form, which is shown again when `problem` has a field; `more` is for JSON."""
 
     http: int
     problem: Problem
-    is_entry: bool = False
-    more: dict[str, Any] | None = None
+    more: Mapping[str, Any] = {}
 
 
 class AutoLoginPage:
@@ -63,7 +48,7 @@ class AutoLoginPage:
     def __init__(
         self,
         pages: Pages,
-        views: AutoLoginViews,
+        views: AppViews,
         service: SessionService,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
@@ -134,55 +119,44 @@ class AutoLoginPage:
             return _Answer(messages.status_of(error), messages.problem_of(error))
 
     def _enable(self, auto: AutoLogin, config: BrokerSettings) -> _Answer:
-        sent, title = pages.sent_fields(_FIELDS), self._pages.broker.title
-        password = Secret(sent.get("password", ""))
-        totp_secret = Secret(sent.get("totp_secret", ""))
+        sent = pages.sent_fields(_FIELDS)
+        password, totp_secret = (Secret(sent.get(name, "")) for name in ("password", "totp_secret"))
         is_accepted = sent.get("accepted") == "yes"
-        misfit = (
-            password_misfit(password)
-            or _secret_misfit(totp_secret, title)
-            or (None if is_accepted else _NOT_ACCEPTED)
-        )
+        misfit = password_misfit(password)
         if misfit is not None:
-            return _Answer(400, misfit, is_entry=True)
+            return _Answer(400, misfit)
         try:
             auto.enable(config, password, totp_secret, accepted=is_accepted)
         except CorrectInput as error:
-            # What else could be wrong has been looked at.
-            problem = Problem(error.message, error.next_step, field="totp_secret")
-            return _Answer(400, problem, is_entry=True)
-        return _Answer(
-            200,
-            _good(
-                "Auto-login is on.",
-                f"Nothing has been sent to {title} yet: use Test now to see whether it works.",
-            ),
-        )
+            field = "totp_secret" if is_accepted else "accepted"
+            return _Answer(400, Problem(error.message, error.next_step, field))
+        title = self._pages.broker.title
+        hint = f"Nothing has been sent to {title} yet: use Test now to see whether it works."
+        return _Answer(200, _good("Auto-login is on.", hint))
 
     def _disable(self, auto: AutoLogin, config: BrokerSettings) -> _Answer:
-        removed = auto.disable(config.account)
-        words = f"{'; '.join(removed)}." if removed else "nothing was stored."
-        return _Answer(200, _good("Auto-login is off.", words[0].upper() + words[1:]))
+        words = "; ".join(auto.disable(config.account)) or "nothing was stored"
+        return _Answer(200, _good("Auto-login is off.", f"{words[0].upper()}{words[1:]}."))
 
     def _test(self, auto: AutoLogin, config: BrokerSettings) -> _Answer:
         attempt = auto.test(config)
         more = {"attempt": report.attempt_json(attempt)}
         if attempt.result == "done":
-            title = self._pages.broker.title
-            problem = _good(f"The test has worked: {title} has logged you in.")
-            return _Answer(200, problem, more=more)
+            words = f"The test has worked: {self._pages.broker.title} has logged you in."
+            return _Answer(200, _good(words), more)
         problem = Problem(attempt.words, "See the attempts below.", code=attempt.code)
-        return _Answer(502, problem, more=more)
+        return _Answer(502, problem, more)
 
     def _reply(self, auto: AutoLogin, config: BrokerSettings, answer: _Answer) -> Response:
+        http, problem, more = answer
         if pages.wants_json():
-            word = "success" if answer.http == 200 else "error"
-            body = {"status": word, "message": str(answer.problem), **(answer.more or {})}
-            return pages.with_status(jsonify(body), answer.http)
-        if answer.is_entry or answer.http == 403:
+            word = "success" if http == 200 else "error"
+            body = jsonify(status=word, message=str(problem), **more)
+            return pages.with_status(body, http)
+        if problem.field or http == 403:
             is_accepted = request.form.get("accepted") == "yes"
-            return self._page(auto, config, answer.http, answer.problem, is_accepted)
-        session[self._result_key] = asdict(answer.problem)
+            return self._page(auto, config, http, problem, is_accepted)
+        session[self._result_key] = asdict(problem)
         return pages.see_other(url_for(self._pages.auto_login_endpoint))
 
     def _page(
@@ -193,14 +167,22 @@ class AutoLoginPage:
         problem: Problem | None,
         is_accepted: bool = False,
     ) -> Response:
-        status = auto.status(config.account)
-        stored, trouble = self._session(config)
-        may_manage = self._views.may_manage()
+        status, may_manage = auto.status(config.account), self._views.may_manage()
+        stored, trouble = None, ""
+        try:
+            stored = self._service.session(config)
+        except BrokerError as error:
+            trouble = str(error)
         if pages.wants_json():
-            body = {"status": "success", **report.auto_login_json(status)}
-            body |= {"session": report.session_json(stored), "may_manage": may_manage}
-            body |= {"csrf_token": generate_csrf(), "is_live": config.is_live}
-            body |= {"client_code": masked(config.client_code)}
+            body = {
+                "status": "success",
+                **report.auto_login_json(status),
+                "session": report.session_json(stored),
+                "may_manage": may_manage,
+                "csrf_token": generate_csrf(),
+                "is_live": config.is_live,
+                "client_code": masked(config.client_code),
+            }
             return pages.with_status(jsonify(body), http)
         now = self._clock.now()
         return self._pages.render(
@@ -213,23 +195,12 @@ class AutoLoginPage:
             trouble=trouble or status.blocked or status.notice,
             may_manage=may_manage,
             accepted=is_accepted,
-            rows=_rows(status),
+            rows=[_row(attempt) for attempt in reversed(status.history)],
             session_lines=report.session_lines(stored, now),
             as_of=report.date_time(now),
             form_id=secrets.token_urlsafe(16),
             home=self._views.home(),
         )
-
-    def _session(self, config: BrokerSettings) -> tuple[StoredSession | None, str]:
-        try:
-            return self._service.session(config), ""
-        except BrokerError as error:
-            return None, str(error)
-
-
-def _rows(status: AutoLoginStatus) -> list[dict[str, str]]:
-    """The attempts for the table, newest first."""
-    return [_row(attempt) for attempt in reversed(status.history)]
 
 
 def _row(attempt: Attempt) -> dict[str, str]:
@@ -247,27 +218,6 @@ def _good(text: str, next_step: str = "") -> Problem:
     return Problem(text, next_step, is_news=True, is_good=True)
 
 
-def _secret_misfit(totp_secret: Secret, title: str) -> Problem | None:
-    text, field = totp_secret.reveal().strip(), "totp_secret"
-    if not text:
-        shown = f"{title} showed it when you set up TOTP."
-        return Problem("The TOTP secret is required.", shown, field=field)
-    if _CODE.fullmatch(text):
-        return Problem(
-            "That is a code of six digits; the TOTP secret is the longer text of letters and "
-            f"digits that {title} showed when you set up TOTP.",
-            "Enter the secret itself: a code is of no use tomorrow.",
-            field=field,
-        )
-    is_long = len(text) > _LONGEST_SECRET
-    return Problem("This is too long to be a TOTP secret.", field=field) if is_long else None
-
-
-_NOT_ACCEPTED = Problem(
-    "Auto-login was not switched on: you have not agreed to the points above.",
-    "Tick the box if you do.",
-    field="accepted",
-)
 _REFUSALS = {
     400: messages.REFUSED,
     413: Problem("That was too long, so nothing was changed.", "Please enter it again."),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal
+from typing import NamedTuple
 
 from broker._kit.broker import FundLine
 from broker._kit.clock import IST
@@ -32,25 +32,19 @@ def fund_text(line: FundLine) -> str:
 
 def tone(line: FundLine) -> str:
     """What a fund line's figure is to its reader: "gain", "loss", "zero" or ""."""
-    if not line.amount:
-        return "zero"
-    if line.amount < 0:
-        return "loss"
+    if line.amount <= 0:
+        return "loss" if line.amount else "zero"
     return "gain" if line.signed else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
+class Bar(NamedTuple):
     """Used against available margin; the percentages are of the two together."""
 
     used: Decimal
     available: Decimal
     used_percent: Decimal
-    is_short: bool
-
-    @property
-    def available_percent(self) -> Decimal:
-        return _CONTEXT.subtract(Decimal(100), self.used_percent)
+    available_percent: Decimal
+    is_short: bool = False
 
 
 def bar(used: Decimal, available: Decimal) -> Bar | None:
@@ -58,13 +52,14 @@ def bar(used: Decimal, available: Decimal) -> Bar | None:
 
     A negative balance means that more is in use than there is: the bar is full and `is_short`.
     """
-    total = _CONTEXT.add(used, available)
+    total, whole = _CONTEXT.add(used, available), Decimal(100)
     if available < 0:
-        return Bar(used, available, Decimal(100), True)
+        return Bar(used, available, whole, Decimal(0), is_short=True)
     if used < 0 or total <= 0:
         return None
-    share = _CONTEXT.divide(_CONTEXT.multiply(used, Decimal(100)), total)
-    return Bar(used, available, _CONTEXT.quantize(share, Decimal("0.1")), False)
+    share = _CONTEXT.divide(_CONTEXT.multiply(used, whole), total)
+    percent = _CONTEXT.quantize(share, Decimal("0.1"))
+    return Bar(used, available, percent, _CONTEXT.subtract(whole, percent))
 
 
 def clock_time(moment: datetime) -> str:

@@ -44,14 +44,7 @@ def with_figures(
     banner: Banner | None = None,
 ) -> Response:
     """The page with all figures."""
-    return pages.render(
-        "funds",
-        config=config,
-        formatting=formatting,
-        links=links,
-        banner=banner,
-        **_figures(Shown(report, clock.now())),
-    )
+    return _page(pages, config, 200, links, banner, Shown(report, clock.now()))
 
 
 def with_problem(
@@ -63,20 +56,22 @@ def with_problem(
     last: Shown | None = None,
 ) -> Response:
     """The page that says why there are no new figures, above the `last` ones."""
-    return pages.render(
-        "funds",
-        messages.status_of(error),
-        config=config,
-        formatting=formatting,
-        links=links,
-        banner=banner,
-        **(_figures(last) if last else {}),
-        problem=messages.problem_of(error),
-        after_problem=_STILL_IN if isinstance(error, WaitAndRetry) else _LOG_OUT_AND_IN,
-    )
+    after = _STILL_IN if isinstance(error, WaitAndRetry) else _LOG_OUT_AND_IN
+    told = {"problem": messages.problem_of(error), "after_problem": after}
+    return _page(pages, config, messages.status_of(error), links, banner, last, **told)
 
 
-def _figures(shown: Shown) -> dict[str, Any]:
-    report, at = shown
-    bar = formatting.bar(report.in_use, report.available)
-    return {"report": report, "as_of": date_time(at), "bar": bar}
+def _page(
+    pages: Pages,
+    config: BrokerSettings,
+    http: int,
+    links: Links,
+    banner: Banner | None,
+    figures: Shown | None,
+    **told: Any,
+) -> Response:
+    if figures is not None:
+        report, at = figures
+        bar = formatting.bar(report.in_use, report.available)
+        told |= {"report": report, "as_of": date_time(at), "bar": bar}
+    return pages.render("funds", http, config=config, links=links, banner=banner, **told)

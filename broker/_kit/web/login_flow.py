@@ -26,12 +26,10 @@ from broker._kit.secret import Secret
 from broker._kit.sessions.login_lock import Keep, LoginLock
 from broker._kit.sessions.store import MemoryStore
 from broker._kit.sessions.stored_session import LoginMethod
-from broker._kit.settings import Account
 from broker._kit.web import messages
-from broker._kit.web.login_limits import LimitReached, LoginLimits
-from broker._kit.web.messages import NOT_LOGGED_IN, OTP_REQUIRED, Outcome, Problem, Step
-from broker._kit.web.pending_logins import Gone, NoResendLeft, PendingLogins, TooSoon, Waiting, Why
-from broker._kit.web.single_submit import AlreadySubmitted, SingleSubmit
+from broker._kit.web.login_limits import AlreadySubmitted, LimitReached, LoginLimits, SingleSubmit
+from broker._kit.web.messages import NOT_LOGGED_IN, OTP_REQUIRED, Outcome, Problem
+from broker._kit.web.pending_logins import Gone, NoResendLeft, PendingLogins, TooSoon, Why
 
 _NOTHING = Secret("")
 _SIX_DIGITS = re.compile(r"[0-9]{6}")
@@ -51,11 +49,6 @@ class Visit:
     config: BrokerSettings
     browser: str
     address: str
-
-    @property
-    def account(self) -> Account:
-        """What a ticket belongs to; a login does not outlive a change of it."""
-        return self.config.account
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +84,7 @@ class LoginFlow:
     ) -> None:
         self._broker = broker
         self._clock = clock
-        self._lock = lock or LoginLock(MemoryStore(broker), clock, keep=lambda *_: None)
+        self._lock = lock or LoginLock(MemoryStore(broker), clock, saves=False)
         self.pending = pending or PendingLogins(clock)
         self._limits = limits or LoginLimits(clock)
         self._forms: SingleSubmit[tuple[BrokerSettings, Outcome]] = SingleSubmit()
@@ -103,18 +96,18 @@ class LoginFlow:
 
     def state(self, visit: Visit) -> Outcome:
         """Where this browser stands; asks the broker nothing and uses nothing up."""
-        waiting = self.pending.look(visit.browser, visit.account)
+        waiting = self.pending.look(visit.browser, visit.config.account)
         if waiting is not None:
-            return Outcome(Step.CODE, OTP_REQUIRED, waiting=waiting)
+            return Outcome(OTP_REQUIRED, waiting=waiting)
         why = self.pending.why_ended(visit.browser)
-        news = why and replace(self._why(why), is_news=True)
-        return Outcome(Step.PASSWORD, NOT_LOGGED_IN, problem=news)
+        news = why and replace(messages.gone(why), is_news=True)
+        return Outcome(NOT_LOGGED_IN, problem=news)
 
     def act(self, visit: Visit, entry: Entry) -> Outcome:
         """Carry out what was entered; a wrong shape is refused before anything is used or sent."""
         misfit = self._misfit(visit, entry)
         if misfit is not None:
-            return replace(self.state(visit), http=400, problem=misfit)
+            return self._stay(visit, misfit, 400)
         if not entry.form:
             return self._carry_out(visit, entry)
         try:
@@ -124,12 +117,10 @@ class LoginFlow:
                 2 * visit.config.timeouts.deadline + 5,
             )
         except AlreadySubmitted:
-            return replace(self.state(visit), problem=messages.FORM_USED)
-        if config != visit.config:
-            # The second click of two came after a change of the settings: the token of the first
-            # belongs to the account of then.
-            return replace(self.state(visit), problem=messages.FORM_USED)
-        return outcome
+            return self._stay(visit, messages.FORM_USED)
+        # Of two clicks, the second may come after a change of the settings: the token of the first
+        # belongs to the account of then.
+        return outcome if config == visit.config else self._stay(visit, messages.FORM_USED)
 
     def _misfit(self, visit: Visit, entry: Entry) -> Problem | None:
         if entry.action == "login":
@@ -139,7 +130,7 @@ class LoginFlow:
         if entry.action in ("verify", "resend") and not entry.login_id:
             return messages.LOGIN_ID_MISSING
         if entry.action == "verify":
-            waiting = self.pending.look(visit.browser, visit.account)
+            waiting = self.pending.look(visit.browser, visit.config.account)
             # A code for a login that is gone is told so first, whatever its shape.
             if waiting is not None and waiting.login_id == entry.login_id:
                 return code_misfit(entry.otp, "otp")
@@ -151,22 +142,18 @@ class LoginFlow:
         if entry.action == "restart":
             return self._restart(visit, entry)
         try:
-            with self._lock.hold(visit.config) as keep:
+            with self._lock.hold(visit.config, has_totp=entry.totp is not None) as keep:
                 return self._actions[entry.action](visit, entry, keep)
-        except LoginInProgress as error:
-            problem, http = messages.problem_of(error), messages.status_of(error)
-            return replace(self.state(visit), http=http, problem=problem)
-        except LimitReached as full:
-            problem = messages.too_many(full.seconds, self._clock.now())
-            return self._wait(visit, problem, full.seconds)
-        except TooSoon as early:
-            seconds = math.ceil(early.seconds)
-            return self._wait(visit, messages.too_soon(seconds, self._clock.now()), seconds)
-        except NoResendLeft:
-            http = NOT_LOGGED_IN
-            return replace(self.state(visit), http=http, problem=messages.RESENDS_USED)
         except Gone as end:
             return self._gone(visit, end.why)
+        except NoResendLeft:
+            return self._stay(visit, messages.RESENDS_USED, NOT_LOGGED_IN)
+        except (LimitReached, TooSoon) as early:
+            words = messages.too_soon if isinstance(early, TooSoon) else messages.too_many
+            seconds = math.ceil(early.seconds)
+            return self._stay(visit, words(seconds, self._clock.now()), 429, seconds)
+        except LoginInProgress as error:
+            return self._stay(visit, messages.problem_of(error), messages.status_of(error))
         except BrokerError as error:
             return self._refused(visit, entry, error)
         except BaseException:
@@ -178,77 +165,71 @@ class LoginFlow:
     def _log_in(self, visit: Visit, entry: Entry, keep: Keep) -> Outcome:
         with self._limits.counted(visit.address):
             if entry.totp is not None:
-                token = self._broker.log_in_with_totp(
-                    visit.config, entry.password, _digits(entry.totp)
-                )
+                code = _digits(entry.totp)
+                token = self._broker.log_in_with_totp(visit.config, entry.password, code)
                 return self._done(visit, token, LoginMethod.TOTP, keep)
             challenge = self._broker.send_otp(visit.config, entry.password)
-        return _otp_sent(self.pending.open(visit.browser, visit.account, entry.password, challenge))
+        waiting = self.pending.open(visit.browser, visit.config.account, entry.password, challenge)
+        return Outcome(OTP_REQUIRED, waiting=waiting, has_moved=True)
 
     def _verify(self, visit: Visit, entry: Entry, keep: Keep) -> Outcome:
-        ticket = self.pending.ticket(visit.browser, visit.account, entry.login_id)
+        ticket = self.pending.ticket(visit.browser, visit.config.account, entry.login_id)
         with self._limits.counted(visit.address):
             token = self._broker.verify_otp(visit.config, _digits(entry.otp), ticket)
         return self._done(visit, token, LoginMethod.OTP, keep)
 
     def _resend(self, visit: Visit, entry: Entry, keep: Keep) -> Outcome:
-        password = self.pending.password(visit.browser, visit.account, entry.login_id)
+        password = self.pending.password(visit.browser, visit.config.account, entry.login_id)
         with self._limits.counted(visit.address):
             challenge = self._broker.send_otp(visit.config, password)
-        return _otp_sent(
-            self.pending.renew(visit.browser, visit.account, entry.login_id, challenge)
-        )
+        waiting = self.pending.renew(visit.browser, visit.config.account, entry.login_id, challenge)
+        return Outcome(OTP_REQUIRED, waiting=waiting, has_moved=True)
 
     def _done(self, visit: Visit, token: Secret, method: LoginMethod, keep: Keep) -> Outcome:
         keep(token, method)
         self.pending.close(visit.browser, Why.USED)
-        return Outcome(Step.DONE, 200, token=token)
+        return Outcome(200, token=token)
 
     def _restart(self, visit: Visit, entry: Entry) -> Outcome:
-        waiting = self.pending.look(visit.browser, visit.account)
-        if waiting is not None and entry.login_id and waiting.login_id != entry.login_id:
-            return self._gone(visit, Why.REPLACED)  # an older tab must not end the newer login
-        self.pending.close(visit.browser, Why.DROPPED)
-        return Outcome(Step.PASSWORD, NOT_LOGGED_IN, has_moved=True)
+        # Its own login only: an older tab must not end the newer one.
+        self.pending.close(visit.browser, Why.DROPPED, only=entry.login_id)
+        is_older = self.pending.look(visit.browser, visit.config.account) is not None
+        return (
+            self._gone(visit, Why.REPLACED) if is_older else Outcome(NOT_LOGGED_IN, has_moved=True)
+        )
 
     def _refused(self, visit: Visit, entry: Entry, error: BrokerError) -> Outcome:
-        refused = _at_password(error)
+        problem, http = messages.problem_of(error), messages.status_of(error)
+        refused = Outcome(http, problem, retry_after=error.retry_after)
         if entry.action == "login":
             return refused
         if isinstance(error, _BACK_TO_PASSWORD):
             self.pending.close(visit.browser, Why.DROPPED, only=entry.login_id)
             return refused
-        is_try, used = entry.action == "verify", 0 if isinstance(error, _NOT_JUDGED) else 1
-        problem = messages.problem_of(error)
+        is_code, is_judged = entry.action == "verify", not isinstance(error, _NOT_JUDGED)
         try:
+            tries, resends = is_judged and is_code, is_judged and not is_code
             waiting = self.pending.use_up(
-                visit.browser,
-                visit.account,
-                entry.login_id,
-                tries=used * is_try,
-                resends=used * (not is_try),
+                visit.browser, visit.config.account, entry.login_id, tries=tries, resends=resends
             )
         except Gone as end:
             if end.why is not Why.TRIED_OUT:
                 return self._gone(visit, end.why)
-            last = messages.last_try_failed(problem, self.pending.rules)
-            return replace(refused, problem=last)
-        if is_try:
+            return replace(refused, problem=messages.last_try_failed(problem))
+        if is_code:
             problem = replace(problem, field="otp")
-        return replace(refused, step=Step.CODE, waiting=waiting, problem=problem)
+        return replace(refused, waiting=waiting, problem=problem)
 
     def _gone(self, visit: Visit, why: Why) -> Outcome:
-        waiting = self.pending.look(visit.browser, visit.account)
-        problem = self._why(why, has_newer=waiting is not None)
-        if waiting is not None:
-            return Outcome(Step.CODE, OTP_REQUIRED, problem=problem, waiting=waiting)
-        return Outcome(Step.PASSWORD, NOT_LOGGED_IN, problem=problem)
+        stands = self.state(visit)
+        return replace(stands, problem=messages.gone(why, has_newer=stands.waiting is not None))
 
-    def _why(self, why: Why, *, has_newer: bool = False) -> Problem:
-        return messages.gone(why, self.pending.rules, has_newer=has_newer)
-
-    def _wait(self, visit: Visit, problem: Problem, seconds: int) -> Outcome:
-        return replace(self.state(visit), http=429, problem=problem, retry_after=seconds)
+    def _stay(
+        self, visit: Visit, problem: Problem, http: int = 0, retry_after: int | None = None
+    ) -> Outcome:
+        """Where the browser stands, and why nothing has come of its form."""
+        stands = self.state(visit)
+        return replace(stands, http=http or stands.http, problem=problem, retry_after=retry_after)
 
 
 def password_misfit(password: Secret) -> Problem | None:
@@ -272,16 +253,3 @@ def code_misfit(code: Secret, name: str) -> Problem | None:
 def _digits(code: Secret) -> Secret:
     """The code without the blank that authenticator apps show in its middle."""
     return Secret("".join(code.reveal().split()))
-
-
-def _otp_sent(waiting: Waiting) -> Outcome:
-    return Outcome(Step.CODE, OTP_REQUIRED, waiting=waiting, has_moved=True)
-
-
-def _at_password(error: BrokerError) -> Outcome:
-    return Outcome(
-        Step.PASSWORD,
-        messages.status_of(error),
-        problem=messages.problem_of(error),
-        retry_after=error.retry_after if isinstance(error, RateLimited) else None,
-    )

@@ -8,49 +8,27 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Protocol
 
 from flask import Blueprint, Response, jsonify, request, session, url_for
 from flask_wtf.csrf import generate_csrf  # type: ignore[import-untyped]
 from werkzeug.exceptions import BadRequest, HTTPException
 
-from broker._kit.broker import BrokerSettings
 from broker._kit.errors import BrokerError
 from broker._kit.secret import Secret
-from broker._kit.web import formatting, messages, pages
+from broker._kit.web import messages, pages
 from broker._kit.web.login_flow import Entry, LoginFlow, Visit
 from broker._kit.web.messages import Outcome, Problem
-from broker._kit.web.pages import Pages
-from broker._kit.web.session_service import Banner
+from broker._kit.web.pages import AppViews, Pages
 
 _ACTIONS = ("login", "verify", "resend", "restart")
 _METHODS = ("otp", "totp")
 _FIELDS = ("action", "password", "method", "totp", "otp", "login_id", "form")
 
 
-class LoginViews(Protocol):
-    """What the app around the login page does."""
-
-    def on_entry(self) -> Response | None:
-        """Turn a request away before anything happens, or let it in with None."""
-
-    def on_success(self, token: Secret, config: BrokerSettings) -> Response:
-        """Take the day's token and answer page and JSON clients (see `wants_json`).
-
-        It may be called twice with one token, for the two clicks of a double click.
-        """
-
-    def notice(self) -> str:
-        """A sentence to show above a fresh login form, "" for none."""
-
-    def banner(self) -> Banner | None:
-        """What the page says of auto-login, None when there is nothing to say."""
-
-
 class LoginPage:
     """The view and its refusals, around one `LoginFlow`."""
 
-    def __init__(self, pages: Pages, views: LoginViews, flow: LoginFlow) -> None:
+    def __init__(self, pages: Pages, views: AppViews, flow: LoginFlow) -> None:
         self._pages = pages
         self._views = views
         self._flow = flow
@@ -58,10 +36,9 @@ class LoginPage:
 
     def blueprint(self) -> Blueprint:
         """The page with its literal rule, and the style sheet."""
-        made = self._pages
-        rule = made.broker.callback_path
-        return made.form_blueprint(
-            made.login_endpoint, rule, self.answer, self.on_refusal, has_static=True
+        endpoint, rule = self._pages.login_endpoint, self._pages.broker.callback_path
+        return self._pages.form_blueprint(
+            endpoint, rule, self.answer, self.on_refusal, has_static=True
         )
 
     def answer(self) -> Response:
@@ -81,21 +58,21 @@ class LoginPage:
         """What was refused before the view was reached: nothing is sent, a fresh form is shown."""
         status = error.code or 400
         if request.endpoint != self._pages.login_endpoint:
-            return self._pages.error(status, "Not found", _NO_FILE)
+            return self._pages.error(status, "Not found", Problem("There is no such file."))
         problem = pages.refused_problem(error, _REFUSALS)
-        wait = {"retry_after": _seconds(error)} if status == 429 else {}
-        if pages.wants_json():
+        wait = {"retry_after": 60} if status == 429 else {}
+        try:
+            visit = None if pages.wants_json() else self._enter()
+        except BrokerError as broken:
+            return self._pages.broker_error(broken)
+        if isinstance(visit, Response):
+            return visit
+        if visit is None:
             response = pages.json_error(status, problem, **wait)
         else:
-            try:
-                visit = self._enter()
-            except BrokerError as broken:
-                return self._pages.broker_error(broken)
-            if isinstance(visit, Response):
-                return visit
             response = self._page(visit, replace(self._flow.state(visit), problem=problem), status)
         if wait:
-            response.headers.setdefault("Retry-After", str(wait["retry_after"]))
+            response.headers.setdefault("Retry-After", "60")
         return response
 
     def _enter(self) -> Visit | Response:
@@ -113,8 +90,7 @@ class LoginPage:
         is_post = request.method == "POST"
         if pages.wants_json():
             body = messages.to_json(outcome, self._pages.broker.title)
-            if not is_post:
-                body["csrf_token"] = generate_csrf()
+            body |= {} if is_post else {"csrf_token": generate_csrf()}
             response = pages.with_status(jsonify(body), outcome.http)
         elif outcome.has_moved:
             return pages.see_other(url_for(self._pages.login_endpoint))
@@ -128,7 +104,7 @@ class LoginPage:
     def _page(self, visit: Visit, outcome: Outcome, status: int, method: str = "otp") -> Response:
         waiting, title = outcome.waiting, self._pages.broker.title
         return self._pages.render(
-            outcome.step.value,
+            "code" if waiting else "password",
             status,
             config=visit.config,
             problem=outcome.problem,
@@ -139,11 +115,9 @@ class LoginPage:
             waiting=waiting,
             sent_words=waiting and messages.sent_words(waiting, title),
             tries_words=waiting and messages.tries_words(waiting, title),
-            formatting=formatting,
         )
 
 
-_NO_FILE = Problem("There is no such file.")
 _REFUSALS: dict[int, Problem] = {
     400: Problem("That request could not be read, so nothing was sent.", "Please enter it again."),
     413: Problem("That was too long to be a login, so nothing was sent.", "Please enter it again."),
@@ -152,15 +126,6 @@ _REFUSALS: dict[int, Problem] = {
         "Wait a minute and try again.",
     ),
 }
-
-
-def _seconds(error: HTTPException) -> int:
-    """How long the app's own limit makes its visitor wait, at most."""
-    wait = getattr(error, "retry_after", None)
-    if isinstance(wait, int):
-        return wait
-    item = getattr(getattr(error, "limit", None), "limit", None)  # as Flask-Limiter tells it
-    return int(item.get_expiry()) if item is not None else 60
 
 
 def _entry(sent: Mapping[str, str]) -> Entry:

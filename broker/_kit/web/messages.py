@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
 from typing import Any
 
 from broker._kit.errors import (
-    AccessRefused,
     BrokerError,
     CertificateError,
     HostError,
@@ -22,15 +20,7 @@ from broker._kit.errors import (
 )
 from broker._kit.secret import Secret
 from broker._kit.web.formatting import count, when_words
-from broker._kit.web.pending_logins import Rules, Waiting, Why
-
-
-class Step(Enum):
-    """Where the browser stands after a step."""
-
-    PASSWORD = "password"
-    CODE = "code"
-    DONE = "done"
+from broker._kit.web.pending_logins import RULES, Waiting, Why
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +47,12 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Where a step led: `http` holds for JSON and page alike, `token` is set when it is `DONE`.
+    """Where a step led: to the code while `waiting`, to the end with a `token`, else the password.
 
-    `has_moved` means that a page should be fetched by redirect, so that a reload repeats nothing.
+    `http` holds for JSON and page alike. `has_moved` means that a page should be fetched by
+    redirect, so that a reload repeats nothing.
     """
 
-    step: Step
     http: int
     problem: Problem | None = None
     waiting: Waiting | None = None
@@ -71,27 +61,20 @@ class Outcome:
     has_moved: bool = False
 
 
-# The HTTP status of a failure, first match; what is not listed was refused.
-STATUS: tuple[tuple[type[BrokerError], int], ...] = (
-    (RateLimited, 429),
-    (WaitAndRetry, 503),
-    (SettingError, 500),
-    (StoreError, 500),
-    (HostError, 500),
-    (CertificateError, 502),
-    (UnsupportedVersion, 502),
-    (AccessRefused, 401),
-    (OutcomeUnknown, 502),
-    (UnusableReply, 502),
-)
 OTP_REQUIRED = 409
 NOT_LOGGED_IN = 401
+# The HTTP status of a failure, first match; what is not listed was refused.
+STATUS: tuple[tuple[tuple[type[BrokerError], ...], int], ...] = (
+    ((RateLimited,), 429),
+    ((WaitAndRetry,), 503),
+    ((SettingError, StoreError, HostError), 500),
+    ((CertificateError, UnsupportedVersion, OutcomeUnknown, UnusableReply), 502),
+)
 
 
 def status_of(error: BrokerError) -> int:
     """The HTTP status that tells a client what kind of failure this is; never 200."""
-    families = (status for family, status in STATUS if isinstance(error, family))
-    return next(families, NOT_LOGGED_IN)
+    return next((status for kinds, status in STATUS if isinstance(error, kinds)), NOT_LOGGED_IN)
 
 
 def problem_of(error: BrokerError) -> Problem:
@@ -107,24 +90,21 @@ def problem_of(error: BrokerError) -> Problem:
 
 
 def to_json(outcome: Outcome, title: str) -> dict[str, Any]:
-    """The JSON body of an outcome that is not `DONE`; `title` is the broker's.
+    """The JSON body of an outcome without a token; `title` is the broker's.
 
     `{"status": "otp_required", "message"}` when an OTP is awaited, `{"status": "error", "message"}`
     otherwise; both with `login_id` and `tries_left` while an OTP may be entered. `attempts_left`
     is there when the broker says it, and `retry_after`, in seconds, with every 429.
     """
     waiting, problem = outcome.waiting, outcome.problem
-    body: dict[str, Any] = {"status": "error"}
+    is_awaited = waiting is not None and outcome.http == OTP_REQUIRED
+    words = sent_words(waiting, title) if waiting else f"Enter your {title} password to log in."
+    body: dict[str, Any] = {
+        "status": "otp_required" if is_awaited else "error",
+        "message": str(problem or words),
+    }
     if waiting is not None:
         body |= {"login_id": waiting.login_id, "tries_left": waiting.tries_left}
-        if outcome.http == OTP_REQUIRED:
-            body["status"] = "otp_required"
-    if problem is not None:
-        body["message"] = str(problem)
-    elif waiting is not None:
-        body["message"] = sent_words(waiting, title)
-    else:
-        body["message"] = f"Enter your {title} password to log in."
     if problem is not None and problem.attempts_left is not None:
         body["attempts_left"] = problem.attempts_left
     if outcome.http == 429:
@@ -190,29 +170,19 @@ FAULT = Problem(
 _AGAIN = "Enter your password for a new OTP."
 
 
-def gone(why: Why, rules: Rules, *, has_newer: bool) -> Problem:
+def gone(why: Why, *, has_newer: bool = False) -> Problem:
     """What to say when the login that a form belongs to is not open any more."""
     if why is Why.REPLACED and has_newer:
         return Problem(
             "A newer OTP has been asked for since that page was opened, in another tab or window.",
             "Enter the newest OTP here; nothing was sent.",
         )
-    text = {
-        Why.EXPIRED: f"That login was not finished within {rules.life / 60:.0f} minutes and was "
-        "discarded.",
-        Why.REPLACED: "A newer login for this client code was started in another browser.",
-        Why.TRIED_OUT: f"All {rules.tries} tries for that OTP are used.",
-        Why.USED: "That login is finished already.",
-        Why.DROPPED: "That login was dropped: it was started again in another tab, or the settings "
-        "were changed.",
-        Why.UNKNOWN: "That login is not open any more.",
-    }[why]
-    return Problem(text, _AGAIN)
+    return Problem(why.value, _AGAIN)
 
 
-def last_try_failed(problem: Problem, rules: Rules) -> Problem:
+def last_try_failed(problem: Problem) -> Problem:
     """The refusal of a code that was also the last try."""
-    text = f"{problem.text} That was the last of {rules.tries} tries."
+    text = f"{problem.text} That was the last of {RULES.tries} tries."
     return Problem(text, _AGAIN, code=problem.code)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from flask import (
     Blueprint,
@@ -25,10 +25,13 @@ from werkzeug.exceptions import BadRequest, HTTPException
 from broker._kit.broker import Broker, BrokerSettings
 from broker._kit.errors import BrokerError, SettingError
 from broker._kit.faults import fault_location
-from broker._kit.secret import masked
+from broker._kit.secret import Secret, masked
 from broker._kit.settings import Account
-from broker._kit.web import messages
+from broker._kit.web import formatting, messages
 from broker._kit.web.messages import Problem
+
+if TYPE_CHECKING:
+    from broker._kit.web.session_service import Banner
 
 POLICY = "Content-Security-Policy"
 # Nothing is cached, framed, guessed or loaded from elsewhere.
@@ -50,6 +53,31 @@ _LONGEST_ID = 64  # of the ids that forms bring back; ours are shorter, and they
 ConfigSource = Callable[[], BrokerSettings]
 
 log = logging.getLogger(__name__)
+
+
+class AppViews(Protocol):
+    """What the app around the login and auto-login pages does."""
+
+    def on_entry(self) -> Response | None:
+        """Turn a visitor of the login away before anything happens, or let them in with None."""
+
+    def on_success(self, token: Secret, config: BrokerSettings) -> Response:
+        """Take the day's token and answer page and JSON clients (see `wants_json`).
+
+        It may be called twice with one token, for the two clicks of a double click.
+        """
+
+    def notice(self) -> str:
+        """A sentence to show above a fresh login form, "" for none."""
+
+    def banner(self) -> Banner | None:
+        """What the login page says of auto-login, None when there is nothing to say."""
+
+    def may_manage(self) -> bool:
+        """Whether this visitor may change auto-login, or only see its status."""
+
+    def home(self) -> str:
+        """The address that a link of the auto-login page leads back to, "" for none."""
 
 
 class Pages:
@@ -79,10 +107,9 @@ class Pages:
 
     def account(self) -> Account | None:
         """Whose account the settings name, None when they are unusable."""
-        try:
+        with contextlib.suppress(SettingError):
             return self.config_source().account
-        except SettingError:
-            return None
+        return None
 
     def blueprint(self, name: str, *, has_static: bool = False) -> Blueprint:
         """A blueprint `<broker>_<name>` with our headers and our handler of errors.
@@ -122,20 +149,16 @@ class Pages:
         self, template: str, http: int = 200, *, config: BrokerSettings | None = None, **shown: Any
     ) -> Response:
         """A page; `config` is asked for where the caller does not have it."""
-        page = render_template(
-            f"openalgo_broker/{template}.html", **{**self._around(config), **shown}
-        )
-        return with_status(page, http)
+        shown = self._around(config) | shown
+        return with_status(render_template(f"openalgo_broker/{template}.html", **shown), http)
 
-    def message(self, status: int, title: str, problem: Problem, **shown: Any) -> Response:
-        """A page with one message, or the message alone as JSON."""
+    def error(self, status: int, title: str, problem: Problem, **shown: Any) -> Response:
+        """A page with one message and the way back to the login, or the message alone as JSON."""
         if wants_json():
             return json_error(status, problem)
+        if "back" not in shown:
+            shown["back"] = url_for(self.login_endpoint)
         return self.render("message", status, title=title, problem=problem, **shown)
-
-    def error(self, status: int, title: str, problem: Problem) -> Response:
-        """A page, or JSON, that says what is wrong, with the way back to the login."""
-        return self.message(status, title, problem, back=url_for(self.login_endpoint))
 
     def broker_error(self, error: BrokerError, title: str = "") -> Response:
         """The same for a `BrokerError`."""
@@ -160,17 +183,12 @@ class Pages:
 
     def _around(self, config: BrokerSettings | None) -> dict[str, Any]:
         static = f"{request.script_root}{self.static}"
+        pages = (("Funds", self.funds_endpoint), ("Auto-login", self.auto_login_endpoint))
         around: dict[str, Any] = {
             "broker": self.broker,
+            "formatting": formatting,
             "login_page": self.login_endpoint,
-            "pages": [
-                (name, endpoint)
-                for name, endpoint in (
-                    ("Funds", self.funds_endpoint),
-                    ("Auto-login", self.auto_login_endpoint),
-                )
-                if endpoint in current_app.view_functions
-            ],
+            "pages": [page for page in pages if page[1] in current_app.view_functions],
             "auto_login_page": self.auto_login_endpoint,
             "style": f"{static}/style.css",
             "icon": f"{static}/icon.svg",
@@ -203,16 +221,14 @@ def sent_fields(known: tuple[str, ...]) -> Mapping[str, str]:
     """
     fields: Mapping[str, str] = request.form
     if request.is_json:
-        try:
+        body: Any = None
+        with contextlib.suppress(RecursionError):
             body = request.get_json(silent=True)
-        except RecursionError:
-            raise BadRequest from None
         if not isinstance(body, dict):
             raise BadRequest
         fields = {name: body[name] for name in known if name in body}
-        if not all(isinstance(value, str) for value in fields.values()):
-            raise BadRequest
-    if any(len(fields.get(name, "")) > _LONGEST_ID for name in ("form", "login_id")):
+    is_text = all(isinstance(value, str) for value in fields.values())
+    if not is_text or any(len(fields.get(name, "")) > _LONGEST_ID for name in ("form", "login_id")):
         raise BadRequest
     return fields
 
@@ -235,14 +251,12 @@ def json_error(status: int, problem: Problem, **more: Any) -> Response:
 
 def see_other(where: str) -> Response:
     """After a form: the page to fetch, so that a reload sends nothing again."""
-    return with_status(redirect(where), 303)
+    return make_response(redirect(where, 303))
 
 
 def with_status(body: Any, status: int) -> Response:
     """A response with this status, from a text or a response."""
-    response = make_response(body)
-    response.status_code = status
-    return response
+    return make_response(body, status)
 
 
 def _require_csrf(state: BlueprintSetupState) -> None:

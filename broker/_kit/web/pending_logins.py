@@ -34,22 +34,26 @@ class Rules:
     capacity: int = 64
 
 
-class Why(Enum):
-    """Why a pending login is no longer open."""
+RULES = Rules()
 
-    EXPIRED = "expired"
-    REPLACED = "replaced"
-    TRIED_OUT = "tried out"
-    USED = "used"
-    DROPPED = "dropped"
-    UNKNOWN = "unknown"
+
+class Why(Enum):
+    """Why a pending login is no longer open, in words for its user."""
+
+    EXPIRED = f"That login was not finished within {RULES.life / 60:.0f} minutes and was discarded."
+    REPLACED = "A newer login for this client code was started in another browser."
+    TRIED_OUT = f"All {RULES.tries} tries for that OTP are used."
+    USED = "That login is finished already."
+    DROPPED = (
+        "That login was dropped: it was started again in another tab, or the settings were changed."
+    )
+    UNKNOWN = "That login is not open any more."
 
 
 class Gone(Exception):
     """The login that the form belongs to is not open any more."""
 
     def __init__(self, why: Why) -> None:
-        super().__init__(why.value)
         self.why = why
 
 
@@ -57,7 +61,6 @@ class TooSoon(Exception):
     """The next OTP may be asked for in `seconds`."""
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(f"{seconds:.0f}")
         self.seconds = seconds
 
 
@@ -89,19 +92,16 @@ class _Login:
 
 
 class PendingLogins:
-    """The store. Every method is atomic; none of them talks to the broker.
+    """The store; its methods are atomic and ask the broker nothing.
 
     Who sends something for a login holds the account's login lock from `ticket` or `password` to
     what follows: `use_up`, `renew` or `close`.
     """
 
     def __init__(
-        self,
-        clock: Clock = SYSTEM_CLOCK,
-        rules: Rules | None = None,
-        later: Later = run_later,
+        self, clock: Clock = SYSTEM_CLOCK, rules: Rules = RULES, later: Later = run_later
     ) -> None:
-        self.rules = rules or Rules()
+        self.rules = rules
         self._clock = clock
         self._later = later
         self._lock = threading.Lock()
@@ -117,22 +117,12 @@ class PendingLogins:
             for each, other in list(self._logins.items()):
                 if each == browser or other.account == account:
                     self._end(each, Why.REPLACED)
-            while len(self._logins) >= self.rules.capacity:
+            if len(self._logins) >= self.rules.capacity:
                 self._end(next(iter(self._logins)), Why.DROPPED)
-            now = self._clock.now()
-            shown = Waiting(
-                login_id="",
-                sent_to="",
-                sent_at=now,
-                ends_at=now,
-                tries_left=self.rules.tries,
-                resends_left=self.rules.resends,
-                resend_from=now,
-                is_resent=False,
-            )
-            life = timedelta(seconds=self.rules.life)
-            self._logins[browser] = _Login(account, password, now + life, challenge.ticket, shown)
-            return self._sent(self._logins[browser], challenge)
+            shown = self._sent(challenge, self.rules.tries, self.rules.resends)
+            login = _Login(account, password, shown.ends_at, challenge.ticket, shown)
+            self._logins[browser] = login
+            return shown
 
     def look(self, browser: str, account: Account) -> Waiting | None:
         """What is open for this browser and account, None when nothing is."""
@@ -147,8 +137,7 @@ class PendingLogins:
             _, why = self._ended.get(browser, ("", None))
             if why not in (Why.EXPIRED, Why.REPLACED) or browser in self._logins:
                 return None
-            del self._ended[browser]
-            return why
+            return self._ended.pop(browser)[1]
 
     def ticket(self, browser: str, account: Account, login_id: str) -> Secret:
         """What an OTP is sent with. Raises `Gone`."""
@@ -166,26 +155,19 @@ class PendingLogins:
                 raise TooSoon(wait)
             return login.password
 
-    def renew(
-        self, browser: str, account: Account, login_id: str, challenge: OtpChallenge
-    ) -> Waiting:
-        """A resend has worked: its OTP takes the older one's place and has its own five minutes.
-
-        Raises `Gone` when the login ended meanwhile.
-        """
+    def renew(self, browser: str, account: Account, login_id: str, otp: OtpChallenge) -> Waiting:
+        """A resend's OTP takes the older one's place and has its own time. Raises `Gone`."""
         with self._lock:
             login = self._claim(browser, account, login_id)
-            left = max(0, login.shown.resends_left - 1)
-            login.shown = replace(login.shown, resends_left=left, is_resent=True)
-            return self._sent(login, challenge)
+            resends = max(0, login.shown.resends_left - 1)
+            login.ticket = otp.ticket
+            login.shown = self._sent(otp, login.shown.tries_left, resends, is_resent=True)
+            return login.shown
 
     def use_up(
         self, browser: str, account: Account, login_id: str, *, tries: int = 0, resends: int = 0
     ) -> Waiting:
-        """Count what the broker has refused; nothing is counted that it never judged.
-
-        Raises `Gone`: with `TRIED_OUT` after the last try, or why the login ended meanwhile.
-        """
+        """Count what the broker has refused. Raises `Gone`, with `TRIED_OUT` after the last try."""
         with self._lock:
             login = self._claim(browser, account, login_id)
             shown = login.shown
@@ -193,7 +175,7 @@ class PendingLogins:
                 shown,
                 tries_left=shown.tries_left - tries,
                 resends_left=shown.resends_left - resends,
-                resend_from=self._next_resend() if resends else shown.resend_from,
+                resend_from=self._after(self.rules.resend_gap) if resends else shown.resend_from,
             )
             if login.shown.tries_left < 1:
                 self._end(browser, Why.TRIED_OUT)
@@ -212,10 +194,6 @@ class PendingLogins:
         with self._lock:
             self._sweep()
 
-    def __len__(self) -> int:
-        with self._lock:
-            return len(self._logins)
-
     # What follows is called with the lock held.
 
     def _claim(self, browser: str, account: Account, login_id: str) -> _Login:
@@ -230,29 +208,30 @@ class PendingLogins:
     def _find(self, browser: str, account: Account) -> _Login | None:
         self._sweep()
         login = self._logins.get(browser)
-        if login is not None and login.account != account:
-            # The settings were changed between the steps: the ticket belongs to another account.
-            self._end(browser, Why.DROPPED)
-            return None
-        return login
+        if login is None or login.account == account:
+            return login
+        # The settings were changed between the steps: the ticket belongs to another account.
+        self._end(browser, Why.DROPPED)
+        return None
 
-    def _sent(self, login: _Login, challenge: OtpChallenge) -> Waiting:
+    def _sent(
+        self, challenge: OtpChallenge, tries: int, resends: int, is_resent: bool = False
+    ) -> Waiting:
         """An OTP is on its way: it has a new id, and its own time."""
-        now = self._clock.now()
-        login.ticket = challenge.ticket
-        login.shown = replace(
-            login.shown,
+        self._later(self.rules.life + 1, self.sweep)
+        return Waiting(
             login_id=secrets.token_urlsafe(12),
             sent_to=challenge.message,
-            sent_at=now,
-            ends_at=now + timedelta(seconds=self.rules.life),
-            resend_from=self._next_resend(),
+            sent_at=self._after(0),
+            ends_at=self._after(self.rules.life),
+            tries_left=tries,
+            resends_left=resends,
+            resend_from=self._after(self.rules.resend_gap),
+            is_resent=is_resent,
         )
-        self._later(self.rules.life + 1, self.sweep)
-        return login.shown
 
-    def _next_resend(self) -> datetime:
-        return self._clock.now() + timedelta(seconds=self.rules.resend_gap)
+    def _after(self, seconds: float) -> datetime:
+        return self._clock.now() + timedelta(seconds=seconds)
 
     def _sweep(self) -> None:
         now = self._clock.now()
@@ -264,8 +243,7 @@ class PendingLogins:
                 login.shown = replace(login.shown, resends_left=0)
 
     def _end(self, browser: str, why: Why) -> None:
-        login = self._logins.pop(browser)
-        self._ended.pop(browser, None)
-        self._ended[browser] = (login.shown.login_id, why)
-        while len(self._ended) > self.rules.capacity:
+        self._ended[browser] = (self._logins.pop(browser).shown.login_id, why)
+        self._ended.move_to_end(browser)
+        if len(self._ended) > self.rules.capacity:
             self._ended.popitem(last=False)

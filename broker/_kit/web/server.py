@@ -11,8 +11,7 @@ from flask import Flask
 from waitress import create_server, wasyncore  # type: ignore[import-untyped]
 
 LOOPBACK = "127.0.0.1"
-# Each event stream holds a thread for as long as its page is open.
-_THREADS = 32
+_THREADS = 32  # each event stream holds one for as long as its page is open
 _SERVED = {
     "ident": None,  # no name and no version
     "server_name": LOOPBACK,
@@ -26,13 +25,10 @@ _SERVED = {
 class LoopbackServer:
     """A port that is taken at once, and an app that is served on it from `start` to `stop`.
 
-    The port comes first because the settings may name it. Raises `ValueError` for an address
-    that other machines could reach, `OSError` when the port is taken.
+    The port comes first because the settings may name it. Raises `OSError` when it is taken.
     """
 
-    def __init__(self, port: int = 0, host: str = LOOPBACK) -> None:
-        if host not in (LOOPBACK, "localhost"):
-            raise ValueError(f"The page is served on {LOOPBACK} only, not on {host}.")
+    def __init__(self, port: int = 0) -> None:
         self._socket = socket.create_server((LOOPBACK, port))
         self.port: int = self._socket.getsockname()[1]
         self._connections: dict[int, Any] = {}

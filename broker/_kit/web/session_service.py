@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from broker._kit.broker import BrokerSettings
 from broker._kit.clock import Clock
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Banner:
+class Banner(NamedTuple):
     """Auto-login in one line; `is_trouble` when the user has to do something."""
 
     words: str
@@ -36,10 +35,7 @@ class Banner:
 
 
 class SessionService:
-    """The store and auto-login of one app, either of which may be missing.
-
-    `trouble` says why there are none although there should be.
-    """
+    """The store and auto-login of one app; `trouble` says why one that should be there is not."""
 
     def __init__(
         self,
@@ -66,40 +62,37 @@ class SessionService:
 
     def awaited(self, account: Account) -> AutoLoginStatus | None:
         """Auto-login's status if it is to log this account in, else None."""
-        status = None if self._auto is None else self._auto.status(account)
-        is_on = status is not None and status.next_at and report.state(status) == "on"
-        return status if is_on else None
+        status = self._auto.status(account) if self._auto else None
+        return status if status and status.next_at and report.state(status) == "on" else None
 
     def banner(self, account: Account | None) -> Banner | None:
         """What the login and funds pages say of auto-login, None when there is nothing to say."""
-        if account is None or not self.has_page:
+        if self._trouble is not None:
+            return account and Banner(str(self._trouble), is_trouble=True)
+        if account is None or self._auto is None:
             return None
-        if self._trouble is not None or self._auto is None:
-            return Banner(str(self._trouble), is_trouble=True)
         status = self._auto.status(account)
-        if status.blocked or status.notice:
-            return Banner(status.blocked or status.notice, is_trouble=True)
+        if trouble := status.blocked or status.notice:
+            return Banner(trouble, is_trouble=True)
         if not status.enabled:
             return Banner("Auto-login is off: you log in yourself each day.")
         return Banner(f"Auto-login is on. {status.next_words}")
 
     def session(self, config: BrokerSettings) -> StoredSession | None:
         """The account's stored session. Raises `StoreError`."""
-        if self._store is None:
-            return None
-        return load_session(self._store, config.account, self._clock.now())
+        store, now = self._store, self._clock.now()
+        return None if store is None else load_session(store, config.account, now)
 
     def end_reason(self, account: Account) -> EndReason | None:
         """Why the account's last session ended, None while it may be alive or nobody knows."""
-        try:
+        with contextlib.suppress(StoreError):
             return end_reason(self._store, account, self._clock.now()) if self._store else None
-        except StoreError:
-            return None
+        return None
 
     def delete(self, account: Account, token: Secret) -> None:
         """Forget the stored session if it is this one."""
-        if self._store is not None:
-            try:
+        try:
+            if self._store is not None:
                 delete_session(self._store, account, token)
-            except StoreError as error:
-                log.error(f"A session that was logged out is still stored: {error}")
+        except StoreError as error:
+            log.error(f"A session that was logged out is still stored: {error}")

@@ -2,38 +2,51 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import secrets
 from collections.abc import Callable
+from datetime import datetime
 from typing import TYPE_CHECKING
 
-from flask import Flask, Response, request, url_for
+from flask import Flask, Response, jsonify, request, session, url_for
 from flask_wtf.csrf import CSRFError, CSRFProtect  # type: ignore[import-untyped]
 from werkzeug.exceptions import HTTPException, SecurityError
 
-from broker._kit.broker import Broker, BrokerSettings
+from broker._kit.broker import Broker, BrokerSettings, LogoutResult
 from broker._kit.clock import SYSTEM_CLOCK, Clock
-from broker._kit.errors import BrokerError, SettingError
-from broker._kit.sessions.browser_sessions import BrowserSessions
+from broker._kit.errors import BrokerError, SessionExpired, SettingError
+from broker._kit.secret import Secret
+from broker._kit.sessions.browser_sessions import BrowserSessions, DaySession
 from broker._kit.sessions.login_lock import LoginLock
+from broker._kit.sessions.report import END_WORDS
 from broker._kit.sessions.store import Store
-from broker._kit.sessions.token_guard import TokenGuard, token_guard
+from broker._kit.sessions.stored_session import EndReason
+from broker._kit.sessions.token_guard import TokenGuard, fingerprint, token_guard
 from broker._kit.settings import Account, ServiceSettings
-from broker._kit.web import messages
+from broker._kit.web import funds_page, messages
 from broker._kit.web.auto_login_page import AutoLoginPage
+from broker._kit.web.funds_page import Links, Shown
 from broker._kit.web.login_flow import LoginFlow
+from broker._kit.web.login_limits import AlreadySubmitted, SingleSubmit
 from broker._kit.web.login_page import LoginPage
 from broker._kit.web.messages import Problem
-from broker._kit.web.pages import HEADERS, POLICY, ConfigSource, Pages, wants_json
-from broker._kit.web.session_service import SessionService
-from broker._kit.web.standalone_views import StandaloneViews
+from broker._kit.web.pages import HEADERS, POLICY, ConfigSource, Pages, see_other, wants_json
+from broker._kit.web.session_service import Banner, SessionService
 
 if TYPE_CHECKING:
-    from broker._kit.sessions.auto_login import AutoLogin
+    from broker._kit.sessions.auto_login import AutoLogin, AutoLoginStatus
     from broker._kit.web.server import LoopbackServer
 
 # A page elsewhere whose name is pointed at this machine must not read ours.
 TRUSTED_HOSTS = ["127.0.0.1", "localhost"]
 _LARGEST_REQUEST = 16 * 1024
+# Keys of the browser's session, which holds nothing secret.
+_KEY, _ENDS, _NOTICE, _LOGOUT = "key", "ends", "notice", "logout"
+# Seconds that the second click of a double click waits for the first.
+_DUPLICATE_SUBMIT_WAIT_S = 35.0
+# How often, in seconds, a page that waits for auto-login is loaded again: at least, at most.
+_REFRESH_S = (5.0, 300.0)
 
 
 def create_app(
@@ -106,7 +119,7 @@ def start(
     """
     from broker._kit.sessions.auto_login import AutoLogin
     from broker._kit.sessions.notices import teller
-    from broker._kit.sessions.store_factory import open_store
+    from broker._kit.sessions.store import open_store
     from broker._kit.sessions.timers import start_ticking
     from broker._kit.sessions.trading_calendar import load_calendar
 
@@ -118,17 +131,196 @@ def start(
         return config if config.account == account else None
 
     store: Store | None = None
-    auto: AutoLogin | None = None
-    no_auto: BrokerError | None = None
     try:
         store = open_store(broker, services)
         calendar, tell = load_calendar(services.home), teller(broker, services, clock)
         auto = AutoLogin(broker, store, config_of, clock, calendar=calendar, tell=tell)
     except BrokerError as error:
         no_auto = error.with_traceback(None)
-    app = create_app(broker, config_source, clock, store=store, auto=auto, no_auto=no_auto)
-    server.start(app)
-    return start_ticking(auto, every) if auto is not None else lambda: None
+        server.start(create_app(broker, config_source, clock, store=store, no_auto=no_auto))
+        return lambda: None
+    server.start(create_app(broker, config_source, clock, store=store, auto=auto))
+    return start_ticking(auto, every)
+
+
+class StandaloneViews:
+    """Flask views of the standalone app, and what its login and auto-login pages ask of it."""
+
+    def __init__(
+        self,
+        pages: Pages,
+        browsers: BrowserSessions,
+        service: SessionService,
+        guard: TokenGuard,
+        clock: Clock,
+    ) -> None:
+        self._pages = pages
+        self._broker = pages.broker
+        self._browsers = browsers
+        self._service = service
+        self._guard = guard
+        self._clock = clock
+        self._logouts: SingleSubmit[LogoutResult | None] = SingleSubmit()
+        self._last: dict[str, Shown] = {}
+
+    # What the login and auto-login pages ask: see `AppViews`.
+
+    def on_entry(self) -> Response | None:
+        """Redirect to the funds page when already logged in."""
+        return self._logged_in() if self._session() else None
+
+    def on_success(self, token: Secret, config: BrokerSettings) -> Response:
+        """Keep the token here, give the browser a new session, and show the funds."""
+        key, day = self._browsers.put(token, config, instead_of=session.get(_KEY, ""))
+        session.clear()
+        session.update({_KEY: key, _ENDS: day.ends_at.isoformat()})
+        return self._logged_in()
+
+    def notice(self) -> str:
+        """Why the browser was led to the login; told once."""
+        return str(session.pop(_NOTICE, ""))
+
+    def banner(self) -> Banner | None:
+        return self._service.banner(self._pages.account())
+
+    def may_manage(self) -> bool:
+        """True for a browser that has logged in to the account of the settings."""
+        config = self._browsers.whose(session.get(_KEY, ""))
+        return config is not None and config.account == self._pages.account()
+
+    def home(self) -> str:
+        return url_for("home")
+
+    # The views.
+
+    def index(self) -> Response:
+        """The funds when logged in, or when auto-login is to log in; the login when not."""
+        is_in = self._session() or self._awaited()
+        return see_other(url_for("funds" if is_in else self._pages.login_endpoint))
+
+    def funds(self) -> Response:
+        """The account's funds; the broker is asked only while the session can be alive."""
+        day = self._session()
+        if day is None:
+            status = self._awaited()
+            return self._to_login(self._end_reason()) if status is None else self._wait(status)
+        if session.get(_ENDS) != day.ends_at.isoformat():
+            session[_ENDS] = day.ends_at.isoformat()  # auto-login has renewed the session
+        config, banner, mark = self._settings_for(day), self.banner(), fingerprint(day.token)
+        links = Links(refresh=url_for("funds"), log_out=url_for("log_out"))
+        try:
+            report = self._guard.run(
+                config, day.token, lambda: self._broker.fund_report(config, day.token)
+            )
+        except SessionExpired as error:
+            self._browsers.end(session[_KEY], day.token)
+            if self._session() is not None:
+                return see_other(url_for("funds"))  # a newer one had been stored meanwhile
+            return self._to_login(str(error))
+        except BrokerError as error:
+            last = self._last.get(mark)
+            page = funds_page.with_problem(self._pages, config, error, links, banner, last)
+        else:
+            # Only this session's: figures of another day or account are nobody's last.
+            self._last = {mark: Shown(report, self._clock.now())}
+            page = funds_page.with_figures(self._pages, config, report, self._clock, links, banner)
+        # The browser comes back when the session is over, to be told so; no script needed.
+        return self._refresh(page, day.ends_at, 1)
+
+    def log_out(self) -> Response:
+        """End the session here and at the broker, and say whether the broker has confirmed it.
+
+        Yesterday's page does not end today's session.
+        """
+        shown = (session.get(_KEY, ""), session.get(_ENDS, ""))
+        reason = self._end_reason()
+        try:
+            result = self._logouts.run(shown, lambda: self._end(*shown), _DUPLICATE_SUBMIT_WAIT_S)
+        except AlreadySubmitted:
+            result = None
+        if result is None:
+            return self._to_login(reason)
+        session.clear()
+        session[_LOGOUT] = [*result]
+        return see_other(url_for("logged_out"))
+
+    def logged_out(self) -> Response:
+        """How the logout went; asks the broker nothing."""
+        if _LOGOUT not in session:
+            return see_other(url_for("home"))
+        confirmed, message = session[_LOGOUT]
+        return self._pages.render("goodbye", confirmed=confirmed, message=message)
+
+    def _end(self, key: str, ends: str) -> LogoutResult | None:
+        day = self._browsers.get(key)
+        if day is None or day.ends_at.isoformat() != ends:
+            return None
+        self._browsers.drop(key)
+        self._last = {}
+        config = self._settings_for(day)
+        result = self._broker.log_out(config, day.token)
+        self._service.delete(config.account, day.token)
+        return result
+
+    def _wait(self, status: AutoLoginStatus) -> Response:
+        """The session is over and auto-login will renew it: a page that loads itself again."""
+        page = self._pages.render("waiting", status=status)
+        return self._refresh(page, status.next_at, *_REFRESH_S)
+
+    def _awaited(self) -> AutoLoginStatus | None:
+        """Auto-login's status, if this browser had logged in and auto-login will do so again."""
+        account = self._pages.account()
+        return self._service.awaited(account) if account and self.may_manage() else None
+
+    def _session(self) -> DaySession | None:
+        return self._browsers.get(session.get(_KEY, ""))
+
+    def _settings_for(self, day: DaySession) -> BrokerSettings:
+        """The settings of now when they are still the session's account's: a key may be renewed."""
+        with contextlib.suppress(SettingError):
+            now = self._pages.config_source()
+            if now.account == day.config.account:
+                return now
+        return day.config
+
+    def _end_reason(self) -> str:
+        """Why a browser that was logged in is not any more; "" when it never was."""
+        ends = session.get(_ENDS)
+        if ends is None:
+            return ""
+        title, account = self._broker.title, self._pages.account()
+        if self._clock.now() >= datetime.fromisoformat(ends):
+            return f"Your {title} session ended at midnight IST. Log in again for the new day."
+        reason = self._service.end_reason(account) if account else None
+        if reason in (None, EndReason.LOGGED_OUT):
+            return "You are logged out."
+        return f"Your {title} session is over: {END_WORDS[reason]}. Log in again."
+
+    def _to_login(self, reason: str) -> Response:
+        # Only what says who was logged in: a login in another tab may be waiting for its OTP. The
+        # key stays while it is known: auto-login may get a new session for this browser.
+        is_known = self._browsers.whose(session.get(_KEY, "")) is not None
+        for name in (_ENDS, _LOGOUT) if is_known else (_KEY, _ENDS, _LOGOUT):
+            session.pop(name, None)
+        if reason:
+            session[_NOTICE] = reason
+        return see_other(url_for(self._pages.login_endpoint))
+
+    def _logged_in(self) -> Response:
+        where = url_for("funds")
+        message = f"Logged in to {self._broker.title}."
+        if wants_json():
+            return jsonify(status="success", message=message, redirect=where)
+        return see_other(where)
+
+    def _refresh(
+        self, page: Response, when: datetime | None, after: float, at_most: float = math.inf
+    ) -> Response:
+        """Have the browser show the funds again, `after` seconds after `when`, or after now."""
+        rest = (when - self._clock.now()).total_seconds() if when else 0
+        seconds = math.ceil(min(max(after, rest + after), at_most))
+        page.headers["Refresh"] = f"{seconds}; url={url_for('funds')}"
+        return page
 
 
 def _on_cross_site(pages: Pages) -> Response | None:
@@ -141,11 +333,10 @@ def _on_cross_site(pages: Pages) -> Response | None:
         return None
     if request.endpoint == f"{pages.broker.name}_login.static":
         return None
-    problem = Problem("You came here from another website.", "Nothing has been done.", is_news=True)
-    return pages.message(
+    return pages.error(
         200 if request.method == "GET" and not wants_json() else 403,
         f"{pages.broker.title} login",
-        problem,
+        Problem("You came here from another website.", "Nothing has been done.", is_news=True),
         back=url_for("home"),
         back_words="Continue",
     )
@@ -154,14 +345,12 @@ def _on_cross_site(pages: Pages) -> Response | None:
 def _on_untrusted_host(pages: Pages) -> Response:
     # Nothing can be routed here, and the style sheet would be asked of the untrusted name.
     own = f"http://127.0.0.1:{request.environ['SERVER_PORT']}"
-    problem = Problem(
-        "This page answers to the names of this computer only.",
-        f"Open {own}/ in its browser.",
-    )
-    response = pages.message(
+    response = pages.error(
         400,
         "Not at this address",
-        problem,
+        Problem(
+            "This page answers to the names of this computer only.", f"Open {own}/ in its browser."
+        ),
         back=f"{own}/",
         back_words="Open it",
         api_type="",  # a stranger need not know what runs here
@@ -173,14 +362,13 @@ def _on_untrusted_host(pages: Pages) -> Response:
     return response
 
 
+# A handler of its own has what goes wrong on the login and auto-login pages.
 _TITLES: dict[int, tuple[str, Problem]] = {
-    400: ("Not understood", Problem("The request could not be read.", "Nothing was sent.")),
     404: ("No such page", Problem("There is no page at this address.", "Check what was typed.")),
     405: (
         "Not that way",
         Problem("This address cannot be opened like that.", "Nothing was sent or changed."),
     ),
-    413: ("Too long", Problem("The request is larger than any login.", "Nothing was sent.")),
 }
 
 
@@ -190,7 +378,5 @@ def _on_http_error(pages: Pages, error: HTTPException) -> Response:
         return pages.error(status, "An old page", messages.PAGE_STALE)
     title, problem = _TITLES.get(status, ("That did not work", messages.REFUSED))
     response = pages.error(status, title, problem)
-    for name, value in error.get_headers():
-        if name.lower() == "allow":
-            response.headers[name] = value
+    response.headers.extend({k: v for k, v in error.get_headers() if k.lower() == "allow"})
     return response

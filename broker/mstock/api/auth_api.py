@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TypeVar
 
+from broker._kit.broker import OtpChallenge
 from broker._kit.errors import BrokerError
 from broker._kit.faults import guarded
 from broker._kit.secret import Secret
@@ -13,7 +13,6 @@ from broker.mstock.client import login
 from broker.mstock.errors import InputException
 from broker.mstock.settings import Config
 
-T = TypeVar("T")
 AuthResult = tuple[str | None, str | None, str | None]
 
 
@@ -24,7 +23,7 @@ def authenticate_with_totp(password: str, totp_code: str) -> AuthResult:
     feed token is always None: the host would put it into the browser's cookie, and mStock's
     WebSocket takes the auth token.
     """
-    return _token(
+    return _attempt(
         lambda config: login.login_with_totp(
             config, _secret(password, "password"), _secret(totp_code, "TOTP code")
         )
@@ -37,17 +36,12 @@ def send_otp(password: str) -> AuthResult:
     `ticket` goes back in `verify_otp`; `message` is mStock's word on where the OTP went, ours in
     Type A, where it says nothing. Counts as a password attempt at mStock.
     """
-    challenge, error = _attempt(
-        lambda config: login.send_otp(config, _secret(password, "password"))
-    )
-    if challenge is None:
-        return None, None, error
-    return challenge.ticket.reveal(), challenge.message or login.SENT_UNSAID, None
+    return _attempt(lambda config: login.send_otp(config, _secret(password, "password")))
 
 
 def verify_otp(otp: str, ticket: str) -> AuthResult:
     """Finish a login that `send_otp` began; returns as `authenticate_with_totp` does."""
-    return _token(
+    return _attempt(
         lambda config: login.verify_otp(config, _secret(otp, "OTP"), _secret(ticket, "ticket"))
     )
 
@@ -63,8 +57,7 @@ def authenticate_broker(
 
     `password` and `totp`: `authenticate_with_totp`. `password` alone: `send_otp`, whose first value
     is a ticket and not a token. `otp` and `ticket`: `verify_otp`. Anything else is refused, and so
-    is a six-digit code alone: whether it is an OTP, a TOTP code or a password would be a guess, and
-    a wrong guess costs an attempt at mStock.
+    is a six-digit code alone: a wrong guess at what it is costs an attempt at mStock.
     """
     if password and totp and not otp and not ticket:
         return authenticate_with_totp(password, totp)
@@ -89,21 +82,21 @@ _AMBIGUOUS = (
 
 def logout(auth_token: str) -> tuple[bool, str]:
     """End the session at mStock. Returns whether it is over there for certain, and a sentence."""
-    reply, error = _attempt(lambda config: login.logout(config, _secret(auth_token, "token")))
-    return (False, error or "") if reply is None else (reply.confirmed, reply.message)
-
-
-def _token(enter: Callable[[Config], Secret]) -> AuthResult:
-    token, error = _attempt(lambda config: enter(config).reveal())
-    return token, None, error
-
-
-def _attempt(work: Callable[[Config], T]) -> tuple[T | None, str | None]:
-    """The work's value, or a sentence on why there is none; the host must see no exception here."""
     try:
-        return guarded(lambda: work(Config.from_env())), None
+        return guarded(lambda: login.logout(Config.from_env(), _secret(auth_token, "token")))
     except BrokerError as error:
-        return None, str(error)
+        return False, str(error)
+
+
+def _attempt(step: Callable[[Config], OtpChallenge | Secret]) -> AuthResult:
+    """A step of a login, or a sentence on why it failed; the host must see no exception here."""
+    try:
+        done = guarded(lambda: step(Config.from_env()))
+    except BrokerError as error:
+        return None, None, str(error)
+    if isinstance(done, Secret):
+        return done.reveal(), None, None
+    return done.ticket.reveal(), done.message or login.SENT_UNSAID, None
 
 
 def _secret(value: object, name: str) -> Secret:

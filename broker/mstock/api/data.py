@@ -1,29 +1,196 @@
-"""The host's door to quotes, depth and history, behind which nothing is built yet."""
+"""The host's door to quotes, depth and history."""
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from broker.mstock.not_implemented import MARKET_DATA, NotYet
+from broker._kit.clock import SYSTEM_CLOCK, Clock
+from broker._kit.errors import ManualCheckRequired
+from broker._kit.faults import guarded
+from broker._kit.secret import Secret
+from broker._kit.sessions.token_guard import token_guard
+from broker._kit.sessions.trading_calendar import load_calendar
+from broker.mstock.broker import MSTOCK
+from broker.mstock.client.dialects import Client, client_for
+from broker.mstock.errors import InputException
+from broker.mstock.mapping.candles import INTERVALS, Candle, epoch
+from broker.mstock.mapping.quotes import Quote
+from broker.mstock.market_data.history import history, parse_day
+from broker.mstock.market_data.quotes import Wanted, quotes
+from broker.mstock.settings import Config
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
-def _refuse(*_: Any, **__: Any) -> NoReturn:
-    raise NotYet(MARKET_DATA)
+    from broker.mstock.database.symbol_table import InstrumentRow, Instruments
+
+T = TypeVar("T")
+
+_SEARCH = "Use a symbol of OpenAlgo's list, such as INFY on NSE."
 
 
 class BrokerData:
-    """Made for each request; every question to it raises `NotYet`.
+    """Made for each request: reads no setting and opens nothing before it is asked something.
 
-    The host shows the words of an exception, and takes an empty answer for a quiet market. It
-    counts the constructor's arguments and gives as many as there are; none is needed yet.
+    `timeframe_map` has the host's names of intervals, and what mStock is asked for: an interval of
+    mStock's, or the one that it is built from. Every method raises `BrokerError`, whose text the
+    host shows.
     """
 
+    # The host counts the arguments, and gives as many as there are (contract 5.1).
     def __init__(
-        self, auth_token: str, feed_token: str | None = None, user_id: str | None = None
-    ) -> None: ...
+        self,
+        auth_token: str,
+        feed_token: str | None = None,
+        user_id: str | None = None,
+        *,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self._token = Secret(auth_token if isinstance(auth_token, str) else "")
+        self._clock = clock
+        self.timeframe_map = {name: interval.words["B"] for name, interval in INTERVALS.items()}
 
-    timeframe_map = property(_refuse)  # the intervals of candles, which the host reads off here
-    get_quotes = _refuse
-    get_multiquotes = _refuse
-    get_depth = _refuse
-    get_history = _refuse
+    def get_quotes(self, symbol: str, exchange: str) -> Quote:
+        """`ltp`, `open`, `high`, `low`, `prev_close` in rupees.
+
+        mStock gives neither volume nor bid, ask or open interest here: they are left out.
+        """
+        (answer,) = self.get_multiquotes([{"symbol": symbol, "exchange": exchange}])
+        if "error" in answer:
+            raise InputException(answer["error"], _SEARCH)
+        return answer["data"]  # type: ignore[no-any-return]
+
+    def get_multiquotes(self, symbols: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """For each `{"symbol", "exchange"}` the same with `data`, a quote, or with `error`.
+
+        Five hundred instruments take a call in Type B, about two hundred in Type A.
+        """
+        return guarded(lambda: self._multiquotes(symbols))
+
+    def get_depth(self, symbol: str, exchange: str) -> dict[str, Any]:
+        """mStock has depth on its WebSocket only; raises `ManualCheckRequired`."""
+        raise ManualCheckRequired(
+            "mStock gives market depth in its live stream only, and not for a single look.",
+            "Subscribe to the symbol's depth over OpenAlgo's WebSocket.",
+        )
+
+    def get_history(
+        self, symbol: str, exchange: str, interval: str, start_date: object, end_date: object
+    ) -> DataFrame:
+        """Candles from `start_date` to `end_date`, IST dates, both included.
+
+        Columns `timestamp` (epoch seconds: the true moment in a day, midnight UTC of a date from D
+        on), `open`, `high`, `low`, `close` in rupees, `volume`. mStock gives no open interest. An
+        empty frame when nothing was traded; a part that cannot be had fails the whole.
+        """
+        return guarded(lambda: self._history(symbol, exchange, interval, start_date, end_date))
+
+    def _multiquotes(self, symbols: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        config, known = Config.from_env(), _instruments()
+        rows = [_find(known, each) for each in symbols]
+        wanted = {n: Wanted.of(row) for n, row in enumerate(rows) if not isinstance(row, str)}
+        found: dict[tuple[str, str], Quote] = {}
+        if wanted:
+            found = _run(
+                config,
+                self._token,
+                lambda client: quotes(client, self._token, wanted.values(), self._clock),
+            )
+
+        def answer(n: int, each: Any) -> dict[str, Any]:
+            given = each if isinstance(each, Mapping) else {}
+            echo = {"symbol": given.get("symbol"), "exchange": given.get("exchange")}
+            row = rows[n]
+            if isinstance(row, str):
+                return {**echo, "error": row}
+            if quote := found.get(wanted[n].key):
+                return {**echo, "data": dict(quote)}
+            return {**echo, "error": f"mStock has no quote for {row.symbol} on {row.exchange}."}
+
+        return [answer(n, each) for n, each in enumerate(symbols)]
+
+    def _history(
+        self, symbol: str, exchange: str, interval: str, start_date: object, end_date: object
+    ) -> DataFrame:
+        first, last = parse_day(start_date, "start_date"), parse_day(end_date, "end_date")
+        row = _find(_instruments(), {"symbol": symbol, "exchange": exchange})
+        if isinstance(row, str):
+            raise InputException(row, _SEARCH)
+        calendar = load_calendar()
+        found = _run(
+            Config.from_env(),
+            self._token,
+            lambda client: history(
+                client, self._token, row, interval, first, last, calendar, self._clock
+            ),
+        )
+        return data_frame(found, interval)
+
+
+def data_frame(found: list[Candle], interval: str) -> DataFrame:
+    """Candles in the host's columns (contract 5.2), of an interval of `INTERVALS`."""
+    import pandas as pd
+
+    is_daily = not INTERVALS[interval].minutes
+    columns: dict[str, list[Any]] = {
+        "timestamp": [epoch(candle.start, is_daily=is_daily) for candle in found]
+    }
+    for name in ("open", "high", "low", "close", "volume"):
+        columns[name] = [getattr(candle, name) for candle in found]
+    frame = pd.DataFrame(columns)
+    return frame.astype({"timestamp": "int64", "volume": "int64"})
+
+
+def last_prices(
+    config: Config,
+    token: Secret,
+    wanted: Iterable[tuple[str, str]],
+    *,
+    clock: Clock = SYSTEM_CLOCK,
+) -> dict[tuple[str, str], float]:
+    """The last traded prices of (the host's exchange, token) in rupees; unknown ones are left out.
+
+    Type B asks by token; Type A looks its symbols up in the instruments first. Raises
+    `BrokerError`.
+    """
+    asked = list(dict.fromkeys(wanted))
+    if not asked:
+        return {}
+    instruments = {each: Wanted(*each) for each in asked}
+    if config.api_type == "A":
+        known = _instruments()
+        rows = {each: known.by_token(each[1], each[0]) for each in asked}
+        instruments = {each: Wanted.of(row) for each, row in rows.items() if row is not None}
+    found = _run(
+        config,
+        token,
+        lambda client: quotes(client, token, instruments.values(), clock, ltp_only=True),
+    )
+    return {
+        each: quote["ltp"]
+        for each, instrument in instruments.items()
+        if (quote := found.get(instrument.key))
+    }
+
+
+def _instruments() -> Instruments:
+    # SQLAlchemy takes its time to load where the host has not loaded it.
+    from broker.mstock.database.instruments import instruments
+
+    return instruments()
+
+
+def _find(known: Instruments, given: Any) -> InstrumentRow | str:
+    """The instrument, or a sentence on why there is none."""
+    symbol, exchange = (
+        (given.get(name) if isinstance(given, Mapping) else None) for name in ("symbol", "exchange")
+    )
+    if not isinstance(symbol, str) or not isinstance(exchange, str) or not symbol or not exchange:
+        return "A symbol and an exchange are needed; mStock was not asked."
+    row = known.find(symbol, exchange)
+    return row or f"{symbol} on {exchange} is not in mStock's instrument list."
+
+
+def _run(config: Config, token: Secret, call: Callable[[Client], T]) -> T:
+    return token_guard(MSTOCK).run(config, token, lambda: call(client_for(config)))

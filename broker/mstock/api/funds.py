@@ -9,7 +9,7 @@ from broker._kit.faults import guarded
 from broker._kit.secret import Secret
 from broker._kit.sessions.token_guard import token_guard
 from broker.mstock.broker import MSTOCK
-from broker.mstock.client.connection import client_for
+from broker.mstock.client.dialects import client_for
 from broker.mstock.mapping import funds
 from broker.mstock.mapping.funds import FundSummary
 from broker.mstock.settings import Config

@@ -12,9 +12,9 @@ from urllib.parse import quote
 
 from broker._kit.http.routes import Answer, Route
 from broker._kit.secret import Secret
-from broker.mstock.client.base import Client
+from broker.mstock.client.dialects import Client, TypeA
 from broker.mstock.client.envelope import read
-from broker.mstock.client.type_a import TypeA
+from broker.mstock.client.routes import DataCall
 from broker.mstock.errors import DataException
 
 _ANSWER = 1 << 20  # a thousand candles or five hundred quotes take about a tenth of it
@@ -36,29 +36,31 @@ class _Routes(NamedTuple):
     master: Route
 
 
-def _read(call: str, method: str, path: str, limit: str) -> Route:
+def _read(call: DataCall, method: str, path: str, limit: str) -> Route:
     return Route(call, method, path, repeat=True, max_bytes=_ANSWER, limit=limit)
 
 
 def _master(path: str) -> Route:
     return Route(
-        "script master", "GET", path, repeat=True, max_bytes=_MASTER, seconds=_MASTER_SECONDS
+        DataCall.MASTER, "GET", path, repeat=True, max_bytes=_MASTER, seconds=_MASTER_SECONDS
     )
 
 
 _A, _B = "/openapi/typea/instruments", "/openapi/typeb/instruments"
 _TYPE_A = _Routes(
-    _read("historical", "GET", f"{_A}/historical/{{exchange}}/{{token}}/{{interval}}", "data"),
-    _read("intraday", "GET", f"{_A}/intraday/{{exchange}}/{{token}}/{{interval}}", "data"),
-    _read("quote", "GET", f"{_A}/quote/ohlc", "quotes"),
-    _read("quote", "GET", f"{_A}/quote/ltp", "quotes"),
+    _read(
+        DataCall.HISTORICAL, "GET", f"{_A}/historical/{{exchange}}/{{token}}/{{interval}}", "data"
+    ),
+    _read(DataCall.INTRADAY, "GET", f"{_A}/intraday/{{exchange}}/{{token}}/{{interval}}", "data"),
+    _read(DataCall.QUOTE, "GET", f"{_A}/quote/ohlc", "quotes"),
+    _read(DataCall.QUOTE, "GET", f"{_A}/quote/ltp", "quotes"),
     _master(f"{_A}/scriptmaster"),
 )
 _TYPE_B = _Routes(
-    _read("historical", "POST", f"{_B}/historical", "data"),
-    _read("intraday", "POST", f"{_B}/intraday", "data"),
-    _read("quote", "POST", f"{_B}/quote", "quotes"),
-    _read("quote", "POST", f"{_B}/quote", "quotes"),
+    _read(DataCall.HISTORICAL, "POST", f"{_B}/historical", "data"),
+    _read(DataCall.INTRADAY, "POST", f"{_B}/intraday", "data"),
+    _read(DataCall.QUOTE, "POST", f"{_B}/quote", "quotes"),
+    _read(DataCall.QUOTE, "POST", f"{_B}/quote", "quotes"),
     _master(f"{_B}/OpenAPIScripMaster"),
 )
 

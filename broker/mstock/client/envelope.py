@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from broker._kit.http.json_body import read_json
 from broker._kit.http.redaction import plain
-from broker._kit.http.routes import Answer, Route
+from broker._kit.http.routes import GATEWAY, Answer, Route
+from broker._kit.http.transport import read_json
 from broker._kit.http.wire_errors import unreadable_reply
 from broker._kit.secret import Secret
 from broker.mstock.client.error_table import refusal
@@ -18,7 +18,7 @@ _LONGEST_CODE = 40
 
 
 class Envelope(NamedTuple):
-    """A success: mStock's message ("" when it has none) and its data, as JSON with `Decimal`s.
+    """A success: mStock's message ("" for a read) and its data, as JSON with `Decimal`s.
 
     `date` is the answer's Date header, "" without one.
     """
@@ -40,15 +40,19 @@ def read(answer: Answer, route: Route, secrets: Iterable[Secret] = ()) -> Envelo
     answer that decides nothing is `OutcomeUnknown` on a route that must not be repeated.
     """
     http = answer.http_status
-    decides_nothing = http in SERVER.gateway or 300 <= http < 400 or http == 429
+    decides_nothing = http in GATEWAY or 300 <= http < 400 or http == 429
     body = None if decides_nothing else _parse(answer.body)
     if body is None or "status" not in body:
         raise unreadable_reply(SERVER, route, http, answer.retry_after)
-    words = _words(body)
     if str(body["status"]).lower() in _SUCCESS:
-        if 200 <= http < 300:
-            return Envelope(plain(words, secrets), body.get("data"), answer.date)
+        if not 200 <= http < 300:
+            raise unreadable_reply(SERVER, route, http)
+        message = "" if route.repeat else plain(_words(body), secrets)
+        return Envelope(message, body.get("data"), answer.date)
+    if route.limit == "orders" and body.get("data"):
+        # A refusal that names an order contradicts itself: the order may stand.
         raise unreadable_reply(SERVER, route, http)
+    words = _words(body)
     # What mStock means is read off its own words, where a password may be one of them.
     error = refusal(route, http, _code(body), plain(words), shown=plain(words, secrets))
     error.code = plain(error.code, secrets)[:_LONGEST_CODE]

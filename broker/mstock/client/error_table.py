@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from broker._kit.errors import BrokerError, SessionRefused
 from broker._kit.http.routes import Route
-from broker.mstock.client.routes import Call
+from broker.mstock.client.routes import Call, DataCall, OrderCall
 from broker.mstock.errors import (
     APIKeyException,
     GeneralException,
@@ -54,7 +54,7 @@ class ErrorRule(NamedTuple):
     error: type[BrokerError]
     message: str
     next_step: str
-    calls: frozenset[Call] | None = None
+    calls: frozenset[str] | None = None
     http: frozenset[int] | None = None
     code: str | None = None
     text: str | None = None
@@ -63,61 +63,46 @@ class ErrorRule(NamedTuple):
         return (
             (self.calls is None or call in self.calls)
             and (self.http is None or http in self.http)
-            and (self.code is None or re.fullmatch(self.code, code) is not None)
-            and (self.text is None or re.fullmatch(self.text, text) is not None)
+            and (self.code is None or bool(re.fullmatch(self.code, code)))
+            and (self.text is None or bool(re.fullmatch(self.text, text)))
         )
 
 
-_SESSION_CALLS = frozenset({Call.FUND_SUMMARY, Call.LOGOUT})
+_SESSION_CALLS: frozenset[str] = frozenset({Call.FUND_SUMMARY, Call.LOGOUT, *OrderCall, *DataCall})
 _LOGIN = frozenset({Call.LOGIN})
 _OTP = frozenset({Call.SESSION_TOKEN})
 _TOTP = frozenset({Call.VERIFY_TOTP})
-_LOGIN_STEPS = _LOGIN | _OTP | _TOTP
 _ATTEMPTS = r"\b(\d{1,3}) attempts? (?:remaining|left)"
 _DEAD = r"(invalid request|incorrect auth)\. please try again\.?"
 _FAILED = "Something failed inside mStock. {said}"
 _REFUSED = "mStock refuses. {said}"
 _REFUSED_INPUT = "mStock refuses what was sent. {said}"
 _REFUSED_KEY = "mStock refuses the API key. {said}"
+_DEAD_KEY = "mStock refuses the API key: it is suspended, expired, or of the other API type."
+_OLD_VERSION = "mStock no longer accepts the API version that this plugin speaks (1)."
+_OVER = "The mStock session is over."
 
 ERROR_RULES: tuple[ErrorRule, ...] = (
     # What holds for every call.
+    ErrorRule(APIKeyException, _DEAD_KEY, _NEW_KEY, text=r"api is suspended/expired for use\..*"),
     ErrorRule(
-        APIKeyException,
-        "mStock refuses the API key: it is suspended, expired, or of the other API type.",
-        _NEW_KEY,
-        text=r"api is suspended/expired for use\..*",
-    ),
-    ErrorRule(
-        APIKeyException,
-        "mStock refuses this computer's internet address.",
-        _STATIC_IP,
+        *(APIKeyException, "mStock refuses this computer's internet address.", _STATIC_IP),
         text=r"primary and secondary ip address are not matching.*",
     ),
     ErrorRule(APIKeyException, _REFUSED_KEY, _NEW_KEY, code="APIKeyException|IA403"),
     ErrorRule(
-        VersionException,
-        "mStock no longer accepts the API version that this plugin speaks (1).",
-        "Update the plugin.",
+        *(VersionException, _OLD_VERSION, "Update the plugin."),
         text=r"please provide valid api version.*",
     ),
     ErrorRule(VersionException, _REFUSED, "Update the plugin.", code="VersionException"),
     # A dead token needs mStock's code or status, and words known to mean one.
     ErrorRule(
-        TokenException,
-        "The mStock session is over.",
-        _NEW_LOGIN,
-        calls=_SESSION_CALLS,
+        *(TokenException, _OVER, _NEW_LOGIN, _SESSION_CALLS),
         code="TokenException|InputException|IA401",
         text=_DEAD,
     ),
     ErrorRule(
-        TokenException,
-        "The mStock session is over.",
-        _NEW_LOGIN,
-        calls=_SESSION_CALLS,
-        http=frozenset({401}),
-        text=_DEAD,
+        *(TokenException, _OVER, _NEW_LOGIN, _SESSION_CALLS), http=frozenset({401}), text=_DEAD
     ),
     ErrorRule(
         SessionRefused,
@@ -128,32 +113,22 @@ ERROR_RULES: tuple[ErrorRule, ...] = (
     ),
     # The login's first step.
     ErrorRule(
-        InputException,
-        "mStock did not accept this client code and password.",
-        _CHECK_LOGIN,
+        *(InputException, "mStock did not accept this client code and password.", _CHECK_LOGIN),
         calls=_LOGIN,
         text=r"invalid username or password.*",
     ),
     ErrorRule(
-        InputException,
-        "mStock needs both the client code and the password.",
-        _CHECK_LOGIN,
+        *(InputException, "mStock needs both the client code and the password.", _CHECK_LOGIN),
         calls=_LOGIN,
         text=r"please provide valid clientcode and password.*",
     ),
     ErrorRule(
-        InputException,
-        "mStock did not accept this login. {said}",
-        _CHECK_LOGIN,
-        calls=_LOGIN,
+        *(InputException, "mStock did not accept this login. {said}", _CHECK_LOGIN, _LOGIN),
         text=rf".*{_ATTEMPTS}.*",
     ),
     # The second step.
     ErrorRule(
-        InputException,
-        "mStock says that this OTP is wrong or has expired.",
-        _RESEND,
-        calls=_OTP,
+        *(InputException, "mStock says that this OTP is wrong or has expired.", _RESEND, _OTP),
         text=r"entered otp has been expired\..*",
     ),
     ErrorRule(
@@ -164,10 +139,7 @@ ERROR_RULES: tuple[ErrorRule, ...] = (
         text=r"the entered otp is incorrect\..*",
     ),
     ErrorRule(
-        InputException,
-        "mStock did not accept this authenticator code.",
-        _FRESH_CODE,
-        calls=_TOTP,
+        *(InputException, "mStock did not accept this authenticator code.", _FRESH_CODE, _TOTP),
         text=r"please enter correct totp.*",
     ),
     # By code, when the words are new; by status last.
@@ -179,7 +151,7 @@ ERROR_RULES: tuple[ErrorRule, ...] = (
     ErrorRule(MiraeException, _REFUSED, _LOOK, code=r"MiraeException|MA\w*|RS-?\w*"),
     ErrorRule(GeneralException, _FAILED, _PAUSE, calls=_SESSION_CALLS, code="500"),
     # The older revision answers a refused login with HTTP 500 too: no reason to try it again.
-    ErrorRule(MiraeException, _REFUSED, _LOOK, calls=_LOGIN_STEPS, http=frozenset({500})),
+    ErrorRule(MiraeException, _REFUSED, _LOOK, calls=_LOGIN | _OTP | _TOTP, http=frozenset({500})),
     ErrorRule(GeneralException, _FAILED, _PAUSE, http=frozenset(range(500, 600))),
     ErrorRule(MiraeException, _REFUSED, _LOOK),
 )
@@ -196,20 +168,18 @@ def refusal(
     row = next(row for row in ERROR_RULES if row.matches(route.call, http, code, text))
     reason = words if shown is None else shown
     said = f"mStock says: “{reason}”" if reason else f"It gave no reason (HTTP {http})."
-    message = row.message.replace("{said}", said)
+    message, next_step = row.message.replace("{said}", said), row.next_step
     left = re.search(_ATTEMPTS, text)
-    attempts = int(left[1]) if left else None
-    next_step = row.next_step
+    attempts, is_login = int(left[1]) if left else None, route.call is Call.LOGIN
     if attempts == 0:
-        if route.call is Call.LOGIN:
+        message += " No attempts are left; your mStock account may be locked."
+        if is_login:
             message = "Your mStock account is locked: no attempts are left."
-        else:
-            message = f"{message} No attempts are left; your mStock account may be locked."
         next_step = _UNLOCK
     elif attempts == 1:
-        message = f"{message} Only 1 attempt is left before mStock locks the account."
-        what = "password" if route.call is Call.LOGIN else "code"
+        message += " Only 1 attempt is left before mStock locks the account."
+        what = "password" if is_login else "code"
         next_step = f"Be sure of the {what} before you use it. {_UNLOCK}"
     elif attempts is not None:
-        message = f"{message} {attempts} attempts are left."
+        message += f" {attempts} attempts are left."
     return row.error(message, next_step, code=code, http_status=http, attempts_left=attempts)

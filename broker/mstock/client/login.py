@@ -11,7 +11,7 @@ import secrets
 from broker._kit.broker import LogoutResult, OtpChallenge
 from broker._kit.errors import BrokerError, FixConfiguration, LoginUnfinished, Unreachable
 from broker._kit.secret import Secret
-from broker.mstock.client.connection import client_for, login_client, otp_client
+from broker.mstock.client.dialects import client_for
 from broker.mstock.errors import InputException, TokenException
 from broker.mstock.settings import Config
 
@@ -28,17 +28,14 @@ def send_otp(config: Config, password: Secret) -> OtpChallenge:
     them), `OutcomeUnknown` when mStock may or may not have sent the OTP, other `BrokerError`s.
     """
     _check_password(password)
-    client = otp_client(config)
-    client.release()  # only the second step goes where an earlier call went
-    reply = client.login(config.client_code, password)
+    reply = client_for(config).login(config.client_code, password)
     if config.api_type == "A":
         return OtpChallenge(Secret(_LOCAL_TICKET + secrets.token_urlsafe(24)), "")
     return OtpChallenge(reply.ticket, reply.message)
 
 
 def verify_otp(config: Config, otp: Secret, ticket: Secret) -> Secret:
-    """Exchange the OTP for the day's token, a bare JWT; sent once, on
-    the login's connection where that is still open.
+    """Exchange the OTP for the day's token, a bare JWT; sent once.
 
     Raises `InputException` for a code that is not six digits (nothing is sent) or that mStock
     refuses, `OutcomeUnknown` when the answer was lost, other `BrokerError`s.
@@ -50,27 +47,25 @@ def verify_otp(config: Config, otp: Secret, ticket: Secret) -> Secret:
             "This OTP step has no login to belong to; nothing was sent.",
             "Start again: enter your password and ask for a new OTP.",
         )
-    with otp_client(config) as client:
-        return client.session_token(ticket, code)
+    return client_for(config).session_token(ticket, code)
 
 
 def login_with_totp(config: Config, password: Secret, totp_code: Secret) -> Secret:
-    """Log in with an authenticator code: both calls on one connection; returns the day's token.
+    """Log in with an authenticator code; returns the day's token.
 
     Raises as `send_otp` and `verify_otp` do, and `LoginUnfinished` when only the second call could
     not be sent.
     """
     _check_password(password)
     code = _six_digits(totp_code, "TOTP code")
-    with login_client(config) as client:
-        reply = client.login(config.client_code, password)
-        try:
-            return client.verify_totp(reply.ticket, code)
-        except Unreachable:
-            raise LoginUnfinished(
-                "mStock took the password, but the authenticator code could not be sent.",
-                "Wait for the next code and start again.",
-            ) from None
+    reply = client_for(config).login(config.client_code, password)
+    try:
+        return client_for(config).verify_totp(reply.ticket, code)
+    except Unreachable:
+        raise LoginUnfinished(
+            "mStock took the password, but the authenticator code could not be sent.",
+            "Wait for the next code and start again.",
+        ) from None
 
 
 def logout(config: Config, token: Secret) -> LogoutResult:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple
 
 from broker._kit.http.rate_limits import Rate
 from broker._kit.http.routes import Route, Server
@@ -29,50 +28,71 @@ class Call(StrEnum):
     GREETING = "greeting"
 
 
+class OrderCall(StrEnum):
+    """The calls of mStock's order and portfolio modules, which both dialects have."""
+
+    PLACE = "place order"
+    MODIFY = "modify order"
+    CANCEL = "cancel order"
+    CONVERT = "convert position"
+    BOOK = "order book"
+    DETAILS = "order details"
+    TRADES = "trade book"
+    POSITIONS = "positions"
+    HOLDINGS = "holdings"
+    MARGIN = "margin calculator"
+
+
+class DataCall(StrEnum):
+    """The calls of market data."""
+
+    HISTORICAL = "historical"
+    INTRADAY = "intraday"
+    QUOTE = "quote"
+    MASTER = "script master"
+
+
 # Asks for nothing and shows nothing: any answer tells that mStock is there, and what time it is.
 GREETING = Route(Call.GREETING, "GET", "/", repeat=True)
 
-# What to say when a call that must not be repeated got no clear answer.
-_UNKNOWN = {
-    Call.LOGIN: (
-        "Whether mStock took the password and sent an OTP is unknown.",
-        "Wait a minute, ignore any OTP that arrives, and start again.",
+# The user module below a dialect's root. `unknown` is what to say when a call that must not be
+# repeated got no clear answer; a second step follows because mStock's gateway often answers it with
+# a 502 when it comes on another connection than the first.
+_USER_MODULE = (
+    Route(
+        *(Call.LOGIN, "POST", "/connect/login"),
+        unknown=(
+            "Whether mStock took the password and sent an OTP is unknown.",
+            "Wait a minute, ignore any OTP that arrives, and start again.",
+        ),
     ),
-    Call.SESSION_TOKEN: (
-        "Whether mStock took the OTP is unknown.",
-        "Start again: enter your password and ask for a new OTP.",
+    Route(
+        *(Call.SESSION_TOKEN, "POST", "/session/token"),
+        unknown=(
+            "Whether mStock took the OTP is unknown.",
+            "Start again: enter your password and ask for a new OTP.",
+        ),
+        follows=True,
     ),
-    Call.VERIFY_TOTP: (
-        "Whether mStock took the authenticator code is unknown.",
-        "Wait for the next code and start again.",
+    Route(
+        *(Call.VERIFY_TOTP, "POST", "/session/verifytotp"),
+        unknown=(
+            "Whether mStock took the authenticator code is unknown.",
+            "Wait for the next code and start again.",
+        ),
+        follows=True,
     ),
-    Call.LOGOUT: (
-        "Whether mStock ended the session is unknown.",
-        "You can also log out in the mStock app.",
+    Route(Call.FUND_SUMMARY, "GET", "/user/fundsummary", repeat=True),
+    Route(
+        *(Call.LOGOUT, "GET", "/logout"),
+        unknown=(
+            "Whether mStock ended the session is unknown.",
+            "You can also log out in the mStock app.",
+        ),
     ),
-}
+)
 
 
-class Routes(NamedTuple):
-    """The five calls of one dialect."""
-
-    login: Route
-    session_token: Route
-    verify_totp: Route
-    fund_summary: Route
-    logout: Route
-
-
-def user_routes(root: str) -> Routes:
-    """The user module below a dialect's root; only the paths' root differs between the two."""
-
-    def once(call: Call, method: str, path: str) -> Route:
-        return Route(call, method, f"{root}/{path}", unknown=_UNKNOWN[call])
-
-    return Routes(
-        once(Call.LOGIN, "POST", "connect/login"),
-        once(Call.SESSION_TOKEN, "POST", "session/token"),
-        once(Call.VERIFY_TOTP, "POST", "session/verifytotp"),
-        Route(Call.FUND_SUMMARY, "GET", f"{root}/user/fundsummary", repeat=True),
-        once(Call.LOGOUT, "GET", "logout"),
-    )
+def user_routes(root: str) -> dict[str, Route]:
+    """The calls of one dialect by name; only the paths' root differs between the two."""
+    return {route.call: route._replace(path=root + route.path) for route in _USER_MODULE}

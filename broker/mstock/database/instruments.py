@@ -24,9 +24,6 @@ __all__ = ["HostInstruments", "InstrumentRow", "Instruments", "instruments", "lo
 
 log = host.logger(__name__)
 
-# Sources whose master was seen in the host's table; another broker's login restarts nothing here,
-# but then nothing asks this plugin either.
-_seen: set[str] = set()
 _downloading = threading.Lock()
 
 
@@ -61,14 +58,12 @@ def instruments(config: Config | None = None, home: str | None = None) -> Instru
         check_source(table, config, "Download it: mstock instruments")
         return table
     table = HostInstruments()
-    if source_of(config) not in _seen:
-        try:
-            check_source(table, config, "It is being downloaded: try again in a minute.")
-        except NoInstruments:
-            if symbols.may_download():
-                threading.Thread(target=_download, name="mstock-instruments", daemon=True).start()
-            raise
-        _seen.add(source_of(config))
+    try:
+        check_source(table, config, "It is being downloaded: try again in a minute.")
+    except NoInstruments:
+        if symbols.may_download():
+            threading.Thread(target=_download, name="mstock-instruments", daemon=True).start()
+        raise
     return table
 
 

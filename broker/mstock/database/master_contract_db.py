@@ -17,8 +17,8 @@ from broker._kit.openalgo import auth_table, host, symbols
 from broker._kit.secret import Secret
 from broker._kit.sessions.token_guard import token_guard
 from broker.mstock.broker import MSTOCK
-from broker.mstock.client.connection import client_for
 from broker.mstock.client.data_calls import script_master
+from broker.mstock.client.dialects import client_for
 from broker.mstock.database import instruments, master_files
 from broker.mstock.database.symbol_table import Mark, SymbolTable
 from broker.mstock.mapping.symbols import Normaliser, SymbolRow
@@ -57,7 +57,7 @@ def _download_for_host() -> int:
         mark = table.mark()
         if _stored.get(source, 0) > before and mark and mark.source == source:
             return mark.rows
-        rows = download(config, _host_token(), table)
+        rows = download(config, _host_token(), table, clock=SYSTEM_CLOCK)
         _stored[source] = before + 1
     return rows
 

@@ -15,8 +15,8 @@ from broker.mstock.errors import DataException
 
 Rows = list[dict[str, str]]
 
-_PIECE = 512 << 10  # bytes of JSON
-_ROWS = 4000  # lines of CSV
+_PIECE = 256 << 10  # bytes of JSON
+_ROWS = 1000  # lines of CSV
 _NEXT = re.compile(rb"\}\s*,\s*\{")
 _COLUMNS = {
     "A": ("exchange_token", "tradingsymbol", "name", "expiry", "strike", "tick_size", "lot_size",
@@ -74,16 +74,20 @@ def _are_complete(rows: list[Any]) -> bool:
 
 
 def _csv(file: IO[bytes]) -> Iterator[Rows]:
-    lines = csv.reader(io.TextIOWrapper(file, "utf-8-sig", errors="replace", newline=""))
-    header = next(lines, [])
-    if missing := [name for name in _COLUMNS["A"] if name not in header]:
-        raise _unreadable(f"it has no column {missing[0]}")
-    width = len(header)
-    while piece := list(islice(lines, _ROWS)):
-        # A line that was cut off in the middle has too few columns: so has the file its rows.
-        if any(len(line) != width for line in piece if line):
-            raise _unreadable("a line of it is cut off")
-        yield [dict(zip(header, line, strict=True)) for line in piece if line]
+    text = io.TextIOWrapper(file, "utf-8-sig", errors="replace", newline="")
+    try:
+        lines = csv.reader(text)
+        header = next(lines, [])
+        if missing := [name for name in _COLUMNS["A"] if name not in header]:
+            raise _unreadable(f"it has no column {missing[0]}")
+        width = len(header)
+        while piece := list(islice(lines, _ROWS)):
+            rows = [line for line in piece if line]
+            if any(len(line) != width for line in rows):
+                raise _unreadable("a line of it is cut off")
+            yield [dict(zip(header, line, strict=True)) for line in rows]
+    finally:
+        text.detach()  # the file is the caller's to close
 
 
 def _unreadable(why: str) -> DataException:

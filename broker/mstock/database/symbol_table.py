@@ -25,6 +25,7 @@ _MARK = Table(
     _METADATA,
     Column("source", String, primary_key=True),
     Column("rows", Integer, nullable=False),
+    Column("last_id", Integer, nullable=False),
     Column("stored_at", String, nullable=False),
 )
 _TYPES = {"strike": Float, "lotsize": Integer, "tick_size": Float}
@@ -159,7 +160,8 @@ class SymbolTable:
             if not sql.inspect(connection).has_table(_MARK.name):
                 return None
             row = connection.execute(sql.select(_MARK)).first()
-            if row is None or row.rows != self._count(connection):
+            # Another broker's plugin replaces the rows and knows nothing of the mark.
+            if row is None or row.last_id != self._last_id(connection):
                 return None
         return Mark(row.source, row.rows, datetime.fromisoformat(row.stored_at))
 
@@ -195,16 +197,21 @@ class SymbolTable:
                 sql.insert(self._table).from_select(COLUMNS, sql.select(*_STAGED.columns))
             )
             connection.execute(sql.delete(_MARK))
-            mark = {"source": source, "rows": rows, "stored_at": now.isoformat()}
+            mark = {
+                "source": source,
+                "rows": rows,
+                "last_id": self._last_id(connection),
+                "stored_at": now.isoformat(),
+            }
             connection.execute(sql.insert(_MARK), mark)
             connection.commit()
             _STAGED.drop(connection)  # a pooled connection would hand it on
             connection.commit()
         return rows
 
-    def _count(self, connection: Connection) -> int:
-        count = sql.select(sql.func.count()).select_from(self._table)
-        return int(connection.execute(count).scalar_one())
+    def _last_id(self, connection: Connection) -> int:
+        last = connection.execute(sql.select(sql.func.max(self._table.c.id))).scalar()
+        return int(last or 0)
 
     def _first(self, condition: sql.ColumnElement[bool], exchange: str) -> InstrumentRow | None:
         query = sql.select(*self._fields).where(condition, self._table.c.exchange == exchange)

@@ -17,9 +17,16 @@ from broker.mstock.errors import DataException
 
 # Rows that mStock gives at most; as many or more are taken as cut off.
 MOST_ROWS = 1000
-_SESSION_MINUTES = 375
-_OPEN = time(9, 15)
+OPENS = time(9, 15)
+# Minutes of a trading day and its opening, where they are not the stock exchanges' own.
+SESSION_MINUTES = {"MCX": 895, "CDS": 465, "BCD": 465}
+STOCK_MINUTES = 375
+EARLY_OPENS = {"MCX": time(9), "CDS": time(9), "BCD": time(9)}
 _REPORT = "Nothing was guessed. Try again; if it comes back, report this."
+
+
+# The start of the candle that a moment belongs to, given the opening of its session.
+Group = Callable[[datetime, datetime], datetime]
 
 
 class Interval(NamedTuple):
@@ -31,27 +38,25 @@ class Interval(NamedTuple):
 
     words: dict[str, str]
     minutes: int
-    group: Callable[[datetime], datetime] | None = None
+    group: Group | None = None
 
 
-def _span(minutes: int) -> Callable[[datetime], datetime]:
-    """Candles of that many minutes, counted from the opening of the day."""
+def _span(minutes: int) -> Group:
+    """Candles of that many minutes, counted from the opening of the session."""
 
-    def start(moment: datetime) -> datetime:
-        opening = datetime.combine(moment.date(), _OPEN, IST)
-        if moment < opening:  # a special session in the morning has its own start
-            opening = moment.replace(hour=0, minute=0, second=0, microsecond=0)
-        steps = (moment - opening) // timedelta(minutes=minutes)
-        return opening + steps * timedelta(minutes=minutes)
+    def start(moment: datetime, opening: datetime) -> datetime:
+        return opening + (moment - opening) // timedelta(minutes=minutes) * timedelta(
+            minutes=minutes
+        )
 
     return start
 
 
-def _week(moment: datetime) -> datetime:
+def _week(moment: datetime, _opening: datetime) -> datetime:
     return moment - timedelta(days=moment.weekday())
 
 
-def _month(moment: datetime) -> datetime:
+def _month(moment: datetime, _opening: datetime) -> datetime:
     return moment.replace(day=1)
 
 
@@ -95,25 +100,39 @@ class Candle(NamedTuple):
 
 
 def chunks(
-    minutes: int, first: date, last: date, is_trading_day: Callable[[date], bool]
+    minutes: int,
+    first: date,
+    last: date,
+    is_trading_day: Callable[[date], bool],
+    session_minutes: int = STOCK_MINUTES,
 ) -> Iterator[tuple[date, date]]:
     """Ranges of days, both ends included, each of which holds fewer candles than mStock's cap.
 
-    Days without trading cost nothing; where none is in the range, nothing is asked.
+    Together they are the whole range: the calendar, which may not know a special session at a
+    weekend, only says how long each may be.
     """
-    a_day = 1 if not minutes else -(-_SESSION_MINUTES // minutes)
+    a_day = 1 if not minutes else -(-session_minutes // minutes)
     most = max(1, (MOST_ROWS - 1) // a_day)
-    start, count, last_seen = None, 0, first
-    day = first
+    start, count, day = first, 0, first
     while day <= last:
         if is_trading_day(day):
-            if start is not None and count == most:
-                yield start, last_seen
-                start, count = None, 0
-            start, count, last_seen = start or day, count + 1, day
+            if count == most:
+                yield start, day - timedelta(days=1)
+                start, count = day, 0
+            count += 1
         day += timedelta(days=1)
-    if start is not None:
-        yield start, last_seen
+    if first <= last:
+        yield start, last
+
+
+def whole_periods(name: str, first: date, last: date) -> tuple[date, date]:
+    """A range widened to whole weeks or months where the interval is one of them."""
+    if name == "W":
+        return first - timedelta(days=first.weekday()), last + timedelta(days=6 - last.weekday())
+    if name == "M":
+        next_month = last.replace(day=28) + timedelta(days=4)
+        return first.replace(day=1), next_month.replace(day=1) - timedelta(days=1)
+    return first, last
 
 
 def halves(first: date, last: date) -> tuple[tuple[date, date], tuple[date, date]]:
@@ -131,6 +150,8 @@ def candles(data: Any, *, is_daily: bool) -> list[Candle]:
 
     Raises `DataException` for a row that cannot be read: a gap must not be silent.
     """
+    if isinstance(data, list) and len(data) == 1 and isinstance(data[0], dict):
+        data = data[0]
     rows = data.get("candles") if isinstance(data, dict) else data
     if rows in (None, "", [], "success"):  # mStock's ways to say that there are none
         return []
@@ -146,24 +167,49 @@ def join(parts: Iterable[Iterable[Candle]]) -> list[Candle]:
     return [by_start[start] for start in sorted(by_start)]
 
 
-def build(found: list[Candle], interval: Interval) -> list[Candle]:
-    """The interval's candles out of mStock's; what mStock serves itself stays as it is."""
-    if interval.group is None:
+def build(
+    found: list[Candle],
+    interval: Interval,
+    opening: Callable[[date], time | None] = lambda _day: OPENS,
+) -> list[Candle]:
+    """The interval's candles out of mStock's; what mStock serves itself stays as it is.
+
+    `opening` gives the opening of a day's session (IST); where it is None, the day's first candle
+    is the opening.
+    """
+    group = interval.group
+    if group is None:
         return found
     built = []
-    for start, members in groupby(found, lambda candle: interval.group(candle.start)):  # type: ignore[misc]
-        group = list(members)
-        built.append(
-            Candle(
-                start,
-                group[0].open,
-                max(each.high for each in group),
-                min(each.low for each in group),
-                group[-1].close,
-                sum(each.volume for each in group),
-            )
-        )
-    return built
+    for day, of_day in groupby(found, lambda candle: candle.start.date()):
+        members = list(of_day)
+        opens = opening(day)
+        first = members[0].start
+        start = first if opens is None else min(first, datetime.combine(day, opens, IST))
+        parts = groupby(members, lambda candle: group(candle.start, start))  # noqa: B023
+        built += [_joined(begin, list(part)) for begin, part in parts]
+    if interval.minutes:
+        return built
+    whole = groupby(built, lambda candle: candle.start)
+    return [_joined(begin, list(part)) for begin, part in whole]
+
+
+def day_candle(found: list[Candle]) -> list[Candle]:
+    """One day's candles as the day's own; none for none."""
+    if not found:
+        return []
+    return [_joined(found[0].start.replace(hour=0, minute=0), found)]
+
+
+def _joined(start: datetime, group: list[Candle]) -> Candle:
+    return Candle(
+        start,
+        group[0].open,
+        max(each.high for each in group),
+        min(each.low for each in group),
+        group[-1].close,
+        sum(each.volume for each in group),
+    )
 
 
 def epoch(start: datetime, *, is_daily: bool) -> int:

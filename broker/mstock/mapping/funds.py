@@ -8,10 +8,10 @@ proven on a live account.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from decimal import ROUND_HALF_EVEN, Context, Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from broker.mstock.errors import DataException
 
@@ -34,21 +34,18 @@ _NULL_IS_ZERO = frozenset(
 _REPORT = "Nothing was guessed. Compare with the mStock app, and report this."
 
 
-@dataclass(frozen=True, slots=True)
-class Margin:
-    """The five figures that the host shows, in rupees."""
+class Margin(NamedTuple):
+    """The five figures that the host shows, in rupees, by the host's names."""
 
-    available_cash: Decimal
+    availablecash: Decimal
     collateral: Decimal
-    m2m_unrealized: Decimal
-    m2m_realized: Decimal
-    utilised_debits: Decimal
+    m2munrealized: Decimal
+    m2mrealized: Decimal
+    utiliseddebits: Decimal
 
     def for_host(self) -> dict[str, str]:
-        """The host's keys (the same names without the _), each a string with two decimals."""
-        return {
-            each.name.replace("_", ""): rupees(getattr(self, each.name)) for each in fields(self)
-        }
+        """Each as a string with two decimals."""
+        return {name: rupees(amount) for name, amount in self._asdict().items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,29 +102,20 @@ def margin(data: Any, view: str = "cash") -> Margin:
     taken off. mStock's `AVAILABLE_BALANCE` holds `COLLATERALS` and has `AMOUNT_UTILIZED` taken
     off, so that in the `cash` view
 
-        available_cash + collateral - utilised_debits == AVAILABLE_BALANCE.
+        availablecash + collateral - utiliseddebits == AVAILABLE_BALANCE.
 
-    In the `balance` view `available_cash` is `AVAILABLE_BALANCE` itself, as mStock's app shows it.
+    In the `balance` view `availablecash` is `AVAILABLE_BALANCE` itself, as mStock's app shows it.
     """
     row = whole_account(data)
-    return _margin(lambda name: figure(row, name.upper()), view)
-
-
-def margin_of(funds: FundSummary, view: str = "cash") -> Margin:
-    """The same five figures, from a fund summary that has been read already."""
-    return _margin(lambda name: getattr(funds, name), view)
-
-
-def _margin(read: Callable[[str], Decimal], view: str) -> Margin:
-    available, utilized = read("available_balance"), read("amount_utilized")
-    collaterals = read("collaterals")
-    cash = _MONEY.subtract(_MONEY.add(available, utilized), collaterals)
+    available, utilized = figure(row, "AVAILABLE_BALANCE"), figure(row, "AMOUNT_UTILIZED")
+    collateral = figure(row, "COLLATERALS")
+    cash = _MONEY.subtract(_MONEY.add(available, utilized), collateral)
     return Margin(
-        available_cash=available if view == "balance" else cash,
-        collateral=collaterals,
-        m2m_unrealized=read("mtm_combined"),
-        m2m_realized=read("realised_profits"),
-        utilised_debits=utilized,
+        available if view == "balance" else cash,
+        collateral,
+        m2munrealized=figure(row, "MTM_COMBINED"),
+        m2mrealized=figure(row, "REALISED_PROFITS"),
+        utiliseddebits=utilized,
     )
 
 
@@ -139,10 +127,9 @@ def rupees(amount: Decimal) -> str:
 def whole_account(data: Any) -> Mapping[str, Any]:
     """The row that stands for the whole account.
 
-    mStock sends a list with one row per segment, of which only "A" (all) has been seen. The "A"
-    row is the whole. A single row of another segment is all that mStock says and is taken. Several
-    rows without an "A", or with two, are an error: their limits may overlap, so that adding them up
-    could show money that is not there, and taking the first could hide some.
+    mStock sends one row per segment, of which only "A" (all) has been seen; a single row of another
+    segment is all that it says. Several without one "A" are an error: their limits may overlap, so
+    that adding them up could show money that is not there, and taking one could hide some.
     """
     rows = [data] if isinstance(data, Mapping) else data
     if not isinstance(rows, list) or not rows or not all(isinstance(row, Mapping) for row in rows):

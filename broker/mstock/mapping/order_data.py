@@ -10,6 +10,7 @@ from typing import Any
 
 from broker.mstock.mapping import vocabulary
 from broker.mstock.mapping.orders import Order, SymbolOf, Trade, locate
+from broker.mstock.mapping.refusals import readable_refusal
 
 Rows = list[dict[str, Any]]
 
@@ -37,7 +38,7 @@ def _order_row(order: Order, symbol: str, exchange: str) -> dict[str, Any]:
         "average_price": order.average_price,
     }
     if order.status == "rejected":
-        row["rejection_reason"] = order.text
+        row["rejection_reason"] = readable_refusal(order.text)
     return row
 
 

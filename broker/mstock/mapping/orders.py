@@ -121,6 +121,8 @@ def _order(row: Row, keys: dict[str, str], book: str) -> Order:
     if kind:
         exchange = vocabulary.host_exchange(exchange, kind)
     tag = row.get(keys["tag"])
+    if isinstance(tag, list) and len(tag) == 1:  # Type A's documents have a list here
+        tag = tag[0]
     return Order(
         text(row, keys["order_id"]),
         text(row, keys["exchange_order_id"]),

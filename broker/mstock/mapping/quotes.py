@@ -18,9 +18,8 @@ _NAMES = {"open": "open", "high": "high", "low": "low", "close": "prev_close"}
 def type_b_quotes(data: Any) -> dict[tuple[str, str], Quote]:
     """The quotes of an answer's `data`, by (mStock's exchange, token); a row without a price is
     no quote."""
-    rows = data.get("fetched") if isinstance(data, Mapping) else None
     found = {}
-    for row in rows or ():
+    for row in _unwrapped(data).get("fetched") or ():
         if isinstance(row, Mapping):
             quote = _quote(row, row, "ltp")
             if quote:
@@ -28,32 +27,28 @@ def type_b_quotes(data: Any) -> dict[tuple[str, str], Quote]:
     return found
 
 
-def type_b_refusals(data: Any) -> dict[tuple[str, str], str]:
-    """mStock's words on what it did not fetch, by (exchange, token)."""
-    rows = data.get("unfetched") if isinstance(data, Mapping) else None
-    return {
-        (str(row.get("exchange")), str(row.get("symbolToken"))): str(row.get("message") or "")
-        for row in rows or ()
-        if isinstance(row, Mapping)
-    }
-
-
 def type_a_quotes(data: Any) -> dict[tuple[str, str], Quote]:
-    """The quotes of an answer's `data`, by (mStock's exchange, token).
+    """The quotes of an answer's `data`, by (mStock's exchange, token) and by (exchange, symbol).
 
-    mStock names each by the requested symbol or by one with the series added, so that only the
-    number in the row tells for certain whose it is.
+    mStock names each by the requested symbol or by one with the series added, so that the number
+    in the row tells whose it is; an index, whose number may be an old one, is known by its name.
     """
-    entries = data.items() if isinstance(data, Mapping) else ()
     found = {}
-    for name, row in entries:
+    for name, row in _unwrapped(data).items():
         if isinstance(row, Mapping):
             prices = row.get("ohlc")
             quote = _quote(row, prices if isinstance(prices, Mapping) else {}, "last_price")
             if quote:
-                exchange = str(name).partition(":")[0]
-                found[exchange, str(row.get("instrument_token"))] = quote
+                exchange, _, symbol = str(name).partition(":")
+                found[exchange, symbol] = found[exchange, str(row.get("instrument_token"))] = quote
     return found
+
+
+def _unwrapped(data: Any) -> Mapping[str, Any]:
+    """The object, also out of a list of one (6.21); an empty one for anything else."""
+    if isinstance(data, list) and len(data) == 1:
+        data = data[0]
+    return data if isinstance(data, Mapping) else {}
 
 
 def _quote(row: Mapping[str, Any], prices: Mapping[str, Any], last: str) -> Quote | None:

@@ -29,6 +29,8 @@ COLUMNS = (
 )
 SymbolRow = tuple[str, str, str, str, str, str, str, float, int, str, float]
 
+_LARGE = 1 << 22  # mStock's tokens have up to seven digits
+
 # Indices that the Type B master lacks and Type A's may lack: host symbol, mStock's name, exchange,
 # token. Source: protocol 5.4.
 INDICES: tuple[tuple[str, str, str, str], ...] = (
@@ -98,8 +100,10 @@ class Normaliser:
     def __init__(self, api_type: str, today: date) -> None:
         self._fields = _FIELDS[api_type]
         self._today = today
-        self._symbols: dict[str, set[str]] = {}
-        self._tokens: dict[str, set[str]] = {}
+        # Hashes take half the memory of the texts; that two of a day's meet in 64 bits is less
+        # likely than a fault of the machine.
+        self._symbols: dict[str, set[int]] = {}
+        self._tokens: dict[str, _Numbers] = {}
         self.left_out = 0
 
     def indices(self) -> list[SymbolRow]:
@@ -123,13 +127,12 @@ class Normaliser:
         return found
 
     def _is_new(self, row: SymbolRow) -> bool:
-        symbol, exchange, token = row[0], row[3], row[5]
+        symbol, exchange, token = hash(row[0]), row[3], int(row[5])
         symbols = self._symbols.setdefault(exchange, set())
-        tokens = self._tokens.setdefault(exchange, set())
-        if symbol in symbols or token in tokens:
+        tokens = self._tokens.setdefault(exchange, _Numbers())
+        if symbol in symbols or not tokens.add(token):
             return False
         symbols.add(symbol)
-        tokens.add(token)
         return True
 
     def _row(
@@ -160,7 +163,8 @@ class Normaliser:
             # BSE's series are groups of companies (A, B, X ...), of which each is in one.
             is_bare = exchange == "BSE" or series in _BARE_SERIES
             symbol = base if is_bare else f"{base}-{series}"
-            return (symbol, trading_symbol, company or base, exchange, exchange, token, "", 0.0, lot_size,
+            name = company or base
+            return (symbol, trading_symbol, name, exchange, exchange, token, "", 0.0, lot_size,
                     "EQ", tick_size)  # fmt: skip
         known = _expiry(expiry)
         if known is None or known[0] < self._today or not base:
@@ -175,6 +179,26 @@ class Normaliser:
             symbol, price = f"{base}{known[1]}{words[0]}{kind}", words[1]
         return (symbol, trading_symbol, base, where, exchange, token, known[2], price, lot_size,
                 kind, tick_size)  # fmt: skip
+
+
+class _Numbers:
+    """A set of numbers, most of them small: those take a byte each."""
+
+    def __init__(self) -> None:
+        self._small = bytearray()
+        self._large: set[int] = set()
+
+    def add(self, number: int) -> bool:
+        """Add a number; False when it was there."""
+        if number >= _LARGE:
+            is_new = number not in self._large
+            self._large.add(number)
+            return is_new
+        if number >= len(self._small):
+            self._small.extend(bytes(number + 4096 - len(self._small)))
+        is_new = not self._small[number]
+        self._small[number] = 1
+        return is_new
 
 
 Fields = tuple[str, str, str, str, str, str, str, str, str, str, str]

@@ -11,6 +11,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
 from broker.mstock.errors import InputException
+from broker.mstock.mapping.positions import Position
 from broker.mstock.mapping.vocabulary import PRICE_TYPES, PRODUCTS, VALIDITIES
 
 _SENT_NOTHING = "Nothing was sent."
@@ -59,10 +60,12 @@ class OrderRequest(NamedTuple):
 def read_order(data: Mapping[str, Any]) -> OrderRequest:
     """The host's order data, whatever types its callers use (contract 4.2).
 
+    `validity`, `is_after_market` and `is_cover` are our own commands' and not the host's.
     Raises `InputException` naming the field.
     """
     price_type = _word(data, "pricetype", "MARKET", tuple(PRICE_TYPES["A"]))
     price, trigger = _decimal(data, "price"), _decimal(data, "trigger_price")
+    is_cover = bool(data.get("is_cover"))
     request = OrderRequest(
         symbol=_text(data, "symbol"),
         exchange=_text(data, "exchange").upper(),
@@ -71,14 +74,17 @@ def read_order(data: Mapping[str, Any]) -> OrderRequest:
         price_type=price_type,
         product=_word(data, "product", "MIS", tuple(PRODUCTS["A"])),
         price=price if price_type in _NEEDS_PRICE else _ZERO,
-        trigger_price=trigger if price_type in _NEEDS_TRIGGER else _ZERO,
+        trigger_price=trigger if price_type in _NEEDS_TRIGGER or is_cover else _ZERO,
         disclosed_quantity=_count(data, "disclosed_quantity"),
         validity=_word(data, "validity", "DAY", VALIDITIES),
+        is_after_market=bool(data.get("is_after_market")),
+        is_cover=is_cover,
     )
     if price_type in _NEEDS_PRICE and price <= 0:
         raise _refused("price", f"must be above 0 for a {price_type} order")
-    if price_type in _NEEDS_TRIGGER and trigger <= 0:
-        raise _refused("trigger_price", f"must be above 0 for a {price_type} order")
+    if (price_type in _NEEDS_TRIGGER or is_cover) and trigger <= 0:
+        kind = "cover" if is_cover else price_type
+        raise _refused("trigger_price", f"must be above 0 for a {kind} order")
     if price_type == "SL":
         # A stop that would trigger beyond its own limit could never trade.
         if request.action == "BUY" and trigger > price:
@@ -91,6 +97,30 @@ def read_order(data: Mapping[str, Any]) -> OrderRequest:
             "disclosed_quantity", "must be 0, or at least 30 % of the quantity and less than it"
         )
     return request
+
+
+def read_target(data: Mapping[str, Any]) -> tuple[int, int]:
+    """A smart order's target, signed, and its quantity, which may be 0.
+
+    Raises `InputException` naming the field.
+    """
+    value = str(data.get("position_size", "")).strip()
+    try:
+        target = Decimal(value)
+        is_whole = target.is_finite() and target == target.to_integral_value()
+    except InvalidOperation:
+        is_whole = False
+    if not is_whole:
+        raise _refused("position_size", "must be a whole number")
+    return int(target), _count(data, "quantity")
+
+
+def read_order_id(data: Mapping[str, Any]) -> str:
+    """The order id. Raises `InputException` without one."""
+    order_id = str(data.get("orderid") or "").strip()
+    if not order_id:
+        raise _refused("orderid", "is missing")
+    return order_id
 
 
 def check_order(request: OrderRequest, instrument: Instrument, *, reduces: bool = False) -> None:
@@ -124,7 +154,8 @@ def order_body(
 ) -> dict[str, str]:
     """The body of a new order; in Type A the variety is part of the path (see `variety`)."""
     price_type = PRICE_TYPES[api_type][request.price_type]
-    product = PRODUCTS[api_type][request.product]
+    # A product that only mStock knows goes back as it came, out of a position's row.
+    product = PRODUCTS[api_type].get(request.product, request.product)
     if api_type == "A":
         return {
             "tradingsymbol": instrument.symbol,
@@ -170,6 +201,44 @@ def modify_body(
     unwanted = ("squareoff", "stoploss", "trailingStopLoss", "ordertag")
     body = {name: value for name, value in body.items() if name not in unwanted}
     return {**body, "orderid": order_id, "modqty_remng": "0"}
+
+
+def convert_body(
+    api_type: str,
+    position: Position,
+    instrument: Instrument,
+    side: str,
+    quantity: int,
+    product: str,
+) -> dict[str, Any]:
+    """The body that converts a position's product; the new one in the host's word."""
+    if quantity < 1 or quantity > abs(position.quantity):
+        raise _refused("quantity", f"must be 1 to {abs(position.quantity)}")
+    known = PRODUCTS[api_type]
+    if product not in known or product == position.product:
+        raise _refused("product", "must be another one that mStock knows")
+    old = known.get(position.product, position.product_word)
+    if api_type == "A":
+        return {
+            "tradingsymbol": instrument.symbol,
+            "exchange": instrument.exchange,
+            "transaction_type": side,
+            "position_type": "DAY",
+            "quantity": str(quantity),
+            "old_product": old,
+            "new_product": known[product],
+        }
+    return {
+        "exchange": instrument.exchange,
+        "symboltoken": position.token,
+        "oldproducttype": old,
+        "newproducttype": known[product],
+        "tradingsymbol": instrument.symbol,
+        "symbolname": position.symbol or instrument.symbol,
+        "transactiontype": side,
+        "quantity": quantity,
+        "type": "DAY",
+    }
 
 
 def variety(api_type: str, request: OrderRequest) -> str:

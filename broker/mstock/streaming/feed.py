@@ -21,7 +21,7 @@ from broker._kit.clock import SYSTEM_CLOCK, Clock
 from broker._kit.errors import BrokerError, LogInAgain
 from broker._kit.faults import fault_location
 from broker._kit.secret import Secret
-from broker._kit.sessions.token_life import fingerprint
+from broker._kit.sessions.token_guard import fingerprint
 from broker.mstock.streaming.connection import (
     ConnectionLost,
     FeedConnection,

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Self
 from broker._kit.clock import SYSTEM_CLOCK
 from broker._kit.errors import CorrectInput, LogInAgain
 from broker._kit.secret import Secret
-from broker._kit.sessions.store_factory import open_store
+from broker._kit.sessions.store import open_store
 from broker._kit.sessions.stored_session import load_session
 from broker._kit.sessions.trading_calendar import load_calendar
 from broker._kit.settings import ServiceSettings, file_environment

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from enum import StrEnum
+from enum import Enum
 
 from broker._kit.broker import Broker
 from broker._kit.errors import HostError
@@ -36,12 +36,10 @@ _ORDER = (
 )
 
 
-class Patch(StrEnum):
+class Patch(Enum):
     """What `app.py` is: without our block, with it, or with something else of ours in it."""
 
-    ABSENT = "absent"
-    PRESENT = "present"
-    OTHER = "other"
+    ABSENT, PRESENT, OTHER = range(3)
 
 
 def state(broker: Broker, app: bytes) -> Patch:
@@ -83,8 +81,7 @@ def unpatched(broker: Broker, app: bytes, *, force: bool = False) -> bytes:
     marks is taken out then.
     """
     if state(broker, app) is Patch.OTHER:
-        lines = _block(broker, b"\n").splitlines()
-        first, last = re.escape(lines[0]), re.escape(lines[-1])
+        first, *_, last = map(re.escape, _block(broker, b"\n").splitlines())
         between = re.compile(rb"^" + first + rb"\r?\n.*?^" + last + rb"\r?\n", re.M | re.S)
         if force and len(_marks(broker).findall(app)) == 2 and between.search(app):
             return between.sub(b"", app)
@@ -92,16 +89,13 @@ def unpatched(broker: Broker, app: bytes, *, force: bool = False) -> bytes:
             f"The lines for {broker.title} in app.py were changed since the install.",
             "Take them out by hand.",
         )
-    for end in (b"\r\n", b"\n"):
-        app = app.replace(_block(broker, end), b"")
-    return app
+    return app.replace(_block(broker, b"\r\n"), b"").replace(_block(broker, b"\n"), b"")
 
 
 def diff(before: bytes, after: bytes) -> str:
     """The change as a unified diff, "" when there is none."""
     old, new = (data.decode("utf-8", "replace").splitlines() for data in (before, after))
-    lines = difflib.unified_diff(old, new, "app.py", "app.py (new)", lineterm="")
-    return "\n".join(lines)
+    return "\n".join(difflib.unified_diff(old, new, "app.py", "app.py (new)", lineterm=""))
 
 
 def _block(broker: Broker, end: bytes) -> bytes:

@@ -8,115 +8,141 @@ start, work alone: they come first and are the last to be replaced by OpenAlgo's
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 import stat
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from secrets import token_hex
 
-from broker._kit.broker import Broker
-from broker._kit.clock import SYSTEM_CLOCK, Clock
+from broker._kit.clock import SYSTEM_CLOCK
 from broker._kit.errors import HostError, StoreError
 from broker._kit.files import (
-    FileLock,
     LockBusy,
     give,
+    locked,
     make_private_folder,
     remove,
     unfinished,
     write_atomic,
 )
-from broker._kit.openalgo.installer.app_patch import Patch, state
-from broker._kit.openalgo.installer.inspect import Checkout, State, is_ours
-from broker._kit.openalgo.installer.package import KIT, first_files, sha256
-from broker._kit.openalgo.installer.plan import Plan, Undo
-from broker._kit.openalgo.installer.record import Place, Record, read_record, write_record
+from broker._kit.openalgo.installer.inspect import (
+    FORMAT,
+    KIT,
+    Checkout,
+    Package,
+    Place,
+    Record,
+    State,
+    first_files,
+    read_record,
+)
+from broker._kit.openalgo.installer.plan import Plan
 
 # So that neither `git status` nor `git add` in OpenAlgo sees what is ours.
 _IGNORE_ALL = b"*\n"
 
 
-def apply(plan: Plan, clock: Clock = SYSTEM_CLOCK) -> None:
-    """Install. Raises `HostError`, also when a file has changed since the plan was made."""
-    broker, host, place = plan.broker, plan.host, plan.host.place
-    with _at_work(host):
-        old = _keep_copies(broker, host, clock) if plan.writes_files else host.record or Record()
-        sums = plan.package.sums
-        record = old._replace(
-            plugin=plan.package.version,
-            host=host.version,
-            salt=old.salt or token_hex(16),
-            is_patched=state(broker, host.app if plan.app is None else plan.app) is Patch.PRESENT,
-        )
-        record = _with_env(plan, record)
-        begun = {
-            name: sorted({*old.files.get(name, ()), *sums.get(name, ())})
-            for name in {*old.files, *sums}
-        }
-        write_record(place, record._replace(is_complete=False, files=begun))
-        _remove_former_copies(place, record)
-        # The kit's own `__init__` holds its version: it comes when all else is there.
-        rank = {**dict.fromkeys(first_files(broker), 0), f"{KIT}/__init__.py": 2}
-        for name in sorted(sums, key=lambda name: rank.get(name, 1)):
-            if host.live.get(name) not in sums[name]:
-                path = place.brokers / name
-                _make_folders(place, path.parent)
-                write_atomic(path, plan.package.files[name], mode=0o644, like=place.brokers)
-        _write_changed(place, plan.app, plan.env.data if plan.env else None)
-        _remove_files(place, {*begun, *host.live} - {*sums})
-        write_record(place, record._replace(is_complete=True, files=sums))
+def apply(plan: Plan) -> bool:
+    """Install or uninstall; True when backups of what users had changed stay.
+
+    Raises `HostError`, also when a file has changed since the plan was made.
+    """
+    host, place = plan.host, plan.host.place
+    with _words_for_errors(place):
+        with _at_work(host):
+            old = _keep_copies(host) if plan.moves_files else host.record
+            record = plan.record._replace(original=old.original)
+            if plan.package:
+                _install(plan, plan.package, old, record)
+            elif plan.moves_files:
+                _uninstall(plan, old)
+            else:
+                _write_app_and_env(plan)
+            if record.is_empty:
+                remove(place.record)
+            else:
+                _write_record(place, record)
+            if not record.lines:
+                _remove_tree(place.env_copy.parent)
+            if record.is_empty:
+                _remove_former_copies(place, "")
+        has_backups = place.backups.is_dir()
+        if record.is_empty:
+            remove(place.home / "lock") if has_backups else _remove_tree(place.home)
+    return has_backups
 
 
-def undo(plan: Undo, clock: Clock = SYSTEM_CLOCK) -> list[str]:
-    """Uninstall; says what copies stay. Raises `HostError` as `apply` does."""
-    broker, host, place = plan.broker, plan.host, plan.host.place
-    with _at_work(host):
-        if plan.removes_files:
-            record = _keep_copies(broker, host, clock)
-            write_record(place, record._replace(is_complete=False))
-            _remove_former_copies(place, record)
-            _put_back(plan, place.home / record.original if record.original else None)
-        _write_changed(place, plan.app, plan.env.data if plan.env else None)
-        if plan.removes_files and not host.kit_users:
-            _remove_files(place, [name for name in _known(host) if name.startswith(f"{KIT}/")])
-        if plan.rest:
-            write_record(place, plan.rest._replace(is_complete=True))
+def _install(plan: Plan, package: Package, old: Record, record: Record) -> None:
+    host, place = plan.host, plan.host.place
+    if plan.env is not host.env and host.env and not (host.record.lines and host.before):
+        make_private_folder(place.env_copy.parent)
+        write_atomic(place.env_copy.parent / ".gitignore", _IGNORE_ALL, mode=0o644)
+        write_atomic(place.env_copy, host.env.data)
+    begun = {
+        name: sorted({*old.files.get(name, ()), *record.files.get(name, ())})
+        for name in {*old.files, *record.files}
+    }
+    _write_record(place, record._replace(is_complete=False, files=begun))
+    _remove_former_copies(place, record.original)
+    # The kit's own `__init__` holds its version: it comes when all else is there.
+    rank = {**dict.fromkeys(first_files(host.broker), 0), f"{KIT}/__init__.py": 2}
+    for name in sorted(package.files, key=lambda name: rank.get(name, 1)):
+        if host.live.get(name) not in record.files[name]:
+            path = place.brokers / name
+            _make_folders(place, path.parent)
+            write_atomic(path, package.files[name], mode=0o644, like=place.brokers)
+    _write_app_and_env(plan)
+    _remove_files(place, {*begun, *host.live} - {*package.files})
+
+
+def _uninstall(plan: Plan, old: Record) -> None:
+    """OpenAlgo's own files in the place of ours; the adapter when all that it imports is there."""
+    host, place, first = plan.host, plan.host.place, first_files(plan.host.broker)
+    _write_record(place, old._replace(is_complete=False))
+    _remove_former_copies(place, old.original)
+    original = place.home / old.original
+    copies = sorted(original.rglob("*")) if old.original else []
+    names = {copy.relative_to(original).as_posix(): copy for copy in copies}
+    for name in names:
+        if name not in first:
+            _restore(names[name], place.brokers / name, place)
+    for name in host.broker.host_files:
+        for path in place.openalgo.glob(f"{name}*"):  # with what SQLite puts beside it
+            remove(path)
+    _write_app_and_env(plan)
+    # All that is there or was installed: what a stopped removal left is removed again.
+    known = {*host.live, *host.record.files}
+    kit = {name for name in known if name.startswith(f"{KIT}/")}
+    # Ours must not stand among what the adapter imports.
+    _remove_files(place, known - kit - {*names, *first})
+    for name in reversed(first):
+        if name in names:
+            _restore(names[name], place.brokers / name, place)
         else:
-            remove(place.record)
-        if not (plan.rest and plan.rest.lines):
-            _remove_tree(place.env_copy.parent)
-        if plan.rest is None:
-            _remove_former_copies(place, Record())
-    kept = place.backups.is_dir()
-    if plan.rest is None:
-        with _words_for_errors(place):
-            remove(place.home / "lock") if kept else _remove_tree(place.home)
-    return [f"What had been changed in the plugin is kept in {place.backups}."] if kept else []
+            _remove_files(place, [name])
+    if not host.kit_users:
+        _remove_files(place, kit)
 
 
 @contextlib.contextmanager
 def _at_work(host: Checkout) -> Iterator[None]:
     """Our folder exists, nobody else works in it, and all is as it was when it was looked at."""
     place = host.place
-    with _words_for_errors(place):
-        make_private_folder(place.home)
-        write_atomic(place.home / ".gitignore", _IGNORE_ALL, mode=0o644)
-        with FileLock(place.home / "lock", wait_s=0).held():
-            env, app = place.openalgo / ".env", place.openalgo / "app.py"
-            if (
-                app.read_bytes() != host.app
-                or (env.read_bytes() if env.is_file() else None) != (host.env and host.env.data)
-                or read_record(place) != host.record
-            ):
-                raise HostError("app.py, .env or the plugin was changed just now.", "Try again.")
-            for path in (app, env):  # what a stopped write has left
-                Path(unfinished(path)).unlink(missing_ok=True)
-            yield
+    make_private_folder(place.home)
+    write_atomic(place.home / ".gitignore", _IGNORE_ALL, mode=0o644)
+    with locked(place.home / "lock"):
+        env = place.env.read_bytes() if place.env.is_file() else None
+        before = host.env.data if host.env else None
+        if (place.app.read_bytes(), env, read_record(place)) != (host.app, before, host.record):
+            raise HostError("app.py, .env or the plugin was changed just now.", "Try again.")
+        for path in (place.app, place.env):  # what a stopped write has left
+            Path(unfinished(path)).unlink(missing_ok=True)
+        yield
 
 
 @contextlib.contextmanager
 def _words_for_errors(place: Place) -> Iterator[None]:
-    """Raise what the system refuses as a `HostError`."""
     try:
         yield
     except LockBusy:
@@ -124,78 +150,40 @@ def _words_for_errors(place: Place) -> Iterator[None]:
             "Another install or uninstall is at work on this OpenAlgo.", "Let it end first."
         ) from None
     except (OSError, StoreError) as error:
-        words = error.message if isinstance(error, StoreError) else f"{error.strerror}."
-        name = getattr(error, "filename", None)
+        words = (
+            error.message
+            if isinstance(error, StoreError)
+            else f"{error.strerror}: {error.filename}."
+        )
         raise HostError(
-            f"OpenAlgo's folder could not be written: {f'{name}: ' if name else ''}{words}",
+            f"OpenAlgo's folder could not be written: {words}",
             "Stop OpenAlgo, run this as the user whom the folder belongs to, see that the disk is "
             "not full, and run it again. In a container, do this outside it (see "
             f"docs/openalgo.md). OpenAlgo in {place.openalgo} starts as it is.",
         ) from None
 
 
-def _keep_copies(broker: Broker, host: Checkout, clock: Clock) -> Record:
+def _keep_copies(host: Checkout) -> Record:
     """Copy what OpenAlgo came with, and what users changed in our files; the record with both."""
-    place, record = host.place, host.record or Record()
-    live = [name for name in host.live if name.startswith(f"{broker.name}/")]
-    foreign = [name for name in live if not is_ours(record, name, host.live[name])]
-    before = place.home / record.original
+    place, record = host.place, host.record
+    foreign = [name for name in host.live_plugin if not host.is_ours(name)]
     if host.state is State.REPLACED:
         # The same file may belong to both, such as an empty `__init__`.
-        foreign = [name for name in live if name in foreign or (before / name).exists()]
-    if host.state in (State.NEW, State.REPLACED) or (
-        host.state is State.INTERRUPTED and foreign and not record.original
-    ):
-        record = record._replace(original=_new_folder(place.home, "original-", clock).name)
-        _copy(place.brokers, place.home / record.original, foreign)
-        if not foreign:
-            record = record._replace(original="")
-    elif host.state is State.INTERRUPTED:  # an update of OpenAlgo may have come in between
-        _copy(place.brokers, before, foreign)
+        before = place.home / record.original
+        foreign = [n for n in host.live_plugin if n in foreign or (before / n).exists()]
+    if host.state in (State.NEW, State.REPLACED):
+        record = record._replace(original="")
+    # After a stop an update of OpenAlgo may have come in between.
+    if foreign and host.state in (State.NEW, State.REPLACED, State.INTERRUPTED):
+        original = record.original or f"original-{_new_name()}"
+        record = record._replace(original=original)
+        _copy(place.brokers, place.home / original, foreign)
     is_edited = host.state is State.CHANGED
     edited = [n for n in host.differ if n in host.live and (is_edited or n.startswith(f"{KIT}/"))]
     if edited:
         make_private_folder(place.backups)
-        _copy(place.brokers, _new_folder(place.backups, "", clock), edited)
+        _copy(place.brokers, place.backups / _new_name(), edited)
     return record
-
-
-def _with_env(plan: Plan, record: Record) -> Record:
-    """Copy `.env` as it was before us, and note what we are about to write."""
-    place, env = plan.host.place, plan.host.env
-    if plan.env is None or env is None:
-        return record
-    copy = place.env_copy
-    if not record.lines or not copy.is_file():
-        record = record._replace(lines={}, env=sha256(env.data))
-        make_private_folder(copy.parent)
-        write_atomic(copy.parent / ".gitignore", _IGNORE_ALL, mode=0o644)
-        write_atomic(copy, env.data)
-    # Only a file that nobody else has changed is put back as a whole.
-    is_known = sha256(env.data) == record.env or env.data == copy.read_bytes()
-    lines = {name: record.fingerprint(plan.env.raw(name)) for name in plan.changes}
-    return record._replace(
-        env=sha256(plan.env.data) if is_known else "", lines={**record.lines, **lines}
-    )
-
-
-def _put_back(plan: Undo, original: Path | None) -> None:
-    """OpenAlgo's own files in the place of ours; the adapter when all that it imports is there."""
-    place, first = plan.host.place, first_files(plan.broker)
-    copies = sorted(original.rglob("*")) if original else []
-    names = {copy.relative_to(original or copy).as_posix(): copy for copy in copies}
-    for name, copy in names.items():
-        if name not in first:
-            _restore(copy, place.brokers / name, place)
-    _write_changed(place, plan.app, None)
-    ours = {name for name in _known(plan.host) if name.startswith(f"{plan.broker.name}/")}
-    # Ours must not stand among what the adapter imports.
-    _remove_files(place, ours - {*names, *first})
-    for name in reversed(first):
-        if name in names:
-            _restore(names[name], place.brokers / name, place)
-        else:
-            _remove_files(place, [name])
 
 
 def _restore(copy: Path, target: Path, place: Place) -> None:
@@ -206,15 +194,17 @@ def _restore(copy: Path, target: Path, place: Place) -> None:
     _set_mode(target, _mode(copy))
 
 
-def _known(host: Checkout) -> set[str]:
-    """Every file that is there or was installed: what a stopped removal left is removed again."""
-    return {*host.live, *(host.record.files if host.record else ())}
+def _write_record(place: Place, record: Record) -> None:
+    data = json.dumps({"format": FORMAT, **record._asdict()}, indent=1) + "\n"
+    write_atomic(place.record, data.encode(), mode=0o644)
 
 
-def _write_changed(place: Place, app: bytes | None, env: bytes | None) -> None:
-    for name, data in (("app.py", app), (".env", env)):
-        if data is not None:
-            write_atomic(place.openalgo / name, data, mode=None)
+def _write_app_and_env(plan: Plan) -> None:
+    host = plan.host
+    if plan.app != host.app:
+        write_atomic(host.place.app, plan.app, mode=None)
+    if plan.env is not host.env and plan.env:
+        write_atomic(host.place.env, plan.env.data, mode=None)
 
 
 def _mode(path: Path) -> int:
@@ -226,19 +216,16 @@ def _set_mode(path: Path, mode: int) -> None:
         path.chmod(mode)
 
 
-def _new_folder(parent: Path, prefix: str, clock: Clock) -> Path:
-    """A name with today's date that is not in use."""
-    base = prefix + clock.now().strftime("%Y-%m-%dT%H%M%S")
-    names = (base, *(f"{base}-{number}" for number in range(2, 1000)))
-    return next(parent / name for name in names if not (parent / name).exists())
+def _new_name() -> str:
+    """A folder's name with today's date, used once."""
+    return f"{SYSTEM_CLOCK.now():%Y-%m-%dT%H%M%S}-{token_hex(2)}"
 
 
 def _copy(source: Path, target: Path, names: Iterable[str]) -> None:
     """Copy files with their modes and those of their folders."""
     make_private_folder(target)
     for name in names:
-        parents = [parent for parent in reversed(Path(name).parents) if parent != Path()]
-        for parent in parents:
+        for parent in list(reversed(Path(name).parents))[1:]:
             (target / parent).mkdir(exist_ok=True)
             give(target / parent, target)
             _set_mode(target / parent, _mode(source / parent))
@@ -252,23 +239,24 @@ def _make_folders(place: Place, folder: Path) -> None:
         give(folder, place.brokers)
 
 
-def _remove_files(place: Place, names: Collection[str]) -> None:
+def _remove_files(place: Place, names: Iterable[str]) -> None:
     """Remove files, what Python made of them, and the folders that are empty then."""
+    folders = set()
     for name in names:
         path = place.brokers / name
         path.unlink(missing_ok=True)
         for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"):
             compiled.unlink()
-    folders = {place.brokers / parent for name in names for parent in Path(name).parents}
+        folders |= {place.brokers / parent for parent in Path(name).parents}
     for folder in sorted(folders - {place.brokers}, reverse=True):
         for empty in (folder / "__pycache__", folder):
             if empty.is_dir() and not any(empty.iterdir()):
                 empty.rmdir()
 
 
-def _remove_former_copies(place: Place, record: Record) -> None:
+def _remove_former_copies(place: Place, original: str) -> None:
     for folder in place.home.glob("original-*"):
-        if folder.name != record.original:
+        if folder.name != original:
             _remove_tree(folder)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,14 +12,14 @@ from broker._kit.broker import Broker
 from broker._kit.errors import BrokerError
 from broker._kit.openalgo.checkout import TESTED_VERSION, is_tested
 from broker._kit.openalgo.installer.app_patch import Patch, state
-from broker._kit.openalgo.installer.inspect import Checkout, State, look, python_version
+from broker._kit.openalgo.installer.inspect import Checkout, State, look
 from broker._kit.openalgo.installer.plan import names_in, other_broker, some
 
 _OLDEST_PYTHON = (3, 12)
 
 
 class Finding(NamedTuple):
-    """One thing that was looked at: what, whether it is right, what was found, and what to do."""
+    """One thing that was looked at, what was found, and what to do; "" when it is right."""
 
     name: str
     ok: bool
@@ -32,39 +33,48 @@ def host_checks(broker: Broker, openalgo: Path) -> list[Finding]:
         host = look(broker, openalgo)
     except BrokerError as error:
         return [Finding("OpenAlgo", False, error.message, error.next_step)]
-    return [each for check in _CHECKS for each in check(broker, host)]
+    found = (
+        ("OpenAlgo", _version(host)),
+        ("Python", _python(host)),
+        ("plugin", _plugin(host)),
+        ("app.py", _app(host)),
+        *(("broker/", each) for each in _folders(host)),
+        *((".env rights", each) for each in _rights(host)),
+        *((".env", each) for each in _env(host)),
+    )
+    return [Finding(name, not todo, words, todo) for name, (words, todo) in found]
 
 
-def _version(broker: Broker, host: Checkout) -> Iterator[Finding]:
-    words = f"OpenAlgo {host.version} in {host.place.openalgo}"
+def _version(host: Checkout) -> tuple[str, str]:
+    words, former = f"OpenAlgo {host.version} in {host.place.openalgo}", host.record.host
     if not is_tested(host.version):
-        yield Finding(
-            "OpenAlgo",
-            False,
+        return (
             f"{words}: the plugin was tested with {TESTED_VERSION}.x only.",
             "Try every step with a small order first, or use a release made for this OpenAlgo.",
         )
-        return
-    former = host.record.host if host.record else host.version
-    since = f"; it was {former} when {broker.title} was installed" if former != host.version else ""
-    yield Finding("OpenAlgo", True, f"{words}{since}.")
+    if former and former != host.version:
+        words += f"; it was {former} when {host.broker.title} was installed"
+    return f"{words}.", ""
 
 
-def _python(_broker: Broker, host: Checkout) -> Iterator[Finding]:
-    whose, version = python_version(host.place)
-    ok = version >= _OLDEST_PYTHON
-    todo = "" if ok else "OpenAlgo wants Python 3.12 or newer."
-    yield Finding("Python", ok, f"{whose} is {version[0]}.{version[1]}.", todo)
+def _python(host: Checkout) -> tuple[str, str]:
+    """That of OpenAlgo's virtual environment where the usual places hold one, else this one."""
+    whose, version = "this Python", sys.version_info[:2]
+    for name in ("../venv", "venv", ".venv"):
+        config = host.place.openalgo / name / "pyvenv.cfg"
+        text = config.read_text("utf-8", "replace") if config.is_file() else ""
+        if found := re.search(r"^version(?:_info)?\s*=\s*(\d+)\.(\d+)", text, re.MULTILINE):
+            whose, version = f"OpenAlgo's Python ({name})", (int(found[1]), int(found[2]))
+    todo = "" if version >= _OLDEST_PYTHON else "OpenAlgo wants Python 3.12 or newer."
+    return f"{whose} is {version[0]}.{version[1]}.", todo
 
 
-def _plugin(broker: Broker, host: Checkout) -> Iterator[Finding]:
-    again, name = _again(broker, host), f"broker/{broker.name}"
-    record = host.record
-    words, todo = {
+def _plugin(host: Checkout) -> tuple[str, str]:
+    again, name, title = _again(host), f"broker/{host.broker.name}", host.broker.title
+    return {
         State.NEW: (f"{name} was not put there by this installer.", ""),
         State.WHOLE: (
-            f"{broker.title} {record.plugin if record else ''}, as installed in {name} and "
-            "broker/_kit.",
+            f"{title} {host.record.plugin}, as installed in {name} and broker/_kit.",
             "",
         ),
         State.INTERRUPTED: ("An install or uninstall was stopped on its way.", again),
@@ -72,101 +82,82 @@ def _plugin(broker: Broker, host: Checkout) -> Iterator[Finding]:
             f"Files of the plugin are not as installed: {some(host.differ)}.",
             f"If you did not change them: {again}",
         ),
-        State.REPLACED: (
-            f"An update of OpenAlgo has put its own {broker.title} files back.",
-            again,
-        ),
+        State.REPLACED: (f"An update of OpenAlgo has put its own {title} files back.", again),
         State.GONE: (f"{name} is gone; OpenAlgo does not start without it.", again),
     }[host.state]
-    yield Finding("plugin", not todo, words, todo)
 
 
-def _app(broker: Broker, host: Checkout) -> Iterator[Finding]:
-    found = state(broker, host.app)
+def _app(host: Checkout) -> tuple[str, str]:
+    found = state(host.broker, host.app)
     if found is Patch.PRESENT:
-        yield Finding("app.py", True, "The plugin's own pages are opened.")
-    elif found is Patch.OTHER:
-        yield Finding(
-            "app.py",
-            False,
-            f"The lines for {broker.title} are not those of this release.",
+        return "The plugin's own pages are opened.", ""
+    if found is Patch.OTHER:
+        return (
+            f"The lines for {host.broker.title} are not those of this release.",
             "Run `uninstall` with the release that wrote them, or take them out by hand; then "
             "install again.",
         )
-    elif host.record and host.record.is_patched and host.state is not State.INTERRUPTED:
-        yield Finding(
-            "app.py",
-            False,
+    if host.record.is_patched and host.state is not State.INTERRUPTED:
+        return (
             "An update of OpenAlgo has taken the lines out that open the plugin's own pages.",
-            _again(broker, host),
+            _again(host),
         )
-    else:
-        yield Finding(
-            "app.py", True, "Not changed: only the login with an authenticator app works."
-        )
+    return "Not changed: only the login with an authenticator app works.", ""
 
 
-def _folders(broker: Broker, host: Checkout) -> Iterator[Finding]:
+def _folders(host: Checkout) -> Iterator[tuple[str, str]]:
+    ours = host.broker.name
     for folder in sorted(host.place.brokers.iterdir()):
-        if folder.is_dir() and folder.name != broker.name and broker.name in folder.name.lower():
-            yield Finding(
-                "broker/",
-                False,
+        if folder.is_dir() and folder.name != ours and ours in folder.name.lower():
+            yield (
                 f"OpenAlgo takes the folder broker/{folder.name} for another broker.",
                 "Move it out of broker/.",
             )
 
 
-def _rights(_broker: Broker, host: Checkout) -> Iterator[Finding]:
-    if sys.platform == "win32":
-        return
-    paths = (host.place.openalgo / ".env", host.place.env_copy)
+def _rights(host: Checkout) -> Iterator[tuple[str, str]]:
+    place = host.place
+    paths = (place.env, place.env_copy) if sys.platform != "win32" else ()
     loose = [path for path in paths if path.is_file() and path.stat().st_mode & 0o077]
     if loose:
-        names = " ".join(str(path.relative_to(host.place.openalgo)) for path in loose)
-        yield Finding(
-            ".env rights",
-            False,
+        names = " ".join(str(path.relative_to(place.openalgo)) for path in loose)
+        yield (
             "Other users of this computer can read your keys.",
-            f"In {host.place.openalgo}, run `chmod 600 {names}` as the user whom they belong to.",
+            f"In {place.openalgo}, run `chmod 600 {names}` as the user whom they belong to.",
         )
 
 
-def _env(broker: Broker, host: Checkout) -> Iterator[Finding]:
-    if host.env is None:
-        yield Finding(
-            ".env", False, "There is no .env file.", "Copy .sample.env to .env; fill it in."
-        )
+def _env(host: Checkout) -> Iterator[tuple[str, str]]:
+    broker, env = host.broker, host.env
+    if env is None:
+        yield "There is no .env file.", "Copy .sample.env to .env; fill it in."
         return
-    faults, values = [], host.env.values
-    if not values.get("REDIRECT_URL", "").endswith(broker.callback_path):
-        other = other_broker(broker, host.env)
-        words = f"REDIRECT_URL names {other or 'no broker'}, so OpenAlgo does not offer "
-        todo = f"Let it end in {broker.callback_path}, and start OpenAlgo again."
-        faults.append((words + f"{broker.title}.", todo))
-    if broker.name not in names_in(values.get("VALID_BROKERS", "")):
+    faults = []
+    if not env.values.get("REDIRECT_URL", "").endswith(broker.callback_path):
+        faults.append(
+            (
+                f"REDIRECT_URL names {other_broker(broker, env) or 'no broker'}, so OpenAlgo does "
+                f"not offer {broker.title}.",
+                f"Let it end in {broker.callback_path}, and start OpenAlgo again.",
+            )
+        )
+    if broker.name not in names_in(env.values.get("VALID_BROKERS", "")):
         words = f"VALID_BROKERS does not list {broker.name}; OpenAlgo does not start with it."
         faults.append((words, f"Add {broker.name} to the list."))
     try:
         # What OpenAlgo needs of REDIRECT_URL is told above.
-        broker.read_settings({k: text for k, text in values.items() if k != "REDIRECT_URL"})
+        broker.read_settings({k: text for k, text in env.values.items() if k != "REDIRECT_URL"})
     except BrokerError as error:
-        faults.append((error.message, error.next_step))
+        faults.append((error.message, error.next_step or "Correct it in .env."))
     names = ("BROKER_API_KEY", "BROKER_API_SECRET", "REDIRECT_URL", "VALID_BROKERS")
-    twice = [n for n in host.env.repeated if n in (*names, broker.api_type_setting)]
+    twice = [name for name in env.repeated if name in (*names, broker.api_type_setting)]
     if twice:
         words = f"{' and '.join(twice)} stands there more than once; the last line counts."
         faults.append((words, "Take the other lines out."))
-    for words, todo in faults:
-        yield Finding(".env", False, words, todo)
-    if not faults:
-        fine = "Client code, API key, REDIRECT_URL and VALID_BROKERS are in order."
-        yield Finding(".env", True, fine)
+    fine = "Client code, API key, REDIRECT_URL and VALID_BROKERS are in order."
+    yield from faults or [(fine, "")]
 
 
-def _again(broker: Broker, host: Checkout) -> str:
-    command = f"python -m broker.{broker.name} install {host.place.openalgo}"
+def _again(host: Checkout) -> str:
+    command = f"python -m broker.{host.broker.name} install {host.place.openalgo}"
     return f"In the release's folder, run `{command}` again."
-
-
-_CHECKS = (_version, _python, _plugin, _app, _folders, _rights, _env)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,12 @@ from broker._kit.broker import Broker
 from broker._kit.cli import output
 from broker._kit.cli.console import Command, Exit, as_json_option
 from broker._kit.errors import HostError, SettingError
-from broker._kit.openalgo.installer.apply import apply, undo
+from broker._kit.openalgo.installer.apply import apply
 from broker._kit.openalgo.installer.checks import host_checks
 from broker._kit.openalgo.installer.env_file import EnvFile
-from broker._kit.openalgo.installer.inspect import Checkout, is_listening, look
+from broker._kit.openalgo.installer.inspect import Checkout, look
 from broker._kit.openalgo.installer.plan import (
-    no_env,
+    Plan,
     other_broker,
     plan,
     plan_undo,
@@ -25,9 +26,7 @@ from broker._kit.openalgo.installer.plan import (
 )
 from broker._kit.secret import Secret
 
-__all__ = ["commands", "host_checks"]
-
-_CODE, _KEY = "BROKER_API_KEY", "BROKER_API_SECRET"
+_PROMPTS = {"BROKER_API_KEY": "client code (the login id)", "BROKER_API_SECRET": "API key"}
 _PATH = click.argument(
     "path", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="PATH"
 )
@@ -57,13 +56,43 @@ def commands(broker: Broker) -> tuple[click.Command, ...]:
         help=f"Set {broker.api_type_setting} in .env.",
     )
     @as_json_option
-    def install(path: Path, **options: Any) -> None:
+    def install(
+        path: Path,
+        preview: bool,
+        force: bool,
+        no_patch: bool,
+        no_env: bool,
+        api_type: str | None,
+        **flags: bool,
+    ) -> None:
         """Put the plugin into the OpenAlgo in PATH, in the place of the one that it came with.
 
         Asks for your keys, shows the change of app.py, and keeps a copy of whatever it changes.
         When it refuses, nothing has been changed.
         """
-        _install(broker, path, **options)
+        report = _Report(path, **flags)
+        _warn_unbuilt(broker, preview, report)
+        host = look(broker, path)
+        report.say("version", f"OpenAlgo {host.version} in {host.place.openalgo}")
+        _refuse_running(host, force, report)
+        if Path("/.dockerenv").exists():
+            report.say(
+                "container",
+                "This runs in a container: what is changed here is gone when the container is made "
+                "again. Install outside it and build the image again (see docs/openalgo.md).",
+            )
+        changes = None if no_env else _changes(host, api_type, report)
+        wanted = plan(host, changes=changes, patch=not no_patch, force=force)
+        if not no_env:
+            _check_settings(broker, wanted.env, report)
+        report.plan(wanted)
+        if not wanted.is_done and report.may_go_on():
+            apply(wanted)
+            report.say("backup", f"What was there before is kept in {host.place.home}.")
+        if not report.dry_run:
+            report.checks(broker, path)
+        was_done = "Everything is installed already; nothing was changed."
+        report.end(was_done if wanted.is_done else "Installed. Start OpenAlgo, and log in.")
 
     @click.command(cls=Command)
     @_PATH
@@ -71,13 +100,29 @@ def commands(broker: Broker) -> tuple[click.Command, ...]:
     @_YES
     @click.option("--force", is_flag=True, help="Put back what was changed since the install, too.")
     @as_json_option
-    def uninstall(path: Path, **options: Any) -> None:
+    def uninstall(path: Path, force: bool, **flags: bool) -> None:
         """Take the plugin out of the OpenAlgo in PATH, and put back what was there before it.
 
         Whatever was changed since the install is named and left alone. Ends with exit code 1 when
         something was left.
         """
-        _uninstall(broker, path, **options)
+        report = _Report(path, **flags)
+        host = look(broker, path)
+        wanted = plan_undo(host, force=force)
+        _refuse_running(host, force, report)
+        report.plan(wanted)
+        report.say(
+            "database",
+            "If auto-login is on, switch it off on its page in OpenAlgo first: that removes your "
+            "password and TOTP secret from OpenAlgo's database, which this command leaves alone.",
+        )
+        if report.may_go_on():
+            backups = f"What had been changed in the plugin is kept in {host.place.backups}."
+            report.say("kept", [backups] if apply(wanted) else [], "Mind:")
+            if wanted.left:
+                report.end("Not everything was taken out; see above.", "left")
+                click.get_current_context().exit(Exit.REFUSED)
+        report.end("Taken out. What the installer had changed is put back.")
 
     return install, uninstall
 
@@ -85,10 +130,11 @@ def commands(broker: Broker) -> tuple[click.Command, ...]:
 class _Report:
     """Says things to a person, or collects them for one JSON object at the end."""
 
-    def __init__(self, as_json: bool, yes: bool, dry_run: bool, path: Path) -> None:
+    def __init__(self, path: Path, *, dry_run: bool, yes: bool, as_json: bool) -> None:
         if as_json and not (yes or dry_run):
             raise click.UsageError("--json asks nothing: give --yes or --dry-run with it.")
         self.asks = not (as_json or yes or dry_run)
+        self.dry_run = dry_run
         self._as_json = as_json
         self._body: dict[str, Any] = {"openalgo": str(path.resolve()), "dry_run": dry_run}
 
@@ -98,183 +144,114 @@ class _Report:
             lines = [words] if isinstance(words, str) else [title, *(f"  - {w}" for w in words)]
             output.out("\n".join(lines))
 
+    def plan(self, wanted: Plan) -> None:
+        self.say("steps", list(wanted.words), "This will")
+        if wanted.package is None:
+            self.say("left", list(wanted.left), "This is left alone:")
+        self.say("diff", wanted.diff)
+
+    def may_go_on(self) -> bool:
+        if self.asks:
+            click.confirm("Do this?", abort=True)
+        return not self.dry_run
+
     def checks(self, broker: Broker, path: Path) -> None:
         found = host_checks(broker, path)
         self._body["findings"] = [one._asdict() for one in found]
-        for one in found if not self._as_json else ():
-            output.out(
-                f"  {'ok   ' if one.ok else 'LOOK '} {one.name}: {one.words} {one.todo}".rstrip()
-            )
+        for name, ok, words, todo in found if not self._as_json else ():
+            output.out(f"  {'ok   ' if ok else 'LOOK '} {name}: {words} {todo}".rstrip())
 
     def end(self, message: str, status: str = "ok") -> None:
+        if self.dry_run:
+            message = "Nothing was changed: this was a dry run."
         body = {"status": status, "message": message, **self._body}
         output.out_json(body) if self._as_json else output.out(message)
-
-
-def _install(
-    broker: Broker,
-    path: Path,
-    *,
-    preview: bool,
-    dry_run: bool,
-    yes: bool,
-    force: bool,
-    no_patch: bool,
-    no_env: bool,
-    api_type: str | None,
-    as_json: bool,
-) -> None:
-    report = _Report(as_json, yes, dry_run, path)
-    _warn_unbuilt(broker, preview or dry_run, report)
-    host = look(broker, path)
-    report.say("version", f"OpenAlgo {host.version} in {host.place.openalgo}")
-    _refuse_running(host, force or dry_run, report)
-    if Path("/.dockerenv").exists():
-        report.say(
-            "container",
-            "This runs in a container: what is changed here is gone when the container is made "
-            "again. Install outside it and build the image again (see docs/openalgo.md).",
-        )
-    changes = {} if no_env else _changes(broker, host, api_type, report)
-    wanted = plan(broker, host, changes=changes, patch=not no_patch, force=force)
-    if not no_env:
-        _check_settings(broker, wanted.env or host.env, dry_run, report)
-    report.say("steps", list(wanted.words), "This will")
-    report.say("diff", wanted.diff)
-    if not (wanted.is_done or dry_run):
-        if report.asks:
-            click.confirm("Do this?", abort=True)
-        apply(wanted)
-        report.say("backup", f"What was there before is kept in {host.place.home}.")
-    if dry_run:
-        report.end("Nothing was changed: this was a dry run.")
-        return
-    report.checks(broker, path)
-    if wanted.is_done:
-        report.end("Everything is installed already; nothing was changed.")
-    else:
-        report.end("Installed. Start OpenAlgo, and log in.")
-
-
-def _uninstall(
-    broker: Broker, path: Path, *, dry_run: bool, yes: bool, force: bool, as_json: bool
-) -> None:
-    report = _Report(as_json, yes, dry_run, path)
-    host = look(broker, path)
-    wanted = plan_undo(broker, host, force=force)
-    _refuse_running(host, force or dry_run, report)
-    report.say("steps", list(wanted.words), "This will")
-    report.say("left", list(wanted.left), "This is left alone:")
-    report.say("diff", wanted.diff)
-    report.say(
-        "database",
-        "If auto-login is on, switch it off on its page in OpenAlgo first: that removes your "
-        "password and TOTP secret from OpenAlgo's database, which this command leaves alone.",
-    )
-    if dry_run:
-        report.end("Nothing was changed: this was a dry run.")
-        return
-    if report.asks:
-        click.confirm("Do this?", abort=True)
-    report.say("kept", undo(wanted), "Mind:")
-    if wanted.left:
-        report.end("Not everything was taken out; see above.", "left")
-        click.get_current_context().exit(Exit.REFUSED)
-    report.end("Taken out. What the installer had changed is put back.")
 
 
 def _warn_unbuilt(broker: Broker, is_known: bool, report: _Report) -> None:
     if not broker.unbuilt:
         return
-    *some, last = broker.unbuilt
-    missing = f"{', '.join(some)} and {last}" if some else last
     words = (
-        f"This release logs in, shows funds and logs out. Not available yet: {missing}. A trader "
-        "with open positions could not see or close them from OpenAlgo, only in the "
-        f"{broker.title} app."
+        f"Not available yet in this release: {', '.join(broker.unbuilt)}. Until then, use the "
+        f"{broker.title} app for it."
     )
-    if not is_known:
+    if not (is_known or report.dry_run):
         raise HostError(words, "If you want to try it all the same, give --preview.")
     report.say("preview", words)
 
 
-def _refuse_running(host: Checkout, is_forced: bool, report: _Report) -> None:
-    port = is_listening(host)
-    if port is None:
+def _refuse_running(host: Checkout, force: bool, report: _Report) -> None:
+    if host.env is None:  # OpenAlgo does not start without
+        return
+    given = host.env.values.get("FLASK_PORT", "")
+    port = int(given) if given.isdecimal() and int(given) < 65536 else 5000
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=0.5).close()
+    except OSError:
         return
     words = f"Something listens on port {port}: OpenAlgo seems to run. Stop it first."
     report.say("running", words)
-    if report.asks and not is_forced:
-        click.confirm("Is that another program, and OpenAlgo does not run?", abort=True)
-    elif not is_forced:
+    if force or report.dry_run:
+        return
+    if not report.asks:
         raise HostError(words, "If that is another program, give --force.")
+    click.confirm("Is that another program, and OpenAlgo does not run?", abort=True)
 
 
-def _changes(
-    broker: Broker, host: Checkout, api_type: str | None, report: _Report
-) -> dict[str, Secret]:
+def _changes(host: Checkout, api_type: str | None, report: _Report) -> dict[str, Secret]:
     """The values to set in `.env`, by name: asked for, or what may be set without a question.
 
     Unasked no key is set, and nothing that another broker uses.
     """
     if host.env is None:
-        raise no_env()
-    other = other_broker(broker, host.env)
+        return {}
+    broker, other = host.broker, other_broker(host.broker, host.env)
+    wanted = suggested(broker, host.env)
     if report.asks:
-        return _asked(broker, host.env, other, api_type)
-    wanted = {} if other else suggested(broker, host.env)
-    if other:
-        report.say(
-            "broker",
-            f"OpenAlgo is set to {other}: REDIRECT_URL is left as it is. Let it end in "
-            f"{broker.callback_path} when you want to use {broker.title}.",
+        question = (
+            f"{f'OpenAlgo is set to {other}. ' if other else ''}Make {broker.title} OpenAlgo's "
+            f"broker ({' and '.join(wanted)} in .env)?"
         )
-    if api_type:
-        wanted[broker.api_type_setting] = api_type
+        if wanted and not click.confirm(question, default=not other):
+            wanted = {}
+        wanted |= _asked(broker, host.env, api_type)
+    else:
+        if other:
+            wanted = {}
+            report.say(
+                "broker",
+                f"OpenAlgo is set to {other}: REDIRECT_URL is left as it is. Let it end in "
+                f"{broker.callback_path} when you want to use {broker.title}.",
+            )
+        if api_type:
+            wanted[broker.api_type_setting] = api_type
     return {name: Secret(value) for name, value in wanted.items()}
 
 
-def _asked(broker: Broker, env: EnvFile, other: str, api_type: str | None) -> dict[str, Secret]:
-    """The values as the user answers; Enter keeps what stands there."""
-    wanted = suggested(broker, env)
-    question = (
-        f"{f'OpenAlgo is set to {other}. ' if other else ''}Make {broker.title} OpenAlgo's broker "
-        f"({' and '.join(wanted)} in .env)?"
-    )
-    if wanted and not click.confirm(question, default=not other):
-        wanted = {}
-    changes = {name: Secret(value) for name, value in wanted.items()}
-    output.out("Your keys for .env. What you type is not shown; Enter keeps what stands there.")
-    values = dict(env.values)
-    for prompt, name in (("client code (the login id)", _CODE), ("API key", _KEY)):
-        typed = _hidden(broker, f"{broker.title} {prompt}", name, values)
-        if typed:
-            values[name] = typed
-            changes[name] = Secret(typed)
-    present = env.values.get(broker.api_type_setting, "").upper()
+def _asked(broker: Broker, env: EnvFile, api_type: str | None) -> dict[str, str]:
+    """The account's values as the user answers; Enter keeps the current one."""
+    output.out("Your keys for .env. What you type is not shown; Enter keeps the current value.")
+    changes: dict[str, str] = {}
+    while True:
+        typed = {
+            name: click.prompt(
+                f"{broker.title} {prompt}", default="", hide_input=True, show_default=False
+            ).strip()
+            for name, prompt in _PROMPTS.items()
+        }
+        changes |= {name: text for name, text in typed.items() if text}
+        values = {**dict.fromkeys(_PROMPTS, ""), **env.values, **changes}
+        fault = _fault(broker, {name: values[name] for name in _PROMPTS})
+        if not (fault and any(typed.values())):
+            break
+        output.out(str(fault))
+    current = env.values.get(broker.api_type_setting, "").upper()
     kind = api_type or click.prompt(
         "Type of the API key",
         type=click.Choice(broker.api_types, case_sensitive=False),
-        default=present if present in broker.api_types else broker.api_types[-1],
+        default=current if current in broker.api_types else broker.api_types[-1],
     )
-    return {**changes, broker.api_type_setting: Secret(str(kind).upper())}
-
-
-def _hidden(broker: Broker, prompt: str, name: str, values: Mapping[str, str]) -> str:
-    """What is typed, once it passes the plugin's own check; "" for Enter."""
-    while True:
-        typed = click.prompt(prompt, default="", hide_input=True, show_default=False).strip()
-        if not typed:
-            return ""
-        # The other of the two may not be filled in yet: a fault of that one is not told here.
-        others = {_CODE: "C1"} if name == _KEY else {_KEY: "K1"}
-        code = values.get(_CODE, "")
-        if name == _KEY and not _fault(broker, {_CODE: code, _KEY: "K1"}):
-            others = {_CODE: code}
-        fault = _fault(broker, {**others, name: typed})
-        if not fault:
-            return typed
-        output.out(str(fault))
+    return {**changes, broker.api_type_setting: str(kind).upper()}
 
 
 def _fault(broker: Broker, values: Mapping[str, str]) -> SettingError | None:
@@ -285,10 +262,10 @@ def _fault(broker: Broker, values: Mapping[str, str]) -> SettingError | None:
     return None
 
 
-def _check_settings(broker: Broker, env: EnvFile | None, is_dry_run: bool, report: _Report) -> None:
+def _check_settings(broker: Broker, env: EnvFile | None, report: _Report) -> None:
     """Refuse to call a plugin installed that could not log in. Raises `SettingError`."""
     fault = None if env is None or other_broker(broker, env) else _fault(broker, env.values)
-    if fault and is_dry_run:
+    if fault and report.dry_run:
         report.say("settings", f"{fault.message} `install` asks for it; with --yes it must be set.")
     elif fault:
         todo = f"{fault.next_step} Or install with --no-env, and fill .env in afterwards.".strip()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from broker._kit.errors import CorrectInput, SettingError
@@ -25,10 +25,8 @@ class _Line(NamedTuple):
 
     name: str
     value: str
-    start: int
-    end: int
-    value_start: int
-    value_end: int
+    line: slice
+    raw: slice
 
 
 class EnvFile:
@@ -54,8 +52,7 @@ class EnvFile:
 
     def raw(self, name: str) -> str | None:
         """A value as it is written, quotes and all; None when the file lacks the name."""
-        line = self._lines.get(name)
-        return None if line is None else self._text[line.value_start : line.value_end]
+        return self._text[self._lines[name].raw] if name in self._lines else None
 
     def edited(self, changes: Mapping[str, Secret]) -> EnvFile:
         """The file with these values; a name that it lacks is added at the end.
@@ -63,11 +60,10 @@ class EnvFile:
         A line's spacing and comment and the file's line endings are kept. Raises `SettingError`
         for a file with an open quote, `CorrectInput` for a value that no `.env` can hold.
         """
-        text, end = self._text, "\r\n" if "\r\n" in self._text else "\n"
+        end = "\r\n" if "\r\n" in self._text else "\n"
         written = {name: _written(name, new.reveal()) for name, new in changes.items()}
         wanted = {name for name, new in changes.items() if self.values.get(name) != new.reveal()}
-        for line in self._from_the_end(wanted):
-            text = text[: line.value_start] + written[line.name] + text[line.value_end :]
+        text = self._replaced(wanted, written.get)
         for name in (name for name in changes if name not in self._lines):
             text += "" if not text or text.endswith("\n") else end
             text += f"{name} = {written[name]}{end}"
@@ -78,20 +74,21 @@ class EnvFile:
             )
         return result
 
-    def put_back(self, original: EnvFile, names: Iterable[str]) -> EnvFile:
+    def put_back(self, original: EnvFile, names: set[str]) -> EnvFile:
         """The file with these values as the original has them; a line that it lacks is removed."""
-        text = self._text
-        for line in self._from_the_end(set(names)):
-            old = original.raw(line.name)
-            if old is None:
-                text = text[: line.start] + text[line.end :]
-            else:
-                text = text[: line.value_start] + old + text[line.value_end :]
-        return EnvFile(text.encode())
+        result = EnvFile(self._replaced(names, original.raw).encode())
+        # A line end that an added line needed in front of it goes too.
+        is_same = result.data.rstrip(b"\r\n") == original.data.rstrip(b"\r\n")
+        return original if is_same else result
 
-    def _from_the_end(self, names: set[str]) -> list[_Line]:
+    def _replaced(self, names: set[str], raw: Callable[[str], str | None]) -> str:
+        text = self._text
         lines = [line for line in self._lines.values() if line.name in names]
-        return sorted(lines, key=lambda line: line.start, reverse=True)
+        for line in sorted(lines, key=lambda line: line.line.start, reverse=True):
+            new = raw(line.name)
+            place = line.line if new is None else line.raw
+            text = text[: place.start] + (new or "") + text[place.stop :]
+        return text
 
 
 def _written(name: str, value: str) -> str:
@@ -113,15 +110,14 @@ def _lines(text: str) -> Iterator[_Line]:
         head = _HEAD.match(piece)
         if binding.key is None or binding.value is None or binding.error or head is None:
             continue
-        blank = len(piece) - len(piece.lstrip())
         begin = head.end()
-        quoted = _QUOTED.match(piece, begin)
-        if quoted:
-            length = quoted.end() - begin
+        if quoted := _QUOTED.match(piece, begin):
+            value = quoted[0]
         else:
             rest = _REST.match(piece, begin)
-            length = len(re.sub(r"\s+#.*", "", rest[0] if rest else "").rstrip())
-        # Blanks in front of a line are part of the piece, and not of the line.
+            value = re.sub(r"\s+#.*", "", rest[0] if rest else "").rstrip()
+        # Blank lines in front of a line are part of the piece, and not of the line.
+        blank = len(piece) - len(piece.lstrip())
         first = start + max(piece.rfind("\n", 0, blank), piece.rfind("\r", 0, blank)) + 1
-        value_at = start + begin
-        yield _Line(binding.key, binding.value, first, at, value_at, value_at + length)
+        raw = slice(start + begin, start + begin + len(value))
+        yield _Line(binding.key, binding.value, slice(first, at), raw)

@@ -1,12 +1,13 @@
-"""An OpenAlgo on this computer as the installer finds it. Reads only."""
+"""An OpenAlgo on this computer, what was installed in it, and a plugin to install; read once."""
 
 from __future__ import annotations
 
-import re
-import socket
-import sys
-from collections.abc import Mapping
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,10 +15,10 @@ from broker._kit.broker import Broker
 from broker._kit.errors import HostError
 from broker._kit.openalgo import checkout
 from broker._kit.openalgo.installer.env_file import EnvFile
-from broker._kit.openalgo.installer.package import KIT, adapter, card, files_below, sha256
-from broker._kit.openalgo.installer.record import Place, Record, read_record
 
-_PORT = 5000
+KIT = "_kit"
+FORMAT = 2  # of the record
+_KINDS = {".py", ".json", ".html", ".css", ".js", ".svg"}
 
 
 class State(Enum):
@@ -31,22 +32,104 @@ class State(Enum):
     WHOLE = "as installed"
 
 
-class Checkout(NamedTuple):
-    """An OpenAlgo as found, read once.
+class Record(NamedTuple):
+    """An install; while `is_complete` is False one is under way, or was stopped.
 
-    `live` are the SHA-256 sums of the files in both folders, by path below `broker/`; `differ` the
-    files that are not as installed; `kit_users` the other brokers that use the kit.
+    `files` are the SHA-256 sums of each file's content that is ours, by path below `broker/`; while
+    incomplete of the version before too. `original` is the folder in our own with the plugin that
+    OpenAlgo came with. `lines` are the salted fingerprints of the values that we wrote into `.env`,
+    by name.
     """
 
+    is_complete: bool = True
+    plugin: str = ""
+    host: str = ""
+    files: Mapping[str, list[str]] = {}
+    original: str = ""
+    is_patched: bool = False
+    salt: str = ""
+    lines: Mapping[str, str] = {}
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing of ours is left."""
+        return not (self.files or self.is_patched or self.lines)
+
+    def fingerprint(self, raw: str | None) -> str:
+        """By which a value in `.env` is known again; the value cannot be had from it."""
+        return sha256(f"{self.salt}\0{raw}".encode())
+
+
+class Place:
+    """The paths that the installer of one broker uses in an OpenAlgo."""
+
+    def __init__(self, name: str, openalgo: Path) -> None:
+        self.openalgo = openalgo
+        self.app, self.env = openalgo / "app.py", openalgo / ".env"
+        self.brokers = openalgo / "broker"  # each folder in it counts as a broker
+        self.home = openalgo / f".{name}-openalgo"
+        self.record = self.home / "installed.json"
+        self.backups = self.home / "backups"  # of what users changed in our files
+        # `.env` from before, in a folder that OpenAlgo keeps out of git and of images.
+        self.env_copy = openalgo / f".env.{name}" / "before"
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """An OpenAlgo as found. `before` is its `.env` from before the install.
+
+    `live` are the SHA-256 sums of the files in both folders, by path below `broker/`; `kit_users`
+    the other brokers that use the kit.
+    """
+
+    broker: Broker
     place: Place
     version: str
     app: bytes
     env: EnvFile | None
-    record: Record | None
+    before: EnvFile | None
+    record: Record
     live: Mapping[str, str]
-    state: State
-    differ: tuple[str, ...]
     kit_users: tuple[str, ...]
+
+    def is_ours(self, name: str) -> bool:
+        """True for a file that is as it was installed, and for a write that was stopped."""
+        return self.live.get(name) in self.record.files.get(name, ()) or name.endswith(".new")
+
+    @cached_property
+    def differ(self) -> tuple[str, ...]:
+        """The files that are not as installed, by another broker's install of the kit apart."""
+        names = {*self.record.files, *self.live} if self.record.files else set()
+        theirs = {n for n in names if self.kit_users and n.startswith(f"{KIT}/")}
+        return tuple(sorted(name for name in names - theirs if not self.is_ours(name)))
+
+    @cached_property
+    def state(self) -> State:
+        """What has happened to the plugin since the install."""
+        names = (first_files(self.broker)[0], f"{self.broker.name}/plugin.json")
+        marks = [name for name in names if name in self.live]  # OpenAlgo's own differ
+        if not self.record.is_complete:
+            return State.INTERRUPTED
+        if not self.record.files:
+            return State.NEW
+        if not self.live_plugin:
+            return State.GONE
+        if marks and not any(map(self.is_ours, marks)):
+            return State.REPLACED
+        return State.CHANGED if self.differ else State.WHOLE
+
+    @property
+    def live_plugin(self) -> list[str]:
+        """The files of the broker's folder, without the kit's."""
+        return [name for name in self.live if name.startswith(f"{self.broker.name}/")]
+
+
+class Package(NamedTuple):
+    """A copy of the plugin: the `broker` folder that holds it, its version, each file's content."""
+
+    folder: Path
+    version: str
+    files: Mapping[str, bytes]
 
 
 def look(broker: Broker, openalgo: Path) -> Checkout:
@@ -58,87 +141,97 @@ def look(broker: Broker, openalgo: Path) -> Checkout:
         )
     record = read_record(place)
     try:
-        version = checkout.version_in(place.openalgo)
-        app = (place.openalgo / "app.py").read_bytes()
-        env_path = place.openalgo / ".env"
-        env = env_path.read_bytes() if env_path.is_file() else None
-        names = files_below(place.brokers, broker)
-        live = {name: sha256((place.brokers / name).read_bytes()) for name in names}
-        users = _kit_users(broker, place)
+        env, before = (
+            EnvFile(path.read_bytes()) if path.is_file() else None
+            for path in (place.env, place.env_copy)
+        )
+        return Checkout(
+            broker,
+            place,
+            checkout.version_in(place.openalgo),
+            place.app.read_bytes(),
+            env,
+            before,
+            record,
+            {n: sha256((place.brokers / n).read_bytes()) for n in _names(place.brokers, broker)},
+            tuple(_kit_users(broker, place)),
+        )
     except (OSError, ValueError):
         raise HostError(
             f"A file of the OpenAlgo in {openalgo} cannot be read.",
             "Run this as the user whom the folder belongs to.",
         ) from None
-    state, differ = _compared(broker, record, live, bool(users))
-    parsed = None if env is None else EnvFile(env)
-    return Checkout(place, version, app, parsed, record, live, state, differ, users)
 
 
-def is_ours(record: Record, name: str, digest: str) -> bool:
-    """Whether a file's content is one that was installed, or a write that was stopped."""
-    return digest in record.files.get(name, ()) or name.endswith(".new")
+def read_record(place: Place) -> Record:
+    """The last install's record; an empty one without. Raises `HostError` if it is damaged."""
+    try:
+        given = json.loads(place.record.read_text("utf-8"))
+        if given.pop("format") != FORMAT:
+            raise ValueError
+        given.pop("env", None)  # an earlier installer's
+        return Record(**given)
+    except FileNotFoundError:
+        return Record()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise HostError(
+            f"The record of the install, {place.record}, cannot be read.",
+            f"What was there before is in {place.home} and {place.env_copy}; put it back by hand.",
+        ) from None
 
 
-def _compared(
-    broker: Broker, record: Record | None, live: Mapping[str, str], kit_is_shared: bool
-) -> tuple[State, tuple[str, ...]]:
-    if record is None or (record.is_complete and not record.files):
-        return State.NEW, ()
-    differ = sorted(
-        name
-        for name in {*record.files, *live}
-        if not is_ours(record, name, live.get(name, ""))
-        and not (kit_is_shared and name.startswith(f"{KIT}/"))
+def read_package(broker: Broker, folder: Path | None = None) -> Package:
+    """Read a copy of the plugin, this one unless its `broker` folder is given.
+
+    Raises `HostError` when it is not whole.
+    """
+    folder = (folder or Path(__file__).resolve().parents[3]).resolve()
+    files = {
+        name: (folder / name).read_bytes()
+        for name in sorted(_names(folder, broker))
+        if Path(name).suffix in _KINDS and "tests" not in name.split("/")
+    }
+    card = f"{broker.name}/plugin.json"
+    needed = (*first_files(broker), f"{KIT}/__init__.py", f"{KIT}/openalgo/register.py", card)
+    if missing := [name for name in needed if name not in files]:
+        raise HostError(
+            f"This copy of the plugin is not whole: broker/{missing[0]} is missing.",
+            "Download the release again.",
+        )
+    return Package(folder, str(json.loads(files[card])["Version"]), files)
+
+
+def first_files(broker: Broker) -> tuple[str, str, str]:
+    """The adapter, which OpenAlgo imports at its start, unguarded, and the `__init__` above it.
+
+    They work with all else missing.
+    """
+    name = broker.name
+    return (
+        f"{name}/streaming/{name}_adapter.py",
+        f"{name}/__init__.py",
+        f"{name}/streaming/__init__.py",
     )
-    marks = [name for name in (adapter(broker), card(broker)) if name in live]
-    if not record.is_complete:
-        state = State.INTERRUPTED
-    elif not any(name.startswith(f"{broker.name}/") for name in live):
-        state = State.GONE
-    elif marks and not any(is_ours(record, name, live[name]) for name in marks):
-        state = State.REPLACED
-    else:
-        state = State.CHANGED if differ else State.WHOLE
-    return state, tuple(differ)
 
 
-def _kit_users(broker: Broker, place: Place) -> tuple[str, ...]:
-    found = []
+def sha256(data: bytes) -> str:
+    """The fingerprint by which files are known again, in hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def _names(folder: Path, broker: Broker) -> Iterator[str]:
+    """The files of both folders, by their path below `folder`, without Python's and hidden ones."""
+    for name in (broker.name, KIT):
+        for path in (folder / name).rglob("*"):
+            parts = path.relative_to(folder).parts
+            hidden = any(part == "__pycache__" or part.startswith(".") for part in parts)
+            if not hidden and path.is_file():
+                yield "/".join(parts)
+
+
+def _kit_users(broker: Broker, place: Place) -> Iterator[str]:
     for folder in sorted(place.brokers.iterdir()):
         if folder.is_dir() and folder.name not in (broker.name, KIT):
             texts = (path.read_bytes() for path in folder.rglob("*.py"))
             if any(b"broker._kit" in text or b"broker import _kit" in text for text in texts):
-                found.append(folder.name)
-    return tuple(found)
-
-
-def is_listening(host: Checkout) -> int | None:
-    """OpenAlgo's port when a program on this computer listens there, most likely OpenAlgo.
-
-    None without a `.env`: OpenAlgo does not start then.
-    """
-    if host.env is None:
-        return None
-    given = host.env.values.get("FLASK_PORT", "")
-    port = int(given) if re.fullmatch(r"[0-9]{1,5}", given) and int(given) < 65536 else _PORT
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=0.5):
-            return port
-    except OSError:
-        return None
-
-
-def python_version(place: Place) -> tuple[str, tuple[int, int]]:
-    """Whose Python was looked at, in words, and its version.
-
-    That of OpenAlgo's virtual environment where the usual places hold one, else the running one.
-    """
-    for name in (".venv", "venv", "../venv"):
-        config = place.openalgo / name / "pyvenv.cfg"
-        if config.is_file():
-            text = config.read_text("utf-8", "replace")
-            found = re.search(r"^version(?:_info)?\s*=\s*(\d+)\.(\d+)", text, re.MULTILINE)
-            if found:
-                return f"OpenAlgo's Python ({name})", (int(found[1]), int(found[2]))
-    return "this Python", sys.version_info[:2]
+                yield folder.name

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from secrets import token_hex
 from typing import NamedTuple
 
 from broker._kit.broker import Broker
 from broker._kit.errors import HostError
 from broker._kit.openalgo.checkout import TESTED_VERSION, is_tested
-from broker._kit.openalgo.installer import app_patch
+from broker._kit.openalgo.installer.app_patch import Patch, diff, patched, state, unpatched
 from broker._kit.openalgo.installer.env_file import EnvFile
-from broker._kit.openalgo.installer.inspect import Checkout, State
-from broker._kit.openalgo.installer.package import KIT, Package, read_package, sha256
-from broker._kit.openalgo.installer.record import Record
+from broker._kit.openalgo.installer.inspect import (
+    KIT,
+    Checkout,
+    Package,
+    Record,
+    State,
+    read_package,
+    sha256,
+)
 from broker._kit.secret import Secret
 
 _ADDRESS = r"(https?://[^/\s<>]+)"
@@ -21,46 +28,34 @@ _LOCAL = "http://127.0.0.1:5000"
 
 
 class Plan(NamedTuple):
-    """An install, not yet done. `app` and `env` are the new files, None where nothing changes.
+    """An install of a package, or an uninstall (None); not yet done.
 
-    `words` are the steps as a person reads them, without any value; `diff` that of `app.py`.
+    `moves_files` says whether the plugin's files are written or taken out, `record` what will be
+    installed then. `words` are the steps as a person reads them, without any value; `left` says
+    what an uninstall leaves alone, and why.
     """
 
-    broker: Broker
     host: Checkout
-    package: Package
-    writes_files: bool
-    app: bytes | None
+    package: Package | None
+    moves_files: bool
+    app: bytes
     env: EnvFile | None
-    changes: Mapping[str, Secret]
+    record: Record
     words: tuple[str, ...]
-    diff: str
+    left: tuple[str, ...] = ()
 
     @property
     def is_done(self) -> bool:
         """Everything is already as it should be."""
-        return not self.writes_files and self.app is None and self.env is None
+        return not self.moves_files and self.app == self.host.app and self.env is self.host.env
 
-
-class Undo(NamedTuple):
-    """An uninstall, not yet done. `left` says what it leaves alone, and why.
-
-    `rest` is the record of what stays installed, None when nothing does.
-    """
-
-    broker: Broker
-    host: Checkout
-    removes_files: bool
-    app: bytes | None
-    env: EnvFile | None
-    rest: Record | None
-    words: tuple[str, ...]
-    left: tuple[str, ...]
-    diff: str
+    @property
+    def diff(self) -> str:
+        """The change of `app.py`."""
+        return diff(self.host.app, self.app)
 
 
 def plan(
-    broker: Broker,
     host: Checkout,
     *,
     package: Package | None = None,
@@ -70,96 +65,80 @@ def plan(
 ) -> Plan:
     """Say what an install would do.
 
-    `package` is the plugin to install, this one unless given; `changes` are values for `.env`;
-    `force` goes on with a version of OpenAlgo that is not known. Raises `BrokerError`.
+    `package` is the plugin to install, this one unless given; `changes` are values for `.env`,
+    None to leave it alone; `force` goes on with a version of OpenAlgo that is not known. Raises
+    `BrokerError`.
     """
+    broker, place, before = host.broker, host.place, host.record
     package = package or read_package(broker)
-    if package.folder == host.place.brokers:
+    _refuse(host, package, force)
+    if host.env is None and changes is not None:
         raise HostError(
-            "This plugin is the one that is installed there already.",
-            "Run the command in the folder of the release that you downloaded.",
+            "OpenAlgo has no .env file yet.",
+            "Copy .sample.env to .env there and fill it in as OpenAlgo's guide says; or install "
+            "with --no-env.",
         )
-    for folder in (host.place.brokers / broker.name, host.place.brokers / KIT):
-        if folder.is_symlink():
-            raise HostError(
-                f"{folder} is a link to another folder.",
-                "Replace it by a real folder, or remove it.",
-            )
-    if not is_tested(host.version) and not force:
-        raise HostError(
-            f"This is OpenAlgo {host.version}; the plugin was tested with {TESTED_VERSION}.x only.",
-            "Use --force to install all the same, and --dry-run to look first.",
-        )
-    sums = package.sums
-    is_same = host.state is State.WHOLE and host.record is not None and host.record.files == sums
-    app = app_patch.patched(broker, host.app) if patch else host.app
-    env, wanted = host.env, dict(changes or {})
-    if env is not None:
-        wanted = {k: new for k, new in wanted.items() if env.values.get(k) != new.reveal()}
-        env = env.edited(wanted) if wanted else None
-    elif wanted:
-        raise no_env()
-    words = []
-    if not is_same:
-        words.append(
-            f"copy {broker.title} {package.version} ({len(sums)} files) to broker/{broker.name} "
-            f"and broker/{KIT}"
-        )
-        if host.kit_users:
-            words.append(f"replace broker/{KIT}, which {' and '.join(host.kit_users)} uses too")
-        if host.live:
-            words.append(f"keep a copy of what it replaces in {host.place.home.name}")
-    if app != host.app:
-        words.append(f"add the marked lines to app.py that open {broker.title}'s own pages")
-    elif not patch and app_patch.state(broker, app) is not app_patch.Patch.PRESENT:
-        words.append("leave app.py as it is: no login by OTP and none of the plugin's own pages")
-    words += [f"set {name} in .env" for name in wanted]
-    return Plan(
-        broker=broker,
-        host=host,
-        package=package,
-        writes_files=not is_same,
-        app=None if app == host.app else app,
-        env=env,
-        changes=wanted,
-        words=tuple(words),
-        diff=app_patch.diff(host.app, app),
+    app = patched(broker, host.app) if patch else host.app
+    is_patched = state(broker, app) is Patch.PRESENT
+    files = {name: [sha256(data)] for name, data in package.files.items()}
+    is_same = host.state is State.WHOLE and before.files == files
+    record = before._replace(
+        is_complete=True,
+        plugin=package.version,
+        host=host.version,
+        files=files,
+        is_patched=is_patched,
+        salt=before.salt or token_hex(16),
     )
+    env, values = host.env, host.env.values if host.env else {}
+    wanted = {k: new for k, new in (changes or {}).items() if values.get(k) != new.reveal()}
+    if wanted and env:
+        env = env.edited(wanted)
+        lines = {name: record.fingerprint(env.raw(name)) for name in wanted}
+        record = record._replace(lines={**(before.lines if host.before else {}), **lines})
+    where = f"broker/{broker.name} and broker/{KIT}"
+    steps = {
+        f"copy {broker.title} {package.version} ({len(files)} files) to {where}": not is_same,
+        f"replace broker/{KIT}, which {' and '.join(host.kit_users)} uses too": (
+            host.kit_users and not is_same
+        ),
+        f"keep a copy of what it replaces in {place.home.name}": host.live and not is_same,
+        f"add the marked lines to app.py that open {broker.title}'s own pages": app != host.app,
+        "leave app.py as it is: no login by OTP and none of the plugin's own pages": not is_patched,
+        **{f"set {name} in .env": True for name in wanted},
+    }
+    words = tuple(step for step, is_due in steps.items() if is_due)
+    return Plan(host, package, not is_same, app, env, record, words)
 
 
-def plan_undo(broker: Broker, host: Checkout, *, force: bool = False) -> Undo:
+def plan_undo(host: Checkout, *, force: bool = False) -> Plan:
     """Say what an uninstall would do; `force` puts back what was changed since, too.
 
     Raises `HostError`.
     """
     place, record = host.place, host.record
-    if record is None and not (place.env_copy.parent.exists() or _has_remains(host)):
-        raise HostError(
-            f"This installer has installed nothing in {place.openalgo}.",
-            "A plugin that was copied by hand is taken out by hand (see docs/openalgo.md).",
-        )
     words: list[str] = []
     left: list[str] = []
-    if record is None:
+    if record == Record():
+        if not (place.env_copy.parent.exists() or _has_remains(host)):
+            raise HostError(
+                f"This installer has installed nothing in {place.openalgo}.",
+                "A plugin that was copied by hand is taken out by hand (see docs/openalgo.md).",
+            )
         words.append("remove what an install left that was stopped before it changed anything")
-        record = Record()
-    removes = _folders(broker, host, record, force, words, left)
-    app, patch_stays = _app(broker, host, record, force, words, left)
-    env, lines = _env(host, record, force, words, left)
+    removes = _undo_files(host, force, words, left)
+    if removes:
+        own = [name for name in host.broker.host_files if (place.openalgo / name).exists()]
+        words += [f"remove {name}" for name in own]
+    app, is_patched = _undo_app(host, force, words, left)
+    env, lines = _undo_env(host, force, words, left)
     rest = record._replace(
-        files={} if removes else record.files, is_patched=patch_stays, lines=lines, env=""
+        is_complete=True,
+        files={} if removes else record.files,
+        is_patched=is_patched,
+        lines=lines,
     )
-    return Undo(
-        broker=broker,
-        host=host,
-        removes_files=removes,
-        app=app,
-        env=env,
-        rest=None if rest.is_empty else rest,
-        words=tuple(words),
-        left=tuple(left),
-        diff=app_patch.diff(host.app, host.app if app is None else app),
-    )
+    return Plan(host, None, removes, app, env, rest, tuple(words), tuple(left))
 
 
 def suggested(broker: Broker, env: EnvFile) -> dict[str, str]:
@@ -189,18 +168,28 @@ def names_in(brokers: str) -> set[str]:
     return {name.strip().lower() for name in brokers.split(",")}
 
 
-def no_env() -> HostError:
-    """The error for an OpenAlgo that was never set up."""
-    return HostError(
-        "OpenAlgo has no .env file yet.",
-        "Copy .sample.env to .env there and fill it in as OpenAlgo's guide says; or install with "
-        "--no-env.",
-    )
-
-
 def some(names: tuple[str, ...]) -> str:
     """The first of many names."""
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _refuse(host: Checkout, package: Package, force: bool) -> None:
+    if package.folder == host.place.brokers:
+        raise HostError(
+            "This plugin is the one that is installed there already.",
+            "Run the command in the folder of the release that you downloaded.",
+        )
+    for folder in (host.place.brokers / host.broker.name, host.place.brokers / KIT):
+        if folder.is_symlink():
+            raise HostError(
+                f"{folder} is a link to another folder.",
+                "Replace it by a real folder, or remove it.",
+            )
+    if not is_tested(host.version) and not force:
+        raise HostError(
+            f"This is OpenAlgo {host.version}; the plugin was tested with {TESTED_VERSION}.x only.",
+            "Use --force to install all the same, and --dry-run to look first.",
+        )
 
 
 def _has_remains(host: Checkout) -> bool:
@@ -209,13 +198,11 @@ def _has_remains(host: Checkout) -> bool:
     return not {"backups"} <= names <= {"backups", ".gitignore"}
 
 
-def _folders(
-    broker: Broker, host: Checkout, record: Record, force: bool, words: list[str], left: list[str]
-) -> bool:
+def _undo_files(host: Checkout, force: bool, words: list[str], left: list[str]) -> bool:
     """Whether the plugin's files are taken out."""
+    record, name = host.record, f"broker/{host.broker.name}"
     if not record.files:
         return False
-    name = f"broker/{broker.name}"
     if host.state is State.CHANGED and not force:
         left.append(
             f"the plugin was changed since the install ({some(host.differ)}), and is left as it "
@@ -225,57 +212,47 @@ def _folders(
     if host.state is State.REPLACED:
         words.append(f"take our files out of {name} (an update of OpenAlgo has put its own there)")
         return True
-    if record.original and not (host.place.home / record.original / broker.name).is_dir():
+    original = host.place.home / record.original
+    if record.original and not (original / host.broker.name).is_dir():
         raise HostError(
-            f"The copy of OpenAlgo's own plugin, {host.place.home / record.original}, is gone.",
+            f"The copy of OpenAlgo's own plugin, {original}, is gone.",
             f"In OpenAlgo's folder, `git checkout -- {name} app.py` brings both back.",
         )
     words.append(f"put OpenAlgo's own {name} back" if record.original else f"remove {name}")
-    if host.kit_users:
-        words.append(f"leave broker/{KIT}, which {' and '.join(host.kit_users)} uses")
-    else:
-        words.append(f"remove broker/{KIT}")
+    users = " and ".join(host.kit_users)
+    words.append(f"leave broker/{KIT}, which {users} uses" if users else f"remove broker/{KIT}")
     return True
 
 
-def _app(
-    broker: Broker, host: Checkout, record: Record, force: bool, words: list[str], left: list[str]
-) -> tuple[bytes | None, bool]:
-    """The new `app.py`, None when it stays, and whether lines of ours stay in it."""
-    found = app_patch.state(broker, host.app)
-    if not record.is_patched or found is app_patch.Patch.ABSENT:
-        return None, False
-    if found is app_patch.Patch.OTHER and not force:
+def _undo_app(host: Checkout, force: bool, words: list[str], left: list[str]) -> tuple[bytes, bool]:
+    """`app.py` as it will be, and whether lines of ours stay in it."""
+    found = state(host.broker, host.app)
+    if not host.record.is_patched or found is Patch.ABSENT:
+        return host.app, False
+    if found is Patch.OTHER and not force:
         left.append(
-            f"the lines for {broker.title} in app.py were changed since the install, and are left "
-            "as they are; --force takes out all that stands between the two marks"
+            f"the lines for {host.broker.title} in app.py were changed since the install, and are "
+            "left as they are; --force takes out all that stands between the two marks"
         )
-        return None, True
+        return host.app, True
     words.append("take the marked lines out of app.py; the rest of it stays as it is")
-    return app_patch.unpatched(broker, host.app, force=force), False
+    return unpatched(host.broker, host.app, force=force), False
 
 
-def _env(
-    host: Checkout, record: Record, force: bool, words: list[str], left: list[str]
+def _undo_env(
+    host: Checkout, force: bool, words: list[str], left: list[str]
 ) -> tuple[EnvFile | None, dict[str, str]]:
-    """The new `.env`, None when it stays, and the lines that stay ours."""
-    env, copy = host.env, host.place.env_copy
-    if not record.lines or env is None:
-        return None, {}
-    if not copy.is_file():
-        names = ", ".join(record.lines)
-        words.append(f"leave {names} in .env: the copy of the former values is gone")
-        return None, {}
-    before = EnvFile(copy.read_bytes())
-    if record.env == sha256(env.data):
-        words.append("put .env back")
-        return before, {}
-    changed = [name for name in record.lines if env.raw(name) != before.raw(name)]
-    back = [
-        name for name in changed if force or record.fingerprint(env.raw(name)) == record.lines[name]
-    ]
+    """`.env` as it will be, and the lines that stay ours."""
+    env, before, lines = host.env, host.before, host.record.lines
+    if not lines or env is None:
+        return env, {}
+    if before is None:
+        words.append(f"leave {', '.join(lines)} in .env: the copy of the former values is gone")
+        return env, {}
+    changed = [name for name in lines if env.raw(name) != before.raw(name)]
+    is_ours = {n for n in changed if host.record.fingerprint(env.raw(n)) == lines[n]}
+    back = [name for name in changed if force or name in is_ours]
     stay = [name for name in changed if name not in back]
     words += [f"put {name} in .env back" for name in back]
     left += [f"{name} in .env was changed since the install, and is left as it is" for name in stay]
-    kept = {name: record.lines[name] for name in stay}
-    return (env.put_back(before, back) if back else None), kept
+    return env.put_back(before, set(back)) if back else env, {n: lines[n] for n in stay}

@@ -109,3 +109,6 @@ def _cells(values: dict[str, Any]) -> list[str]:
 
 def _money(value: float | None) -> str:
     return f"{value:,.2f}" if value else _NOTHING
+
+
+COMMANDS = (watch,)

@@ -1,1 +1,0 @@
-"""mStock's commands beside those that any broker has."""

@@ -1,0 +1,184 @@
+"""Orders, books, positions, holdings, conversion and margins on the wire, both API types.
+
+Source: protocol sections 6.6-6.17 and 7.6-7.17. What changes something goes out once and counts
+in the rate class "orders"; reads may be repeated.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from broker._kit.clock import SYSTEM_CLOCK, Clock
+from broker._kit.errors import OutcomeUnknown
+from broker._kit.http.routes import Route, http_date
+from broker._kit.secret import Secret
+from broker.mstock.client.dialects import Client, client_for
+from broker.mstock.client.envelope import Envelope
+from broker.mstock.client.routes import OrderCall
+from broker.mstock.mapping import orders, positions
+from broker.mstock.mapping.margin_data import Margin, margin
+from broker.mstock.mapping.orders import Order, Trade
+from broker.mstock.mapping.positions import Position
+from broker.mstock.settings import Config
+
+_LARGEST_BOOK = 32 * 1024 * 1024
+_OFFSETS = 16
+_LOOK = "Look in the order book before you do it again."
+_NO_ID = "mStock accepted the order but its answer names no order id."
+
+
+class OrderRoutes(NamedTuple):
+    """Where one dialect has the calls; `sends_json` is how the bodies go."""
+
+    sends_json: bool
+    place: Route
+    modify: Route
+    cancel: Route
+    convert: Route
+    book: Route
+    details: Route
+    trades: Route
+    positions: Route
+    holdings: Route
+    margin: Route
+
+
+def order_routes(root: str, *, sends_json: bool) -> OrderRoutes:
+    """The order and portfolio modules below a dialect's root."""
+
+    def once(call: OrderCall, method: str, path: str) -> Route:
+        doubt = (f"Whether mStock carried it out ({call}) is unknown.", _LOOK)
+        return Route(call, method, f"{root}/{path}", limit="orders", unknown=doubt)
+
+    def read(call: OrderCall, method: str, path: str) -> Route:
+        return Route(call, method, f"{root}/{path}", repeat=True, max_bytes=_LARGEST_BOOK)
+
+    # Type B has its varieties in the body, and one path for all (7.6).
+    return OrderRoutes(
+        sends_json,
+        once(OrderCall.PLACE, "POST", "orders/regular" if sends_json else "orders/{variety}"),
+        once(OrderCall.MODIFY, "PUT", "orders/regular/{order_id}"),
+        once(OrderCall.CANCEL, "DELETE", "orders/regular/{order_id}"),
+        once(OrderCall.CONVERT, "POST", "portfolio/convertposition"),
+        read(OrderCall.BOOK, "GET", "orders"),
+        read(OrderCall.DETAILS, "POST", "order/details"),
+        read(OrderCall.TRADES, "GET", "tradebook"),
+        read(OrderCall.POSITIONS, "GET", "portfolio/positions"),
+        read(OrderCall.HOLDINGS, "GET", "portfolio/holdings"),
+        read(OrderCall.MARGIN, "POST", "margins/orders"),
+    )
+
+
+ROUTES = {
+    "A": order_routes("/openapi/typea", sends_json=False),
+    "B": order_routes("/openapi/typeb", sends_json=True),
+}
+
+
+class OrderCalls:
+    """One account's order calls; each method is one call on the wire and raises `BrokerError`s."""
+
+    def __init__(self, client: Client, api_type: str, clock: Clock = SYSTEM_CLOCK) -> None:
+        self.api_type = api_type
+        self._client = client
+        self._routes = ROUTES[api_type]
+        self._clock = clock
+        self._offsets: deque[timedelta] = deque(maxlen=_OFFSETS)
+
+    @property
+    def clock_offset(self) -> timedelta:
+        """What to add to our clock to get a time that mStock's clock has surely reached.
+
+        Its Date header is in whole seconds and older than our reading of it: the largest
+        difference is the closest. Zero before the first answer.
+        """
+        return max(self._offsets, default=timedelta(0))
+
+    def place(self, token: Secret, variety: str, body: Mapping[str, str]) -> str:
+        """Send an order; its id. `OutcomeUnknown` also for a success that names no id."""
+        path = None if self._routes.sends_json else {"variety": variety}
+        return _order_id(self._send(self._routes.place, token, body, path=path).data)
+
+    def modify(self, token: Secret, order_id: str, body: Mapping[str, str]) -> None:
+        """Change an open order."""
+        self._send(self._routes.modify, token, body, path={"order_id": order_id})
+
+    def cancel(self, token: Secret, order_id: str) -> None:
+        """Cancel an open order."""
+        body = {"variety": "NORMAL", "orderid": order_id} if self._routes.sends_json else None
+        self._send(self._routes.cancel, token, body, path={"order_id": order_id})
+
+    def convert(self, token: Secret, body: Mapping[str, Any]) -> None:
+        """Convert a position's product."""
+        self._send(self._routes.convert, token, body)
+
+    def order_book(self, token: Secret, seconds: float | None = None) -> list[Order]:
+        """Today's orders; within `seconds` where given."""
+        route = self._routes.book
+        data = self._ask(route._replace(seconds=seconds), token).data
+        return orders.orders(self.api_type, data)
+
+    def history(self, token: Secret, order_id: str, segment: str) -> list[Order]:
+        """The states of one order; `segment` is E for shares, D for derivatives."""
+        fields = {"order_no": order_id, "segment": segment}
+        reply = self._send(self._routes.details, token, fields)
+        return orders.orders(self.api_type, reply.data, "order history")
+
+    def trade_book(self, token: Secret) -> list[Trade]:
+        """Today's fills."""
+        return orders.trades(self._ask(self._routes.trades, token).data)
+
+    def positions(self, token: Secret) -> list[Position]:
+        """Net positions, closed ones of the day too."""
+        data = self._ask(self._routes.positions, token).data
+        return positions.positions(self.api_type, data)
+
+    def holdings(self, token: Secret) -> Any:
+        """Holdings as mStock sends them, for `mapping.positions.holding_rows`."""
+        return self._ask(self._routes.holdings, token).data
+
+    def margin(self, token: Secret, body: Mapping[str, Any]) -> Margin:
+        """The margin of one order (Type A) or of up to 50 (Type B)."""
+        return margin(self.api_type, self._ask(self._routes.margin, token, json=body).data)
+
+    def _send(
+        self,
+        route: Route,
+        token: Secret,
+        body: Mapping[str, Any] | None,
+        path: Mapping[str, str] | None = None,
+    ) -> Envelope:
+        if self._routes.sends_json:
+            return self._ask(route, token, path=path, json=body)
+        return self._ask(route, token, path=path, form=body)
+
+    def _ask(self, route: Route, token: Secret, **fields: Any) -> Envelope:
+        reply = self._client._ask(route, token, **fields)
+        then = http_date(reply.date)
+        if then is not None:
+            self._offsets.append(then - self._clock.now())
+        return reply
+
+
+@lru_cache(maxsize=4)
+def order_calls(config: Config) -> OrderCalls:
+    """The configuration's one `OrderCalls`."""
+    return OrderCalls(client_for(config), config.api_type)
+
+
+def _order_id(data: Any) -> str:
+    if isinstance(data, list) and len(data) == 1:
+        data = data[0]
+    for name in ("order_id", "orderid"):
+        value = data.get(name) if isinstance(data, Mapping) else None
+        # An id may come as a number, or with a blank before it (5.1).
+        if isinstance(value, str | int) and str(value).strip(" 0"):
+            return str(value).strip()
+    raise OutcomeUnknown(_NO_ID, _LOOK)
+
+
+Factory = Callable[[Config], OrderCalls]

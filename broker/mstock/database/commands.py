@@ -1,0 +1,360 @@
+"""Market data on the command line: instruments, search, lookup, expiries, chain, quote, history."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import click
+
+from broker._kit.cli import output
+from broker._kit.cli.context import Context, command
+from broker._kit.errors import BrokerError, CorrectInput
+from broker._kit.sessions.report import date_time
+from broker._kit.sessions.trading_calendar import load_calendar
+from broker.mstock.client.dialects import Client, client_for
+from broker.mstock.mapping.candles import INTERVALS, Candle
+from broker.mstock.mapping.quotes import Quote
+from broker.mstock.settings import Config
+
+if TYPE_CHECKING:
+    from broker._kit.secret import Secret
+    from broker.mstock.database.symbol_table import InstrumentRow, SymbolTable
+
+T = TypeVar("T")
+
+_EXCHANGES = ("NFO", "BFO", "MCX", "CDS", "BCD")
+_NEAR = 10  # strikes shown on each side of the money
+_FORMATS = ("csv", "parquet", "chart")
+
+_instrument = click.argument("instrument", metavar="[EXCHANGE:]SYMBOL")
+_name = click.argument("name", metavar="[EXCHANGE:]NAME")
+
+
+@command()
+@click.option("--force", is_flag=True, help="Download also when today's list is here.")
+def instruments(context: Context, force: bool) -> None:
+    """Download mStock's list of instruments; today's is not downloaded twice."""
+    table = _table(context, force=force, needs_today=True)
+    mark = table.mark()
+    rows = mark.rows if mark else 0
+    stored_at = mark.stored_at if mark else context.clock.now()
+    context.answer(
+        {"instruments": rows, "stored_at": stored_at.isoformat()},
+        lambda: f"{rows:,} instruments, of {date_time(stored_at)}.",
+    )
+
+
+@command()
+@click.argument("text", nargs=-1, required=True)
+@click.option("--exchange", help="Only on this exchange, such as NSE or NFO.")
+@click.option("--limit", default=20, show_default=True, help="How many at the most.")
+def search(context: Context, text: tuple[str, ...], exchange: str | None, limit: int) -> None:
+    """Find instruments by parts of their symbol or name, or by their token."""
+    words = " ".join(text)
+    found = _table(context).search(words, exchange and exchange.upper(), limit)
+    context.answer(
+        {"instruments": [row._asdict() for row in found]},
+        lambda: _rows(found) if found else f"Nothing is called {words}.",
+    )
+
+
+@command()
+@_instrument
+def lookup(context: Context, instrument: str) -> None:
+    """Show one instrument: mStock's symbol and token, expiry, strike, lot and tick size."""
+    row = _find(_table(context), instrument)
+    context.answer(
+        {"instrument": row._asdict()},
+        lambda: output.pairs((name, str(value)) for name, value in row._asdict().items()),
+    )
+
+
+@command()
+@_name
+def expiries(context: Context, name: str) -> None:
+    """List the expiry dates of an underlying's contracts."""
+    _, _, found = _expiries(_table(context), name)
+    context.answer({"expiries": found}, lambda: "\n".join(found))
+
+
+@command()
+@_name
+@click.option("--expiry", help="Such as 25-AUG-26; the nearest unless given.")
+@click.option(
+    "--all", "shows_all", is_flag=True, help="All strikes, not only those near the money."
+)
+def chain(context: Context, name: str, expiry: str | None, shows_all: bool) -> None:
+    """Show an option chain: last prices of calls and puts by strike."""
+    table = _table(context)
+    exchange, underlying, known = _expiries(table, name)
+    chosen = (expiry or known[0]).upper()
+    if chosen not in known:
+        raise CorrectInput(
+            f"{underlying} has no contracts that expire on {chosen}.", f"Known: {', '.join(known)}."
+        )
+    rows = table.contracts(underlying, exchange, chosen)
+    future = next((row for row in rows if row.instrumenttype == "FUT"), None)
+    options = [row for row in rows if row.instrumenttype in ("CE", "PE")]
+    strikes = sorted({row.strike for row in options})
+    middle = _spot(context, table, underlying, future)
+    if middle and not shows_all:
+        near = sorted(strikes, key=lambda strike: abs(strike - middle))[: 2 * _NEAR + 1]
+        strikes = sorted(near)
+    shown = [row for row in options if row.strike in set(strikes)]
+    prices = _quotes(context, shown, ltp_only=True)
+    by_place = {
+        (row.strike, row.instrumenttype): quote["ltp"]
+        for row, quote in zip(shown, prices, strict=True)
+        if quote
+    }
+    lines = [
+        {
+            "strike": strike,
+            "call": by_place.get((strike, "CE")),
+            "put": by_place.get((strike, "PE")),
+        }
+        for strike in strikes
+    ]
+    context.answer(
+        {"underlying": underlying, "expiry": chosen, "spot": middle, "chain": lines},
+        lambda: output.columns(
+            [("CALL", "STRIKE", "PUT")]
+            + [(_price(x["call"]), f"{x['strike']:g}", _price(x["put"])) for x in lines]
+        ),
+    )
+
+
+@command()
+@_instrument
+def quote(context: Context, instrument: str) -> None:
+    """Show an instrument's last price and its day's figures."""
+    row = _find(_table(context), instrument)
+    (found,) = _quotes(context, [row])
+    if found is None:
+        raise CorrectInput(f"mStock has no quote for {row.symbol} on {row.exchange}.")
+    context.answer(
+        {"symbol": row.symbol, "exchange": row.exchange, "quote": found},
+        lambda: output.pairs((name, _price(value)) for name, value in found.items()),
+    )
+
+
+@command()
+@_instrument
+@click.option("--interval", default="D", show_default=True, help=f"One of {', '.join(INTERVALS)}.")
+@click.option(
+    "--from", "first", help="First day, YYYY-MM-DD; a month before the last unless given."
+)
+@click.option("--to", "last", help="Last day; today unless given.")
+@click.option("--csv", type=click.Path(dir_okay=False), help="Write a CSV file.")
+@click.option("--parquet", type=click.Path(dir_okay=False), help="Write a Parquet file.")
+@click.option("--chart", type=click.Path(dir_okay=False), help="Draw an SVG picture.")
+def history(
+    context: Context,
+    instrument: str,
+    interval: str,
+    first: str | None,
+    last: str | None,
+    **files: str | None,
+) -> None:
+    """Get candles, and show or write them.
+
+    Times in files are epoch seconds, as OpenAlgo has them.
+    """
+    from broker.mstock.market_data.history import history as candles_of
+    from broker.mstock.market_data.history import parse_day
+
+    end = parse_day(last, "--to") if last else context.clock.now().date()
+    begin = parse_day(first, "--from") if first else end - timedelta(days=30)
+    row = _find(_table(context), instrument)
+    calendar = load_calendar(context.service_settings.home)
+    found = _ask(
+        context,
+        lambda client, token: candles_of(
+            client, token, row, interval, begin, end, calendar, context.clock
+        ),
+    )
+    title = f"{row.symbol} on {row.exchange}, {interval}, {begin} to {end}"
+    written = {
+        kind: path
+        for kind in _FORMATS
+        if (path := files[kind]) and _write(kind, Path(path), found, interval, title)
+    }
+    context.answer(
+        {"candles": len(found), "files": written} if written else {"candles": _json(found)},
+        lambda: (
+            f"{len(found):,} candles: {', '.join(written.values())}"
+            if written
+            else _candle_lines(found, interval)
+        ),
+    )
+
+
+COMMANDS = (instruments, search, lookup, expiries, chain, quote, history)
+
+
+def _config(context: Context) -> Config:
+    return cast(Config, context.config)
+
+
+def _table(context: Context, *, force: bool = False, needs_today: bool = False) -> SymbolTable:
+    """The local instruments, downloaded first when today's are not there.
+
+    Where they cannot be downloaded now, older ones serve, and it is said of which day they are.
+    """
+    # SQLAlchemy takes its time to load.
+    from broker.mstock.database import instruments as local
+    from broker.mstock.database.master_contract_db import download, is_fresh
+
+    context.refuse_inside_openalgo("instruments")
+    config = _config(context)
+    table = local.local_instruments(config, context.service_settings.home)
+    mark = table.mark()
+    if is_fresh(mark, config, context.clock.now()) and not force:
+        return table
+    try:
+        with _Bar() as bar:
+            context.ask(
+                lambda _config, token: download(config, token, table, bar.show, context.clock)
+            )
+    except BrokerError as error:
+        if needs_today or mark is None or mark.source != local.source_of(config):
+            raise
+        output.out(f"Instruments of {date_time(mark.stored_at)} are used. {error}", err=True)
+    return table
+
+
+class _Bar:
+    """A bar on standard error, where that is a terminal."""
+
+    def __enter__(self) -> _Bar:
+        from rich.console import Console
+        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            DownloadColumn(),
+            console=Console(stderr=True),
+            transient=True,
+            disable=not Console(stderr=True).is_terminal,
+        )
+        self._tasks: dict[str, Any] = {}
+        self._progress.__enter__()
+        return self
+
+    def show(self, what: str, done: int, everything: int) -> None:
+        if what not in self._tasks:
+            self._tasks[what] = self._progress.add_task(what, total=None)
+        self._progress.update(self._tasks[what], completed=done, total=everything or None)
+
+    def __exit__(self, *ending: Any) -> None:
+        self._progress.__exit__(*ending)
+
+
+def _ask(context: Context, call: Callable[[Client, Secret], T]) -> T:
+    return context.ask(lambda config, token: call(client_for(cast(Config, config)), token))
+
+
+def _quotes(
+    context: Context, rows: list[InstrumentRow], *, ltp_only: bool = False
+) -> list[Quote | None]:
+    from broker.mstock.market_data.quotes import Wanted, quotes
+
+    wanted = [Wanted.of(row) for row in rows]
+    if not wanted:
+        return []
+    found = _ask(
+        context,
+        lambda client, token: quotes(client, token, wanted, context.clock, ltp_only=ltp_only),
+    )
+    return [found.get(each.key) for each in wanted]
+
+
+def _split(text: str, exchange: str = "") -> tuple[str, str]:
+    before, colon, after = text.upper().rpartition(":")
+    return (before if colon else exchange), after
+
+
+def _find(table: SymbolTable, text: str) -> InstrumentRow:
+    exchange, symbol = _split(text)
+    places = (exchange,) if exchange else ("NSE", "NSE_INDEX", "BSE", "BSE_INDEX", *_EXCHANGES)
+    for place in places:
+        if row := table.find(symbol, place):
+            return row
+    close = ", ".join(f"{row.exchange}:{row.symbol}" for row in table.search(symbol, limit=5))
+    raise CorrectInput(
+        f"{text} is not in mStock's instrument list.",
+        f"Do you mean {close}?" if close else "Look for it with search.",
+    )
+
+
+def _expiries(table: SymbolTable, text: str) -> tuple[str, str, list[str]]:
+    """The exchange, the underlying and its expiries, the nearest first."""
+    exchange, name = _split(text)
+    for place in (exchange,) if exchange else _EXCHANGES:
+        if found := table.expiries(name, place):
+            return place, name, found
+    raise CorrectInput(f"{text} has no contracts in mStock's list.", "Look for it with search.")
+
+
+def _spot(
+    context: Context, table: SymbolTable, name: str, future: InstrumentRow | None
+) -> float | None:
+    """The underlying's last price, the future's where it has none of its own."""
+    places = ("NSE_INDEX", "BSE_INDEX", "NSE", "BSE")
+    row = next((row for place in places if (row := table.find(name, place))), future)
+    quote = _quotes(context, [row], ltp_only=True)[0] if row else None
+    return quote["ltp"] if quote else None
+
+
+def _write(kind: str, path: Path, found: list[Candle], interval: str, title: str) -> bool:
+    """Write a file. Raises `CorrectInput` when it cannot be."""
+    from broker.mstock.api.data import data_frame
+    from broker.mstock.market_data.chart import svg
+
+    try:
+        if kind == "chart":
+            picture = svg(title, found, is_daily=not INTERVALS[interval].minutes)
+            path.write_text(picture, encoding="utf-8")
+        elif kind == "csv":
+            data_frame(found, interval).to_csv(path, index=False)
+        else:
+            data_frame(found, interval).to_parquet(path, index=False)
+    except OSError as error:
+        raise CorrectInput(f"{path} cannot be written: {error.strerror}.") from None
+    except ImportError:
+        raise CorrectInput(
+            "Parquet files need the package pyarrow.", "Install it: pip install pyarrow"
+        ) from None
+    return True
+
+
+def _json(found: list[Candle]) -> list[dict[str, Any]]:
+    return [{**candle._asdict(), "start": candle.start.isoformat()} for candle in found]
+
+
+def _candle_lines(found: list[Candle], interval: str) -> str:
+    form = "%Y-%m-%d %H:%M" if INTERVALS[interval].minutes else "%Y-%m-%d"
+    head = ("START", "OPEN", "HIGH", "LOW", "CLOSE", "VOLUME")
+    lines = [
+        (
+            candle.start.strftime(form),
+            *(_price(each) for each in candle[1:5]),
+            f"{candle.volume:,}",
+        )
+        for candle in found
+    ]
+    return output.columns([head, *lines]) if lines else "No candles in these days."
+
+
+def _rows(found: list[InstrumentRow]) -> str:
+    return output.columns(
+        (row.exchange, row.symbol, row.token, str(row.lotsize), row.name) for row in found
+    )
+
+
+def _price(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.2f}"

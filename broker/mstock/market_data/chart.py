@@ -1,0 +1,77 @@
+"""Candles as an SVG picture, drawn without a library; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from xml.sax.saxutils import escape
+
+from broker.mstock.mapping.candles import Candle
+
+_WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 960, 420, 12, 36, 28
+_RIGHT = 76  # room for the prices
+_VOLUME = 60  # height of the bars of volume, at the bottom of the picture
+_LINES = 5
+_STYLE = (
+    ".u{stroke:#15803d;fill:#15803d}.d{stroke:#b91c1c;fill:#b91c1c}.v{fill:#94a3b8;opacity:.6}"
+    ".g{stroke:#cbd5e1}text{font:12px system-ui,sans-serif;fill:#334155}.t{font-size:15px}"
+)
+# More candles than this are narrower than a pixel.
+MOST = (_WIDTH - _LEFT - _RIGHT) // 3
+
+
+def svg(title: str, found: Sequence[Candle], *, is_daily: bool) -> str:
+    """A picture of the last `MOST` candles at the most, prices on the right, times below.
+
+    Green closes at or above its opening, red below. Without candles it says so.
+    """
+    shown = found[-MOST:]
+    body = _candles(shown, is_daily) if shown else _text(_LEFT, _HEIGHT // 2, "No candles.")
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img">'
+        f"<title>{escape(title)}</title><style>{_STYLE}</style>"
+        f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="#fff"/>'
+        f"{_text(_LEFT, 22, title, 't')}{body}</svg>\n"
+    )
+
+
+def _candles(shown: Sequence[Candle], is_daily: bool) -> str:
+    low, high = min(each.low for each in shown), max(each.high for each in shown)
+    room = (high - low) or high or 1.0
+    most = max(each.volume for each in shown) or 1
+    floor = _HEIGHT - _BOTTOM
+    step = (_WIDTH - _LEFT - _RIGHT) / len(shown)
+    width = max(1.0, step * 0.7)
+
+    def y(price: float) -> float:
+        return _TOP + (high - price) / room * (floor - _VOLUME - _TOP)
+
+    parts = []
+    for n in range(_LINES):
+        price = low + room * n / (_LINES - 1)
+        parts.append(
+            f'<line class="g" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y(price):.1f}" '
+            f'y2="{y(price):.1f}"/>' + _text(_WIDTH - _RIGHT + 6, y(price) + 4, f"{price:,.2f}")
+        )
+    for n, each in enumerate(shown):
+        x = _LEFT + step * (n + 0.5)
+        top, bottom = y(max(each.open, each.close)), y(min(each.open, each.close))
+        kind = "u" if each.close >= each.open else "d"
+        volume = each.volume / most * _VOLUME
+        parts.append(
+            f'<rect class="v" x="{x - width / 2:.1f}" y="{floor - volume:.1f}" '
+            f'width="{width:.1f}" height="{volume:.1f}"/>'
+            f'<line class="{kind}" x1="{x:.1f}" x2="{x:.1f}" y1="{y(each.high):.1f}" '
+            f'y2="{y(each.low):.1f}"/>'
+            f'<rect class="{kind}" x="{x - width / 2:.1f}" y="{top:.1f}" width="{width:.1f}" '
+            f'height="{max(1.0, bottom - top):.1f}"/>'
+        )
+    form = "%d %b %Y" if is_daily else "%d %b %H:%M"
+    for n in sorted({0, len(shown) // 2, len(shown) - 1}):
+        x = min(_LEFT + step * n, _WIDTH - _RIGHT - 60)
+        parts.append(_text(x, _HEIGHT - 9, shown[n].start.strftime(form)))
+    return "".join(parts)
+
+
+def _text(x: float, y: float, words: str, kind: str = "") -> str:
+    style = f' class="{kind}"' if kind else ""
+    return f'<text{style} x="{x:.1f}" y="{y:.1f}">{escape(words)}</text>'

@@ -1,0 +1,94 @@
+"""Cancel all and close all: one by one, whatever single ones fail, and every failure is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import NamedTuple
+
+from broker._kit.errors import BrokerError
+from broker._kit.faults import guarded
+from broker.mstock.mapping.positions import located
+from broker.mstock.mapping.transform_data import OrderRequest
+from broker.mstock.mapping.vocabulary import LIVE
+from broker.mstock.orders.lookup import Lookup
+from broker.mstock.orders.placing import OrderService, Placed
+from broker.mstock.orders.smart import move_to
+
+# The lock of (symbol, exchange, product).
+LockOf = Callable[[str, str, str], AbstractContextManager[object]]
+
+
+class Failed(NamedTuple):
+    """What was not done: of what, and why."""
+
+    what: str
+    error: BrokerError
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.error}"
+
+
+class CancelledOrders(NamedTuple):
+    """Order ids that were cancelled, and what failed."""
+
+    done: list[str]
+    failed: list[Failed]
+
+
+def cancel_all(
+    service: OrderService, wanted: Callable[[str, str], bool] = lambda _token, _product: True
+) -> CancelledOrders:
+    """Cancel every open order, or those of wanted tokens and products.
+
+    Raises `BrokerError` when the order book cannot be read.
+    """
+    found = CancelledOrders([], [])
+    for order in service.order_book():
+        if order.status in LIVE and wanted(order.token, order.product):
+            try:
+                guarded(partial(service.cancel, order.order_id))
+                found.done.append(order.order_id)
+            except BrokerError as error:
+                found.failed.append(Failed(order.order_id, error))
+    return found
+
+
+class ClosedPositions(NamedTuple):
+    """Positions ("INFY on NSE, MIS") for which orders were sent, and what failed."""
+
+    done: list[str]
+    failed: list[Failed]
+
+
+def close_all(service: OrderService, lookup: Lookup, lock_of: LockOf) -> ClosedPositions:
+    """Send a market order against every open position.
+
+    Raises `BrokerError` when the positions cannot be read.
+    """
+    found = ClosedPositions([], [])
+    for row in service.positions():
+        if not row.quantity:
+            continue
+        symbol, exchange = located(row, lookup.symbol_of)
+        where = (symbol, exchange, row.product)
+        what = f"{symbol} on {exchange}, {row.product}"
+        try:
+            sent = guarded(partial(close, service, lookup, lock_of, where))
+        except BrokerError as error:
+            found.failed.append(Failed(what, error))
+        else:
+            if sent:
+                found.done.append(what)
+    return found
+
+
+def close(
+    service: OrderService, lookup: Lookup, lock_of: LockOf, where: tuple[str, str, str]
+) -> list[Placed]:
+    """Send what brings one position to zero; nothing when that is on its way already."""
+    symbol, exchange, product = where
+    with lock_of(*where):
+        request = OrderRequest(symbol, exchange, "SELL", 0, product=product)
+        return move_to(service, lookup, request, 0, 0)

@@ -1,0 +1,312 @@
+"""Sends orders, modifications and cancels exactly once, and finds out what became of them.
+
+A call stands in the journal before it goes out. When its answer is lost, the order book is looked
+into for 15 seconds; what is not known then is `OutcomeUnknown`, and the look-up goes on in the
+background. Nothing is ever sent a second time.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
+
+from broker._kit.clock import SYSTEM_CLOCK, Clock
+from broker._kit.errors import BrokerError, OutcomeUnknown, RateLimited, StoreError, Unreachable
+from broker._kit.secret import Secret
+from broker._kit.sessions.token_guard import TokenGuard, token_guard
+from broker.mstock.broker import MSTOCK
+from broker.mstock.client.order_calls import OrderCalls, order_calls
+from broker.mstock.errors import GeneralException, MiraeException
+from broker.mstock.mapping.margin_data import Margin, margin_request, sum_margins
+from broker.mstock.mapping.orders import Order, Trade
+from broker.mstock.mapping.positions import Position
+from broker.mstock.mapping.refusals import readable_refusal
+from broker.mstock.mapping.transform_data import (
+    Instrument,
+    OrderRequest,
+    check_order,
+    convert_body,
+    modify_body,
+    order_body,
+    variety,
+)
+from broker.mstock.orders.journal import Entry, Journal, State, new_tag
+from broker.mstock.orders.settling import Settler, Spawn, change_outcome, in_a_thread
+from broker.mstock.settings import Config
+
+log = logging.getLogger(__name__)
+
+LOOK_UP_S = 15.0
+_PAUSES = (0.3, 0.7, 1.0, 2.0, 3.0, 3.5, 3.5)  # the last look has a second of the 15 left
+_SAID = re.compile("“(.*)”", re.S)
+_QUIETLY_FAILED = (Unreachable, RateLimited)  # nothing was changed at mStock
+
+T = TypeVar("T")
+LookUp = Callable[[], tuple[State, str, str]]
+
+
+class Placed(NamedTuple):
+    """An order that mStock took, and the tag under which the journal has it."""
+
+    order_id: str
+    tag: str
+
+
+class OrderService:
+    """One account's orders and books with one token; safe for several threads.
+
+    Every method raises `BrokerError`s.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        token: Secret,
+        journal: Journal,
+        *,
+        calls: OrderCalls | None = None,
+        guard: TokenGuard | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+        spawn: Spawn = in_a_thread,
+    ) -> None:
+        self.api_type = config.api_type
+        self.journal = journal
+        self.clock = clock
+        self._config = config
+        self._token = token
+        self._calls = calls or order_calls(config)
+        self._guard = guard or token_guard(MSTOCK)
+        self._spawn = spawn
+        self.settler = Settler(journal, self._book_within, lambda: self._calls.clock_offset, clock)
+
+    # Books
+
+    def order_book(self) -> list[Order]:
+        """Today's orders."""
+        return self._book_within(None)
+
+    def trade_book(self) -> list[Trade]:
+        """Today's fills."""
+        return self._ask(lambda: self._calls.trade_book(self._token))
+
+    def positions(self) -> list[Position]:
+        """Net positions, closed ones of the day too."""
+        return self._ask(lambda: self._calls.positions(self._token))
+
+    def holdings(self) -> Any:
+        """Holdings as mStock sends them."""
+        return self._ask(lambda: self._calls.holdings(self._token))
+
+    def history(self, order_id: str, segment: str = "E") -> list[Order]:
+        """The states of one order."""
+        return self._ask(lambda: self._calls.history(self._token, order_id, segment))
+
+    def margin(self, legs: list[tuple[OrderRequest, Instrument]]) -> Margin:
+        """The margin of these orders together; on Type A the sum of each alone."""
+        if self.api_type == "A":
+            return sum_margins([self._margin([leg]) for leg in legs])
+        return self._margin(legs)
+
+    def _margin(self, legs: list[tuple[OrderRequest, Instrument]]) -> Margin:
+        body = margin_request(self.api_type, legs)
+        return self._ask(lambda: self._calls.margin(self._token, body))
+
+    # What changes something
+
+    def place(
+        self,
+        request: OrderRequest,
+        instrument: Instrument,
+        *,
+        door: str = "",
+        reduces: bool = False,
+        urgent: bool = False,
+    ) -> Placed:
+        """Place an order, once.
+
+        `reduces` when it is known to reduce a position: then the master does not refuse it.
+        `urgent` orders may use mStock's limit up. Raises `OutcomeUnknown` naming the tag when it
+        is not known whether mStock took it.
+        """
+        check_order(request, instrument, reduces=reduces)
+        tag = new_tag()
+        body = order_body(self.api_type, request, instrument, tag)
+        kind = variety(self.api_type, request)
+        entry = Entry(
+            tag,
+            "place",
+            self.clock.now(),
+            door,
+            token=instrument.token,
+            symbol=request.symbol,
+            exchange=request.exchange,
+            side=request.action,
+            quantity=request.quantity,
+            price_type=request.price_type,
+            product=request.product,
+            price=request.price,
+            trigger_price=request.trigger_price,
+        )
+        self.journal.begin(entry, urgent=urgent)
+        found = self._send(entry, lambda: self._calls.place(self._token, kind, body))
+        return Placed(found, tag)
+
+    def modify(self, order_id: str, request: OrderRequest, instrument: Instrument) -> None:
+        """Change an open order to what `request` says, once."""
+        body = modify_body(self.api_type, order_id, request, instrument)
+        entry = Entry(
+            new_tag(),
+            "modify",
+            self.clock.now(),
+            order_id=order_id,
+            symbol=request.symbol,
+            exchange=request.exchange,
+            side=request.action,
+            quantity=request.quantity,
+            price_type=request.price_type,
+            product=request.product,
+            price=request.price,
+            trigger_price=request.trigger_price,
+        )
+        self.journal.begin(entry)
+
+        def call() -> str:
+            self._calls.modify(self._token, order_id, body)
+            return order_id
+
+        self._send(entry, call)
+
+    def cancel(self, order_id: str) -> None:
+        """Cancel an open order, once; it goes out even when the journal cannot be written."""
+        entry = Entry(new_tag(), "cancel", self.clock.now(), order_id=order_id)
+        try:
+            self.journal.begin(entry, urgent=True)
+        except StoreError as error:
+            log.error("A cancel goes out without the journal. %s", error)
+
+        def call() -> str:
+            self._calls.cancel(self._token, order_id)
+            return order_id
+
+        self._send(entry, call)
+
+    def convert(
+        self, row: Position, instrument: Instrument, side: str, quantity: int, product: str
+    ) -> None:
+        """Convert that much of a position to another product of the host's, once.
+
+        `side` is the side of the trades that made it. A lost answer is settled by the positions.
+        """
+        body = convert_body(self.api_type, row, instrument, side, quantity, product)
+        entry = Entry(
+            new_tag(),
+            "convert",
+            self.clock.now(),
+            token=row.token,
+            side=side,
+            quantity=quantity,
+            product=product,
+        )
+        before = self._held(row.token, product)
+        self.journal.begin(entry)
+
+        def look_up() -> tuple[State, str, str]:
+            moved = abs(self._held(row.token, product) - before) == quantity
+            return State.DONE if moved else State.UNKNOWN, "", ""
+
+        def call() -> str:
+            self._calls.convert(self._token, body)
+            return ""
+
+        self._send(entry, call, look_up)
+
+    def _held(self, token: str, product: str) -> int:
+        rows = self.positions()
+        return sum(row.quantity for row in rows if (row.token, row.product) == (token, product))
+
+    def _send(self, entry: Entry, call: Callable[[], str], look_up: LookUp | None = None) -> str:
+        try:
+            order_id = self._ask(call)
+        except OutcomeUnknown as error:
+            return self._look_up(entry, error, look_up)
+        except GeneralException as error:
+            # Something failed inside mStock: before or after it took the order, it does not say.
+            return self._look_up(entry, error, look_up)
+        except BrokerError as error:
+            if (error.http_status or 0) >= 500:
+                return self._look_up(entry, error, look_up)
+            state = State.UNSENT if isinstance(error, _QUIETLY_FAILED) else State.REFUSED
+            self._finish(entry, state, note=error.message)
+            raise readable(error) from None
+        except BaseException:
+            self._finish(entry, State.UNKNOWN)
+            raise
+        self._finish(entry, State.DONE, order_id=order_id)
+        return order_id
+
+    def _look_up(self, entry: Entry, error: BrokerError, look_up: LookUp | None) -> str:
+        """What became of a call without an answer: its order id, or an error."""
+        end = self.clock.monotonic() + LOOK_UP_S
+        self._finish(entry, State.UNKNOWN, note=error.message)
+        for pause in _PAUSES:
+            self.clock.sleep(min(pause, max(0.0, end - self.clock.monotonic())))
+            left = end - self.clock.monotonic()
+            try:
+                state, note, order_id = look_up() if look_up else self._outcome(entry, left)
+            except BrokerError as fault:
+                log.debug("An outcome could not be looked up: %s", type(fault).__name__)
+                state = State.UNKNOWN
+            if state is State.DONE:
+                self._finish(entry, state, order_id=order_id)
+                return order_id
+            if state is State.REFUSED:
+                raise MiraeException(note)
+            if left <= 0:
+                break
+        self.settler.go_on(self._spawn)
+        what = "this order" if entry.kind == "place" else f"to {entry.kind} {entry.order_id}"
+        raise OutcomeUnknown(
+            f"Outcome unknown, check the order book: mStock's answer ({what}) was lost and the "
+            f"order book does not settle it (tag {entry.tag}).",
+            "Do not repeat it before you have looked.",
+            http_status=error.http_status,
+            is_silence=error.is_silence,
+        )
+
+    def _outcome(self, entry: Entry, seconds: float) -> tuple[State, str, str]:
+        """State, note and order id of a call, as far as the order book of now tells."""
+        book = self.settler.look(max(1.0, seconds))
+        if entry.kind != "place":  # a cancel may have gone out without the journal
+            return *(change_outcome(entry, book) or (State.UNKNOWN, "")), entry.order_id
+        found = self.journal.entry(entry.tag)
+        return (found.state, found.note, found.order_id) if found else (State.UNKNOWN, "", "")
+
+    def _finish(self, entry: Entry, state: State, *, order_id: str = "", note: str = "") -> None:
+        try:
+            self.journal.finish(entry.tag, state, order_id=order_id, note=note)
+        except StoreError as error:
+            # What happened has happened: the caller must hear of it and not of the journal.
+            log.error("The outcome of %s could not be written down. %s", entry.tag, error)
+
+    def recover(self) -> None:
+        """Settle in the background what a process that has ended left open."""
+        if self.journal.unknown():
+            self.settler.go_on(self._spawn, at_once=True)
+
+    def _book_within(self, seconds: float | None) -> list[Order]:
+        return self._ask(lambda: self._calls.order_book(self._token, seconds))
+
+    def _ask(self, call: Callable[[], T]) -> T:
+        return self._guard.run(self._config, self._token, call)
+
+
+def readable(error: BrokerError) -> BrokerError:
+    """The same refusal, with mStock's RMS or exchange text as a sentence."""
+    said = _SAID.search(error.message)
+    if said is None or not re.search(r"RMS:|EXCH:|INSUFI+CIENT", said[1]):
+        return error.with_traceback(None)
+    return type(error)(
+        readable_refusal(said[1]), "", code=error.code, http_status=error.http_status
+    )

@@ -1,0 +1,124 @@
+"""Instruments, quotes and history on the command line, against the simulator."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.cli.conftest import Person
+
+MASTER = "instruments/OpenAPIScripMaster"
+
+
+@pytest.fixture
+def trader(person: Person) -> Person:
+    person.is_logged_in()
+    return person
+
+
+def test_the_list_is_downloaded_once_a_day(trader: Person) -> None:
+    code, first = trader.asks("instruments")
+    assert code == 0
+    assert first["instruments"] > 4000
+    assert trader.asks("instruments") == (0, first)
+    assert trader.calls(MASTER) == 1
+    assert trader.asks("instruments", "--force")[0] == 0
+    assert trader.calls(MASTER) == 2
+
+
+def test_what_is_missing_is_downloaded_on_the_way(trader: Person) -> None:
+    code, found = trader.asks("search", "bajaj-auto", "--limit", "1")
+    assert code == 0
+    assert found["instruments"][0]["symbol"] == "BAJAJ-AUTO"
+    assert trader.calls(MASTER) == 1
+
+
+def test_yesterdays_list_serves_and_says_so(trader: Person) -> None:
+    trader.asks("instruments")
+    trader.clock.advance(24 * 3600)
+    trader.box.faults.set(f"b/{MASTER}", "general_error")
+    done = trader.runs("search", "INFY")
+    assert done.exit_code == 0
+    assert "INFY" in done.stdout
+    assert "are used" in done.stderr
+    assert trader.runs("instruments").exit_code != 0
+
+
+def test_without_a_session_and_a_list_it_says_to_log_in(person: Person) -> None:
+    assert person.asks("search", "INFY")[0] == 3
+
+
+def test_lookup_and_its_suggestion(trader: Person) -> None:
+    code, found = trader.asks("lookup", "nse:m&m")
+    assert (code, found["instrument"]["brsymbol"]) == (0, "M&M-EQ")
+    assert trader.asks("lookup", "26000x")[0] == 1
+    code, refused = trader.asks("lookup", "BSE:INF")
+    assert code == 1
+    assert "INFY" in str(refused)
+
+
+def test_a_quote(trader: Person) -> None:
+    code, found = trader.asks("quote", "INFY")
+    market = trader.box.world.market
+    infy = market.master.get("NSE", "1594")
+    assert infy is not None
+    assert code == 0
+    assert found["quote"]["ltp"] == float(market.ltp(infy))
+    assert "ltp" in trader.runs("quote", "NIFTY").stdout
+
+
+def test_expiries_and_the_chain_around_the_money(trader: Person) -> None:
+    _, dates = trader.asks("expiries", "NIFTY")
+    code, chain = trader.asks("chain", "nifty")
+    assert code == 0
+    assert chain["expiry"] == dates["expiries"][0]
+    strikes = [line["strike"] for line in chain["chain"]]
+    assert len(strikes) == 21
+    assert strikes[0] < chain["spot"] < strikes[-1]
+    assert all(line["call"] and line["put"] for line in chain["chain"])
+    assert "STRIKE" in trader.runs("chain", "NIFTY", "--expiry", dates["expiries"][1]).stdout
+    assert trader.runs("chain", "NIFTY", "--expiry", "01-JAN-20").exit_code == 1
+
+
+def test_history_on_the_screen_and_in_files(trader: Person, tmp_path: Path) -> None:
+    days = ("--from", "2026-11-16", "--to", "2026-11-20")
+    code, found = trader.asks("history", "INFY", *days)
+    assert code == 0
+    assert len(found["candles"]) == 5
+    table, picture = tmp_path / "infy.csv", tmp_path / "infy.svg"
+    done = trader.runs("history", "INFY", *days, "--csv", str(table), "--chart", str(picture))
+    assert done.exit_code == 0
+    with table.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["close"]) for row in rows] == [each["close"] for each in found["candles"]]
+    root = ElementTree.parse(picture).getroot()
+    boxes = [each for each in root.iter() if each.get("class") in ("u", "d")]
+    assert len(boxes) == 2 * 5
+    assert "script" not in picture.read_text().lower()
+
+
+def test_a_file_that_cannot_be_written_is_said(trader: Person, tmp_path: Path) -> None:
+    done = trader.runs("history", "INFY", "--csv", str(tmp_path / "no" / "x.csv"))
+    assert done.exit_code == 1
+    assert "cannot be written" in done.stderr
+
+
+def test_parquet_is_written_or_the_package_is_named(trader: Person, tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    done = trader.runs("history", "INFY", "--parquet", str(path))
+    if importlib.util.find_spec("pyarrow"):
+        assert path.read_bytes()[:4] == b"PAR1"
+    else:
+        assert "pyarrow" in done.stderr
+        assert done.exit_code == 1
+
+
+def test_bad_words_are_refused_by_name(trader: Person) -> None:
+    trader.asks("instruments")
+    for words in (("--interval", "7m"), ("--from", "monday"), ("--from", "2026-12-31")):
+        assert trader.runs("history", "INFY", *words).exit_code == 1
+    assert trader.calls("instruments/historical") == 0

@@ -1,0 +1,170 @@
+"""`orders`, `trades`, `positions`, `holdings`, `margin`, `place`, `modify`, `cancel`, `close`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from broker.mstock.orders import commands
+from broker.mstock.orders.journal import FILE, Entry, Journal, file_url
+from tests.cli.conftest import Person
+from tests.conftest import settings_for
+from tests.support.stub_instruments import StubInstruments, host_symbol
+
+
+@pytest.fixture(params=["A", "B"])
+def trader(
+    request: pytest.FixtureRequest, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> Person:
+    """Logged in, with the simulator's instruments."""
+    home = person.settings["BROKER_HOME"]
+    person.settings = settings_for(person.box, request.param, BROKER_HOME=home)
+    person.is_logged_in()
+    master = StubInstruments(person.box.world.market.master)  # type: ignore[arg-type]
+    monkeypatch.setattr(commands, "local_instruments", lambda _config, _home: master)
+    monkeypatch.setattr(commands, "check_source", lambda *_: None)
+    return person
+
+
+@pytest.fixture
+def share(person: Person) -> tuple[str, str, str]:
+    """A share's symbol, a price at which a buy rests, and another one."""
+    market = person.box.world.market
+    found = next(each for each in market.master.listed if each.symbol == "INFY-EQ")
+    price = market.ltp(found) * 95 / 100
+    price -= price % 1
+    return host_symbol(found), f"{price.normalize():f}", f"{price - 1:f}".removesuffix(".000")
+
+
+def placed(trader: Person, *words: str) -> str:
+    code, body = trader.asks("place", *words, "--yes")
+    assert code == 0, body
+    return str(body["orderid"])
+
+
+def book(trader: Person) -> list[dict[str, Any]]:
+    return list(trader.asks("orders")[1]["orders"])
+
+
+def test_from_place_to_close(trader: Person, share: tuple[str, str, str]) -> None:
+    symbol, price, other = share
+    order_id = placed(trader, "BUY", "2", symbol.lower(), "--price", price)
+    (row,) = book(trader)
+    assert (row["orderid"], row["order_status"], row["symbol"]) == (order_id, "open", symbol)
+    assert order_id in trader.runs("orders").stdout
+    assert trader.asks("modify", order_id, "--price", other, "--quantity", "3", "--yes")[0] == 0
+    (row,) = book(trader)
+    assert (row["price"], row["quantity"]) == (float(other), 3)
+    assert trader.asks("cancel", order_id, "--yes")[1]["done"] == [order_id]
+    assert trader.asks("cancel", order_id, "--yes")[0] == 1
+    placed(trader, "BUY", "2", symbol)
+    assert len(trader.asks("trades")[1]["trades"]) == 1
+    (position,) = trader.asks("positions")[1]["positions"]
+    assert position["quantity"] == 2
+    assert "profit and loss" in trader.runs("positions").stdout
+    assert trader.asks("close", symbol, "--yes")[0] == 0
+    (position,) = trader.asks("positions")[1]["positions"]
+    assert position["quantity"] == 0
+    assert trader.asks("holdings")[0] == 0
+    code, body = trader.asks("orders", "unknown")
+    assert (code, body["unknown"]) == (0, [])
+
+
+def test_placing_shows_the_margin_and_asks(trader: Person, share: tuple[str, str, str]) -> None:
+    symbol, price, _ = share
+    words = ("place", "BUY", "2", symbol, "--price", price, "--product", "CNC")
+    asked = trader.runs(*words, types="n\n")
+    assert asked.exit_code == 1
+    assert f"BUY 2 {symbol} on NSE CNC LIMIT at {price}" in asked.stderr
+    assert f"a margin of {2 * float(price):,.2f}" in asked.stderr
+    assert book(trader) == []
+    assert trader.runs(*words, types="y\n").exit_code == 0
+    assert len(book(trader)) == 1
+    trader.is_at_terminal = False
+    assert trader.runs(*words).exit_code == 2
+    order_id = book(trader)[0]["orderid"]
+    for change in (("modify", order_id), ("cancel", order_id), ("close", symbol)):
+        assert trader.runs(*change).exit_code == 2
+    code, body = trader.asks("margin", *words[1:])
+    assert (code, body["margin"]["total_margin_required"]) == (0, 2 * float(price))
+
+
+@pytest.mark.parametrize(
+    ("words", "field"),
+    [
+        (("BUY", "0", "INFY"), "quantity"), (("BUY", "1", "NOSUCH"), "symbol"),
+        (("BUY", "1", "INFY", "--price", "1.001"), "price"),
+        (("BUY", "1", "INFY", "--product", "NRML"), "product"),
+        (("BUY", "1", "INFY", "--cover"), "trigger_price"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_right_is_refused(
+    trader: Person, words: tuple[str, ...], field: str
+) -> None:
+    code, body = trader.asks("place", *words, "--yes")
+    assert code == 1
+    assert body["message"].startswith(field)
+    assert trader.calls("/orders/regular") == 0
+
+
+def test_an_order_whose_outcome_is_unknown_is_listed(
+    trader: Person, share: tuple[str, str, str]
+) -> None:
+    symbol, price, _ = share
+    route = f"{trader.config.api_type.lower()}/orders/place"
+    trader.box.faults.set(route, "reset", times=1, when="before")
+    code, body = trader.asks("place", "BUY", "1", symbol, "--price", price, "--yes")
+    assert code == 6
+    (row,) = trader.asks("orders", "unknown")[1]["unknown"]
+    assert row["tag"] in body["message"]
+    assert trader.calls("/orders/regular") == 1
+
+
+def test_a_close_cancels_the_stop_first_and_says_when_it_stays_open(
+    trader: Person, share: tuple[str, str, str]
+) -> None:
+    symbol, price, _ = share
+    placed(trader, "BUY", "2", symbol)
+    stop = placed(trader, "SELL", "2", symbol, "--trigger", price)
+    route = trader.config.api_type.lower()
+    trader.box.faults.set(f"{route}/orders/cancel", "too_many_requests_bare", times=1)
+    code, body = trader.asks("close", symbol, "--cancel-orders", "--yes")
+    assert code == 6
+    assert "Nothing was closed" in body["message"]
+    assert stop in body["message"]
+    trader.box.faults.set(f"{route}/orders/place", "too_many_requests_bare", times=1)
+    code, body = trader.asks("close", symbol, "--cancel-orders", "--yes")
+    assert code == 4
+    assert "open, without its stop" in body["message"]
+    assert trader.asks("close", symbol, "--cancel-orders", "--yes")[0] == 0
+    assert trader.asks("positions")[1]["positions"][0]["quantity"] == 0
+
+
+def test_all(trader: Person, share: tuple[str, str, str]) -> None:
+    symbol, price, _ = share
+    placed(trader, "BUY", "1", symbol)
+    for _ in range(2):
+        placed(trader, "BUY", "1", symbol, "--price", price)
+    code, body = trader.asks("cancel", "--all", "--yes")
+    assert (code, len(body["done"])) == (0, 2)
+    assert trader.asks("close", "--all", "--yes")[1]["done"] == [f"{symbol} on NSE, MIS"]
+    assert trader.runs("cancel", "--yes").exit_code == 2
+    assert trader.runs("close", "--yes").exit_code == 2
+
+
+def test_without_a_session(person: Person) -> None:
+    for name in ("orders", "trades", "positions", "holdings"):
+        assert person.runs(name).exit_code == 3
+
+
+def test_erase_knows_the_journal(trader: Person, share: tuple[str, str, str]) -> None:
+    placed(trader, "BUY", "1", share[0], "--price", share[1])
+    home = trader.settings["BROKER_HOME"]
+    journal = Journal(file_url(home), trader.config.account, trader.clock)
+    journal.begin(Entry("left", "cancel", trader.clock.now()))
+    assert len(journal.open()) == 1
+    assert any(FILE in line for line in trader.asks("erase", "--yes")[1]["removed"])
+    assert not Path(home, FILE).exists()
+    assert journal.open() == []

@@ -1,0 +1,305 @@
+"""Quotes and history as OpenAlgo asks for them, over a real socket, against the market's truth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+
+import pytest
+
+from broker._kit.clock import IST
+from broker._kit.errors import BrokerError, ManualCheckRequired, RateLimited, SessionExpired
+from broker._kit.http.rate_limits import Rate
+from broker.mstock.api.data import BrokerData, last_prices
+from broker.mstock.client import data_calls
+from broker.mstock.client.routes import RATE_LIMITS
+from broker.mstock.database.instruments import local_instruments
+from broker.mstock.database.master_contract_db import download
+from broker.mstock.errors import InputException
+from broker.mstock.mapping.candles import INTERVALS
+from broker.mstock.market_data import quotes as quotes_module
+from broker_simulator.mstock.market import DAY, Candle, Instrument
+from tests.data.conftest import NOW, Desk
+
+Row = tuple[int, float, float, float, float, int]
+HISTORY = "instruments/historical"
+
+
+@pytest.fixture
+def data(desk: Desk) -> Iterator[BrokerData]:
+    """The door, with the instruments in the local file."""
+    quotes_module._index_names.clear()
+    download(desk.config, desk.secret, local_instruments(desk.config), clock=desk.clock)
+    return BrokerData(desk.token, clock=desk.clock)
+
+
+def instrument(desk: Desk, exchange: str, token: str) -> Instrument:
+    found = desk.box.world.market.master.get(exchange, token)
+    assert found is not None
+    return found
+
+
+def truth(desk: Desk, minutes: int, first: date, last: date, token: str = "1594") -> list[Row]:
+    """The market's own candles in the host's columns, from the first day through the last."""
+    start = datetime.combine(first, time.min, IST)
+    end = datetime.combine(last + timedelta(days=1), time.min, IST) - timedelta(seconds=1)
+    found = desk.box.world.market.candles(instrument(desk, "NSE", token), minutes, start, end)
+    return [host_row(candle, minutes) for candle in found]
+
+
+def host_row(candle: Candle, minutes: int) -> Row:
+    start = candle.at
+    if minutes == DAY:
+        start = datetime(start.year, start.month, start.day, tzinfo=UTC)
+    prices = (candle.open, candle.high, candle.low, candle.close)
+    return (int(start.timestamp()), *map(float, prices), candle.volume)  # type: ignore[return-value]
+
+
+def asked(desk: Desk, data: BrokerData, interval: str, first: object, last: object) -> list[Row]:
+    frame = data.get_history("INFY", "NSE", interval, first, last)
+    return [tuple(row) for row in frame.itertuples(index=False)]
+
+
+def calls(desk: Desk, path: str) -> int:
+    return sum(path in entry.path for entry in desk.box.journal.data)
+
+
+class TestQuotes:
+    @pytest.mark.parametrize(
+        ("symbol", "exchange", "token"),
+        [("INFY", "NSE", "1594"), ("M&M", "NSE", None), ("BAJAJ-AUTO", "NSE", None)],
+    )
+    def test_a_share(
+        self, desk: Desk, data: BrokerData, symbol: str, exchange: str, token: str | None
+    ) -> None:
+        row = local_instruments(desk.config).find(symbol, exchange)
+        assert row is not None
+        assert token in (None, row.token)
+        quote = desk.box.world.market.quote(instrument(desk, exchange, row.token))
+        assert data.get_quotes(symbol, exchange) == {
+            "ltp": float(quote.ltp),
+            "open": float(quote.open),
+            "high": float(quote.high),
+            "low": float(quote.low),
+            "prev_close": float(quote.close),
+        }
+
+    @pytest.mark.parametrize(
+        ("symbol", "exchange", "token"),
+        [
+            ("NIFTY", "NSE", "26000"),
+            ("BANKNIFTY", "NSE", "26009"),
+            ("FINNIFTY", "NSE", "26037"),
+            ("MIDCPNIFTY", "NSE", "26074"),
+            ("NIFTYNXT50", "NSE", "26013"),
+            ("INDIAVIX", "NSE", "26017"),
+            ("SENSEX", "BSE", "51"),
+            ("BANKEX", "BSE", "69"),
+        ],
+    )
+    def test_an_index(
+        self, desk: Desk, data: BrokerData, symbol: str, exchange: str, token: str
+    ) -> None:
+        price = float(desk.box.world.market.ltp(instrument(desk, exchange, token)))
+        for _ in range(2):
+            assert data.get_quotes(symbol, f"{exchange}_INDEX")["ltp"] == price
+
+    def test_a_whole_chain_in_few_calls(self, desk: Desk, data: BrokerData) -> None:
+        table = local_instruments(desk.config)
+        chain = [
+            row
+            for expiry in table.expiries("NIFTY", "NFO")
+            for row in table.contracts("NIFTY", "NFO", expiry)
+        ][:510]
+        wanted = [{"symbol": row.symbol, "exchange": row.exchange} for row in chain]
+        found = data.get_multiquotes(wanted)
+        market = desk.box.world.market
+        for n, (row, answer) in enumerate(zip(chain, found, strict=True)):
+            assert (answer["symbol"], answer["exchange"]) == (row.symbol, row.exchange)
+            if n % 20:  # the simulator takes its time to price an option
+                assert answer["data"]["ltp"] > 0
+                continue
+            price = market.ltp(instrument(desk, "NFO", row.token))
+            assert answer["data"]["ltp"] == float(price)
+        most = -(-len(chain) // 500) if desk.api_type == "B" else len(chain) // 60
+        assert calls(desk, "instruments/quote") <= most
+
+    def test_bad_ones_spoil_nothing(self, desk: Desk, data: BrokerData) -> None:
+        good = {"symbol": "INFY", "exchange": "NSE"}
+        bad = [{"symbol": "NOSUCH", "exchange": "NSE"}, {"symbol": "INFY"}, {}, good]
+        found = data.get_multiquotes([good, *bad])  # type: ignore[list-item]
+        assert found[0]["data"] == found[4]["data"]
+        for answer in found[1:4]:
+            assert "data" not in answer
+            assert answer["error"]
+
+    def test_one_that_mstock_does_not_serve_spoils_nothing(
+        self, desk: Desk, data: BrokerData
+    ) -> None:
+        table = local_instruments(desk.config)
+        currency = table.search("USDINR", "CDS")[0]
+        found = data.get_multiquotes(
+            [
+                {"symbol": currency.symbol, "exchange": "CDS"},
+                {"symbol": "INFY", "exchange": "NSE"},
+            ]
+        )
+        assert "CDS" in found[0]["error"]
+        assert found[1]["data"]["ltp"] > 0
+
+    def test_an_unknown_symbol_alone_is_said(self, data: BrokerData) -> None:
+        with pytest.raises(InputException, match="NOSUCH on NSE"):
+            data.get_quotes("NOSUCH", "NSE")
+
+    def test_a_dead_session_fails_the_call(self, desk: Desk, data: BrokerData) -> None:
+        with pytest.raises(SessionExpired):
+            BrokerData("eyJhbGciOiJIUzI1NiJ9.e30.dead").get_quotes("INFY", "NSE")
+
+    def test_last_prices_by_token(self, desk: Desk, data: BrokerData) -> None:
+        pairs = [("NSE", "1594"), ("BSE", "500325"), ("NSE_INDEX", "26000"), ("NSE", "999999")]
+        found = last_prices(desk.config, desk.secret, pairs, clock=desk.clock)
+        market = desk.box.world.market
+        assert found == {
+            (exchange, token): float(
+                market.ltp(instrument(desk, exchange.removesuffix("_INDEX"), token))
+            )
+            for exchange, token in pairs[:3]
+        }
+
+    def test_depth_is_an_honest_lack(self, data: BrokerData) -> None:
+        with pytest.raises(ManualCheckRequired, match="depth"):
+            data.get_depth("INFY", "NSE")
+
+
+class TestHistory:
+    @pytest.mark.parametrize("name", [name for name, each in INTERVALS.items() if not each.group])
+    def test_row_for_row_over_a_weekend_and_today(
+        self, desk: Desk, data: BrokerData, name: str
+    ) -> None:
+        first = NOW.date() - timedelta(days=5)
+        minutes = INTERVALS[name].minutes or DAY
+        assert asked(desk, data, name, first, NOW.date()) == truth(desk, minutes, first, NOW.date())
+
+    def test_daily_over_years_in_as_few_calls_as_the_cap_allows(
+        self, desk: Desk, data: BrokerData
+    ) -> None:
+        first, last = date(2020, 3, 2), date(2026, 11, 20)
+        wanted = truth(desk, DAY, first, last)
+        assert asked(desk, data, "D", f"{first}", f"{last}") == wanted
+        assert len(wanted) > 1600
+        assert calls(desk, HISTORY) == -(-len(wanted) // 999)
+
+    def test_minutes_over_holidays_and_special_sessions(self, desk: Desk, data: BrokerData) -> None:
+        # Budget day on a Saturday in a year that the plugin's table does not know; muhurat.
+        for first, last in (
+            (date(2025, 1, 30), date(2025, 2, 3)),
+            (date(2025, 10, 20), date(2025, 10, 23)),
+            (date(2026, 11, 6), date(2026, 11, 11)),
+        ):
+            wanted = truth(desk, 1, first, last)
+            assert asked(desk, data, "1m", first, last) == wanted
+            assert len(wanted) > 60
+
+    @pytest.mark.parametrize(
+        ("name", "minutes"), [("2m", 2), ("20m", 20), ("2h", 120), ("4h", 240)]
+    )
+    def test_built_intervals_hold_all_that_was_traded(
+        self, desk: Desk, data: BrokerData, name: str, minutes: int
+    ) -> None:
+        first, last = date(2026, 11, 19), date(2026, 11, 20)
+        built = asked(desk, data, name, first, last)
+        ones = truth(desk, 1, first, last)
+        assert sum(row[5] for row in built) == sum(row[5] for row in ones)
+        assert built[0][0] == ones[0][0]
+        for start, opened, high, low, close, volume in built:
+            inside = [row for row in ones if start <= row[0] < start + 60 * minutes]
+            assert opened == inside[0][1]
+            assert high == max(row[2] for row in inside)
+            assert low == min(row[3] for row in inside)
+            assert close == inside[-1][4]
+            assert volume == sum(row[5] for row in inside)
+
+    @pytest.mark.parametrize("name", ["W", "M"])
+    def test_weeks_and_months_are_whole(self, desk: Desk, data: BrokerData, name: str) -> None:
+        built = asked(desk, data, name, date(2026, 10, 14), NOW.date())
+        begin = date(2026, 10, 12) if name == "W" else date(2026, 10, 1)
+        assert datetime.fromtimestamp(built[0][0], UTC).date() == begin
+        days = truth(desk, DAY, begin, NOW.date())
+        assert sum(row[5] for row in built) == sum(row[5] for row in days)
+
+    def test_an_index_and_a_contract(self, desk: Desk, data: BrokerData) -> None:
+        table = local_instruments(desk.config)
+        future = next(
+            row
+            for row in table.contracts("NIFTY", "NFO", table.expiries("NIFTY", "NFO")[0])
+            if row.instrumenttype == "FUT"
+        )
+        day = date(2026, 11, 20)
+        for symbol, exchange in (("NIFTY", "NSE_INDEX"), (future.symbol, "NFO")):
+            assert len(data.get_history(symbol, exchange, "15m", day, day)) == 25
+
+    def test_nothing_on_a_holiday_is_an_empty_frame(self, desk: Desk, data: BrokerData) -> None:
+        frame = data.get_history("INFY", "NSE", "5m", date(2026, 11, 10), date(2026, 11, 10))
+        assert list(frame.columns) == ["timestamp", "open", "high", "low", "close", "volume"]
+        assert len(frame) == 0
+        assert str(frame["timestamp"].dtype) == "int64"
+
+    def test_a_cut_answer_is_split(
+        self, desk: Desk, data: BrokerData, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # As if every day were a trading day of one minute: chunks far over the cap.
+        monkeypatch.setattr("broker.mstock.mapping.candles.STOCK_MINUTES", 1)
+        chunks = "broker.mstock.market_data.history.mapping.chunks"
+        monkeypatch.setattr(chunks, lambda *_: iter([(date(2026, 11, 9), date(2026, 11, 20))]))
+        wanted = truth(desk, 1, date(2026, 11, 9), date(2026, 11, 20))
+        assert asked(desk, data, "1m", date(2026, 11, 9), date(2026, 11, 20)) == wanted
+
+    def test_a_part_that_fails_fails_the_whole(self, desk: Desk, data: BrokerData) -> None:
+        # The past has come by then; only today's part is missing.
+        path = "instruments/intraday"
+        route = f"a/{path}/{{exchange_id}}/{{token}}/{{interval}}"
+        desk.box.faults.set(route if desk.api_type == "A" else f"b/{path}", "general_error")
+        with pytest.raises(BrokerError):
+            data.get_history("INFY", "NSE", "1m", date(2026, 11, 20), NOW.date())
+        assert calls(desk, HISTORY) == 1
+
+    @pytest.mark.parametrize(
+        ("interval", "first", "last", "words"),
+        [
+            ("7m", "2026-11-20", "2026-11-20", "7m is no interval"),
+            ("Q", "2026-11-20", "2026-11-20", "Q is no interval"),
+            ("D", "yesterday", "2026-11-20", "start_date"),
+            ("D", "2026-11-20", None, "end_date"),
+            ("D", "2026-11-20", "2026-11-19", "end date"),
+        ],
+    )
+    def test_bad_input_is_refused_by_name(
+        self, desk: Desk, data: BrokerData, interval: str, first: object, last: object, words: str
+    ) -> None:
+        with pytest.raises(InputException, match=words):
+            data.get_history("INFY", "NSE", interval, first, last)
+        assert calls(desk, HISTORY) == 0
+
+    def test_calls_wait_for_their_turn(
+        self, desk: Desk, data: BrokerData, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        times = iter([RateLimited("Too many.", retry_after=2), RateLimited("Too many.")])
+
+        def historical(*_: object) -> object:
+            if error := next(times, None):
+                raise error
+            return {"candles": []}
+
+        monkeypatch.setattr(data_calls, "historical", historical)
+        data.get_history("INFY", "NSE", "D", date(2026, 11, 20), date(2026, 11, 20))
+        assert desk.clock.slept == [2, 1]
+
+
+def test_the_limits_are_mstocks_own() -> None:
+    assert RATE_LIMITS["data"] == (Rate(1, 1), Rate(1000, 60), Rate(5000, 3600))
+
+
+def test_the_hosts_map_and_count_of_arguments() -> None:
+    door = BrokerData("token")
+    assert BrokerData.__init__.__code__.co_argcount == 4
+    assert list(door.timeframe_map) == list(INTERVALS)

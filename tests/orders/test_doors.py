@@ -1,0 +1,283 @@
+"""Every door of `api/order_api.py` over real sockets at the simulator's exchange, both types."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from broker._kit.errors import BrokerError, LogInAgain
+from broker.mstock.api import margin_api, order_api
+from broker.mstock.errors import InputException
+from broker.mstock.mapping.order_data import calculate_order_statistics
+from broker.mstock.orders.journal import State
+from tests.orders.conftest import Trader
+from tests.support.stub_market import ACC, INFY, NIFTY_CE
+
+Order = Callable[..., dict[str, Any]]
+
+
+def test_an_order_is_placed_and_stands_in_the_books(trader: Trader, order: Order) -> None:
+    res, body, order_id = order_api.place_order_api(order(price="1250", quantity="10"), trader.auth)
+    assert res == (200,), body
+    assert body == {"status": "success", "orderid": order_id}
+    (row,) = order_api.get_order_book(trader.auth)
+    assert row["orderid"] == order_id
+    assert (row["symbol"], row["exchange"], row["product"]) == ("INFY", "NSE", "MIS")
+    assert (row["order_status"], row["pricetype"], row["price"]) == ("complete", "LIMIT", 1250.0)
+    assert row["timestamp"] == "2025-01-01 10:00:00"
+    assert calculate_order_statistics([row])["total_completed_orders"] == 1
+    (fill,) = order_api.get_trade_book(trader.auth)
+    assert (fill["quantity"], fill["average_price"], fill["trade_value"]) == (10, 1250.0, 12500.0)
+    (position,) = order_api.get_positions(trader.auth)
+    assert (position["symbol"], position["quantity"]) == ("INFY", 10)
+    assert order_api.get_open_position("INFY", "NSE", "MIS", trader.auth) == "10"
+    assert order_api.get_open_position("INFY", "NSE", "CNC", trader.auth) == "0"
+    assert all(row["product"] == "CNC" for row in order_api.get_holdings(trader.auth))
+
+
+def test_derivatives_come_back_on_their_exchange(trader: Trader, order: Order) -> None:
+    data = order(
+        symbol=NIFTY_CE.symbol, exchange="NFO", product="NRML", quantity=25, pricetype="MARKET"
+    )
+    res, body, _ = order_api.place_order_api(data, trader.auth)
+    assert res == (200,), body
+    for read in (order_api.get_order_book, order_api.get_trade_book, order_api.get_positions):
+        (row,) = read(trader.auth)
+        assert (row["symbol"], row["exchange"]) == (NIFTY_CE.symbol, "NFO")
+        if trader.config.api_type == "B" or read is not order_api.get_trade_book:
+            assert row["product"] == "NRML"
+
+
+def test_an_order_costs_one_call(trader: Trader, order: Order) -> None:
+    before = len(list(trader.sim.journal))
+    assert order_api.place_order_api(order(), trader.auth)[0] == (200,)
+    assert len(list(trader.sim.journal)) == before + 1
+
+
+@pytest.mark.parametrize("pricetype", ["SL", "SL-M"])
+def test_stops_rest(trader: Trader, order: Order, pricetype: str) -> None:
+    data = order(pricetype=pricetype, trigger_price=1260, price=1262)
+    res, body, order_id = order_api.place_order_api(data, trader.auth)
+    assert res == (200,), body
+    (row,) = order_api.get_order_book(trader.auth)
+    assert (row["pricetype"], row["trigger_price"]) == (pricetype, 1260.0)
+    assert order_api.cancel_order(str(order_id), trader.auth)[1] == 200
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"symbol": "NOSUCH"}, "symbol"), ({"quantity": 0}, "quantity"),
+        ({"quantity": "1.5"}, "quantity"), ({"price": 1240.03}, "price"),
+        ({"product": "NRML"}, "product"), ({"action": "HOLD"}, "action"),
+        ({"disclosed_quantity": 2}, "disclosed_quantity"),
+        ({"pricetype": "SL", "trigger_price": 1241, "price": 1240}, "trigger_price"),
+        ({"symbol": NIFTY_CE.symbol, "exchange": "NFO", "product": "NRML"}, "quantity"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_right_is_refused_by_name(
+    trader: Trader, order: Order, change: dict[str, Any], field: str
+) -> None:
+    res, body, order_id = order_api.place_order_api(order(**change), trader.auth)
+    assert res is not None
+    assert (res.status, order_id) == (400, None)
+    assert body["message"].startswith(field)
+    assert "Nothing was sent" in body["message"]
+    assert trader.sent() == 0
+
+
+def test_an_order_without_funds_says_what_it_needs(trader: Trader, order: Order) -> None:
+    data = order(quantity=10_000_000, pricetype="MARKET")
+    res, body, order_id = order_api.place_order_api(data, trader.auth)
+    assert res is not None
+    if trader.config.api_type == "B":
+        assert (res.status, order_id) == (400, None)
+        reason = body["message"]
+    else:  # Type A's answer means "accepted"; the book has the refusal
+        assert res.status == 200
+        (row,) = order_api.get_order_book(trader.auth)
+        assert row["order_status"] == "rejected"
+        reason = row["rejection_reason"]
+    assert "Not enough funds: the order needs ₹" in reason
+    assert "is available" in reason
+
+
+def test_modify_and_cancel(trader: Trader, order: Order) -> None:
+    order_id = order_api.place_order_api(order(), trader.auth)[2]
+    changed = order(orderid=order_id, price="1242.5", quantity="12", action="buy")
+    changed.pop("apikey")
+    assert order_api.modify_order(changed, trader.auth) == (
+        {"status": "success", "orderid": order_id},
+        200,
+    )
+    (row,) = order_api.get_order_book(trader.auth)
+    assert (row["price"], row["quantity"], row["order_status"]) == (1242.5, 12, "open")
+    assert order_api.cancel_order(str(order_id), trader.auth)[1] == 200
+    body, status = order_api.cancel_order(str(order_id), trader.auth)
+    assert (status, body["status"]) == (400, "error")
+    body, status = order_api.modify_order(changed, trader.auth)
+    assert (status, body["status"]) == (400, "error")
+    assert order_api.cancel_order("999", trader.auth)[1] == 400
+    assert order_api.cancel_order("", trader.auth)[1] == 400
+
+
+def test_cancel_all_names_what_failed(trader: Trader, order: Order) -> None:
+    ids = [order_api.place_order_api(order(price=1240 + n), trader.auth)[2] for n in range(3)]
+    trader.fault("orders/cancel", "too_many_requests_bare")
+    done, failed = order_api.cancel_all_orders_api({}, trader.auth)
+    assert len(done) == 2
+    (why,) = failed
+    assert set(done) | {why.partition(":")[0]} == set(ids)
+    assert "fewer calls" in why
+    assert order_api.cancel_all_orders_api({}, trader.auth) == ([why.partition(":")[0]], [])
+    assert order_api.cancel_all_orders_api({}, trader.auth) == ([], [])
+
+
+def test_cancel_all_without_a_book_raises(trader: Trader) -> None:
+    trader.fault("orders", "bad_gateway", times=None)
+    with pytest.raises(BrokerError):
+        order_api.cancel_all_orders_api({}, trader.auth)
+
+
+def open_positions(trader: Trader, order: Order) -> None:
+    for data in (
+        order(pricetype="MARKET"),
+        order(symbol="ACC", action="SELL", pricetype="MARKET"),
+        order(
+            symbol=NIFTY_CE.symbol, exchange="NFO", product="NRML", quantity=50, pricetype="MARKET"
+        ),
+    ):
+        res, body, _ = order_api.place_order_api(data, trader.auth)
+        assert res == (200,), body
+
+
+def quantities(trader: Trader) -> dict[str, int]:
+    return {row["symbol"]: row["quantity"] for row in order_api.get_positions(trader.auth)}
+
+
+def test_close_all_ends_flat(trader: Trader, order: Order) -> None:
+    open_positions(trader, order)
+    assert quantities(trader) == {"INFY": 10, "ACC": -10, NIFTY_CE.symbol: 50}
+    body, status = order_api.close_all_positions("", trader.auth)
+    assert status == 200, body
+    assert set(quantities(trader).values()) == {0}
+    assert order_api.close_all_positions("", trader.auth)[1] == 200
+    assert len(trader.orders()) == 6
+
+
+def test_close_all_names_the_leg_that_failed(trader: Trader, order: Order) -> None:
+    open_positions(trader, order)
+    trader.fault("orders/place", "too_many_requests_bare")
+    body, status = order_api.close_all_positions("", trader.auth)
+    assert status == 429
+    left = [symbol for symbol, quantity in quantities(trader).items() if quantity]
+    assert len(left) == 1
+    assert f"{left[0]} on " in body["message"].partition("Closing")[0]
+    assert order_api.close_all_positions("", trader.auth)[1] == 200
+    assert set(quantities(trader).values()) == {0}
+
+
+def test_close_all_without_positions_that_can_be_read_fails(trader: Trader, order: Order) -> None:
+    open_positions(trader, order)
+    trader.fault("portfolio/positions", "bad_gateway", times=None)
+    _, status = order_api.close_all_positions("", trader.auth)
+    assert status == 502
+    assert len(trader.orders()) == 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "word"),
+    [
+        ("dead_token", 401, "session"), ("expired_key", 403, "API key"),
+        ("too_many_requests", 429, "fewer calls"),
+    ],
+)  # fmt: skip
+def test_a_refusal_says_which(
+    trader: Trader, order: Order, kind: str, status: int, word: str
+) -> None:
+    for route in ("orders/place", "orders", "user/fundsummary"):
+        trader.fault(route, kind, times=None)
+    res, body, order_id = order_api.place_order_api(order(), trader.auth)
+    assert res is not None
+    assert (res.status, order_id) == (status, None)
+    assert word in body["message"]
+    with pytest.raises(BrokerError):
+        order_api.get_order_book(trader.auth)
+    assert trader.orders() == []
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        order_api.get_order_book, order_api.get_trade_book, order_api.get_positions,
+        order_api.get_holdings,
+    ],
+)  # fmt: skip
+def test_books_raise(trader: Trader, read: Callable[[str], Any]) -> None:
+    trader.sim.faults.set("*", "bad_gateway")
+    with pytest.raises(BrokerError):
+        read(trader.auth)
+    trader.sim.faults.clear()
+    with pytest.raises(LogInAgain):
+        read(None)  # type: ignore[arg-type]
+
+
+def test_margin_of_a_leg_and_a_basket(trader: Trader, order: Order) -> None:
+    leg = {**order(), "quantity": "5", "price": "2250", "product": "CNC", "symbol": "ACC"}
+    res, body = margin_api.calculate_margin_api([leg], trader.auth)
+    assert res.status == 200, body
+    assert body["data"]["total_margin_required"] == 11250.0
+    res, body = margin_api.calculate_margin_api([leg] * 3, trader.auth)
+    assert body["data"]["total_margin_required"] == 33750.0
+    assert ("note" in body["data"]) == (trader.config.api_type == "A")
+    res, body = margin_api.calculate_margin_api([leg, {**leg, "symbol": "NO"}], trader.auth)
+    assert res.status == 400
+    assert "symbol NO" in body["message"]
+    assert margin_api.calculate_margin_api([leg] * 51, trader.auth)[0].status == 400
+    assert margin_api.calculate_margin_api([], trader.auth)[0].status == 400
+
+
+def test_history_and_conversion(trader: Trader, order: Order) -> None:
+    service = trader.service()
+    order_id = order_api.place_order_api(order(price=1250), trader.auth)[2]
+    assert {each.status for each in service.history(str(order_id))} >= {"complete"}
+    (row,) = service.positions()
+    instrument = order_api.lookup().by_token(INFY.token, "NSE")
+    assert instrument is not None
+    with pytest.raises(InputException, match="quantity"):
+        service.convert(row, instrument, "BUY", 11, "CNC")
+    service.convert(row, instrument, "BUY", 4, "CNC")
+    assert {each.product: each.quantity for each in service.positions()} == {"MIS": 6, "CNC": 4}
+    trader.fault("portfolio/convertposition", "reset", when="after")
+    (row,) = (each for each in service.positions() if each.product == "MIS")
+    service.convert(row, instrument, "BUY", 2, "CNC")
+    assert {each.product: each.quantity for each in service.positions()} == {"MIS": 4, "CNC": 6}
+    assert service.journal.unknown() == []
+
+
+def test_an_exit_needs_no_master(trader: Trader, order: Order, monkeypatch: Any) -> None:
+    from broker.mstock.orders.lookup import Lookup
+    from broker.mstock.orders.service import NoInstrumentList
+
+    order_api.place_order_api(order(pricetype="MARKET"), trader.auth)
+    monkeypatch.setattr(order_api, "lookup_or_none", lambda: Lookup(NoInstrumentList()))
+    body, status = order_api.close_all_positions("", trader.auth)
+    assert status == 200, body
+    assert [row["quantity"] for row in order_api.get_positions(trader.auth)] == [0]
+
+
+def test_every_order_stands_in_the_journal(trader: Trader, order: Order) -> None:
+    order_id = order_api.place_order_api(order(), trader.auth)[2]
+    service = trader.service()
+    (entry,) = service.journal.working("INFY", "NSE", "MIS") or [None]
+    assert entry is None  # not a smart order's
+    with service.journal._transaction() as connection:
+        rows = connection.exec_driver_sql("select * from mstock_orders").mappings().all()
+    (row,) = rows
+    assert (row["order_id"], row["state"], row["quantity"]) == (order_id, State.DONE, 10)
+    assert Decimal(row["price"]) == 1240
+    assert trader.auth not in str(dict(row))
+    assert ACC.token != row["token"]
