@@ -129,7 +129,8 @@ class _Counted:
         self._progress = progress
         self._written = 0
         self._write = file.write
-        self.seek, self.read, self.truncate = file.seek, file.read, file.truncate
+        self.seek, self.tell = file.seek, file.tell
+        self.read, self.truncate = file.read, file.truncate
 
     def write(self, data: bytes) -> int:
         self._written += len(data)
