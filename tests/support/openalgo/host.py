@@ -175,6 +175,7 @@ class Host:
         db = self.folder / "db"
         account = self.simulator.demo
         websocket = free_port()
+        self.websocket_url = f"ws://127.0.0.1:{websocket}"
         generous = "1000 per minute"
         values = {
             "BROKER_API_KEY": account.client_code,
@@ -184,7 +185,7 @@ class Host:
             "FLASK_PORT": self.url.rpartition(":")[2],
             "CORS_ALLOWED_ORIGINS": self.url,
             "WEBSOCKET_PORT": str(websocket),
-            "WEBSOCKET_URL": f"ws://127.0.0.1:{websocket}",
+            "WEBSOCKET_URL": self.websocket_url,
             "ZMQ_PORT": str(free_port()),
             **{f"{name}_DATABASE_URL": f"sqlite:///{db}/{name.lower()}.db" for name in _DATABASES},
             "DATABASE_URL": f"sqlite:///{db}/openalgo.db",
