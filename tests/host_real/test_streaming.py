@@ -55,6 +55,7 @@ def prices(host: Host, trader: Visitor, log_in: LogIn) -> Iterator[Prices]:
     while trader.rest("quotes", key, symbol="INFY", exchange="NSE").json()["status"] != "success":
         assert time.monotonic() < ends
         time.sleep(0.5)
+    host.serve_prices()
     client = Prices(host.websocket_url, key)
     yield client
     client.close()

@@ -44,6 +44,7 @@ class Host:
         self._visitors: list[Visitor] = []
         self._addresses = iter(range(2, 250))
         self._process: subprocess.Popen[bytes] | None = None
+        self._proxy: subprocess.Popen[bytes] | None = None
         self._began = 0.0
 
     def start(self, **settings: str) -> None:
@@ -68,6 +69,10 @@ class Host:
 
     def stop(self) -> None:
         """End the processes that this host has started, and nobody else's."""
+        if self._proxy is not None:
+            self._proxy.kill()
+            self._proxy.wait()
+            self._proxy = None
         process, self._process = self._process, None
         if process is None:
             return
@@ -78,6 +83,25 @@ class Host:
             except (ProcessLookupError, subprocess.TimeoutExpired):
                 continue
             break
+
+    def serve_prices(self) -> None:
+        """Have the proxy for live prices run; in a container OpenAlgo leaves its start to others."""
+        if self._proxy is None and os.path.exists("/.dockerenv"):
+            with (self.folder / "output.txt").open("ab") as output:
+                self._proxy = subprocess.Popen(
+                    [self._python, "-m", "websocket_proxy.server"],
+                    cwd=self.copy,
+                    env=self.environment(),
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                )
+        port, ends = int(self.websocket_url.rpartition(":")[2]), time.monotonic() + 60
+        while True:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                return
+            assert time.monotonic() < ends, "OpenAlgo's proxy for live prices does not listen"
+            time.sleep(0.2)
 
     def close(self) -> None:
         self.stop()
