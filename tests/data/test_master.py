@@ -77,6 +77,7 @@ class TestInOpenAlgo:
         assert plain == wanted
         assert len({(symbol, exchange) for symbol, exchange, _ in found}) == len(found)
         assert openalgo.events == ["master_contract_download success"]
+        assert openalgo.calls[-1] == "clear_cache"
 
     def test_every_contract_parses_back_to_itself(self, desk: Desk, openalgo: OpenAlgo) -> None:
         master_contract_download()
@@ -148,6 +149,8 @@ class TestInOpenAlgo:
         for thread in threads:
             thread.join()
         assert errors == []
+        paths = [entry.path.lower() for entry in desk.box.journal.data]
+        assert sum("master" in path for path in paths) == 1
         found = rows(openalgo.engine)
         assert len(set(found)) == len(found)
 
