@@ -85,7 +85,7 @@ class Host:
             break
 
     def serve_prices(self) -> None:
-        """Have the proxy for live prices run; in a container OpenAlgo leaves its start to others."""
+        """Have the proxy for live prices run; in a container OpenAlgo leaves that to others."""
         if self._proxy is None and os.path.exists("/.dockerenv"):
             with (self.folder / "output.txt").open("ab") as output:
                 self._proxy = subprocess.Popen(
