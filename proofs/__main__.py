@@ -14,6 +14,7 @@ from rich.table import Table
 from proofs import Broken, Rows
 
 _NAMES = {
+    "history": "2,000 days and 100 days of minutes, row for row as the simulated market's.",
     "instruments": "50 kills while the instruments are downloaded: the old ones stand or the new.",
     "kills": "200 kills of a program while it writes in the store: nothing is lost.",
     "accounts": "1,000 accounts, two programs on one database, one of them killed in the middle.",

@@ -25,10 +25,11 @@ from broker.mstock.database.master_contract_db import (
     is_fresh,
     master_contract_download,
 )
-from broker.mstock.database.symbol_table import SymbolTable
+from broker.mstock.database.symbol_table import SymbolTable, local_table
 from broker.mstock.errors import DataException
 from broker.mstock.mapping.symbols import parse_symbol
 from broker_simulator.mstock.market.trading_calendar import session
+from proofs.postgres import NoPostgreSQL, postgresql
 from tests.data.conftest import NOW, Desk
 from tests.host.openalgo import OpenAlgo
 from tests.support.clock import FakeClock
@@ -76,6 +77,7 @@ class TestInOpenAlgo:
         assert plain == wanted
         assert len({(symbol, exchange) for symbol, exchange, _ in found}) == len(found)
         assert openalgo.events == ["master_contract_download success"]
+        assert openalgo.calls[-1] == "clear_cache"
 
     def test_every_contract_parses_back_to_itself(self, desk: Desk, openalgo: OpenAlgo) -> None:
         master_contract_download()
@@ -147,6 +149,8 @@ class TestInOpenAlgo:
         for thread in threads:
             thread.join()
         assert errors == []
+        paths = [entry.path.lower() for entry in desk.box.journal.data]
+        assert sum("master" in path for path in paths) == 1
         found = rows(openalgo.engine)
         assert len(set(found)) == len(found)
 
@@ -287,3 +291,32 @@ class TestFiles:
     def test_csv_that_is_no_master(self, text: str) -> None:
         with pytest.raises(DataException):
             list(master_files.pieces("A", io.BytesIO(text.encode())))
+
+
+def test_postgresql_takes_and_keeps_it_as_well() -> None:
+    """With the sequence that OpenAlgo's model numbers its rows by, and a pool of connections."""
+    row = ("X", "X", "X", "NSE", "NSE", "1", "", 0.0, 1, "EQ", 0.05)
+    rows = [(f"X{n}", *row[1:5], str(n), *row[6:]) for n in range(1500)]
+    try:
+        with postgresql() as url:
+            engine = sql.create_engine(url)
+            metadata = sql.MetaData()
+            columns = [
+                sql.Column(column.name, column.type)
+                for column in local_table().columns
+                if column.name != "id"
+            ]
+            number = sql.Column("id", sql.Integer, sql.Sequence("symbols"), primary_key=True)
+            table = sql.Table("symtoken", metadata, number, *columns)
+            metadata.create_all(engine)
+            known = SymbolTable(engine, table)
+            for _ in range(2):
+                assert known.replace([rows], "here B", NOW) == 1500
+                with pytest.raises(DataException):
+                    known.replace([rows[:700]], "here B", NOW)
+                assert known.mark().rows == 1500  # type: ignore[union-attr]
+            assert known.find("X7", "NSE").token == "7"  # type: ignore[union-attr]
+            assert [each.symbol for each in known.search("x149", limit=1)] == ["X149"]
+            engine.dispose()
+    except NoPostgreSQL as error:
+        pytest.skip(str(error))

@@ -275,6 +275,7 @@ class OpenAlgo:
                 "get_symbol": lambda token, exchange: getattr(
                     self.instrument(token=token, exchange=exchange), "symbol", None
                 ),
+                "clear_cache": lambda: self.calls.append("clear_cache"),
                 "get_symbol_info": lambda symbol, exchange: self.instrument(
                     symbol=symbol, exchange=exchange
                 ),

@@ -18,7 +18,7 @@ from broker.mstock.broker import MSTOCK
 from broker.mstock.database.symbol_table import SymbolTable, local_table
 from broker.mstock.orders.journal import file_url
 from broker_simulator.mstock import Simulator
-from proofs import Broken, accounts, instruments, kills, orders
+from proofs import Broken, accounts, history, instruments, kills, orders
 from proofs.__main__ import main, markdown
 from proofs.renewer import configs
 from proofs.simulated import SimulatedTime
@@ -36,6 +36,26 @@ def test_instruments() -> None:
     figures = {row["What"]: row["Figure"] for row in instruments.run(QUIET, short=True)}
     asked, old, new, *bad = figures.values()
     assert (asked, old + new, bad) == (instruments.SHORT, instruments.SHORT, [0, 0])
+
+
+def test_history() -> None:
+    rows = history.run(QUIET, short=True)
+    assert [(row["API type"], row["Interval"]) for row in rows] == [
+        *(("A", "D"), ("A", "1m")),
+        *(("B", "D"), ("B", "1m")),
+    ]
+
+
+def test_a_candle_that_differs_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = history._truth
+
+    def truth(*given: Any) -> list[Any]:
+        first, *others = real(*given)
+        return [first._replace(volume=first.volume + 1), *others]
+
+    monkeypatch.setattr(history, "_truth", truth)
+    with pytest.raises(Broken, match="is not the market's"):
+        history.run(QUIET, short=True)
 
 
 def test_a_mixed_master_is_noticed(tmp_path: Path) -> None:

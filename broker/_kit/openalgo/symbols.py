@@ -34,6 +34,14 @@ def symbol_of_token(token: str, exchange: str) -> str | None:
     return found if isinstance(found, str) else None
 
 
+def clear_cache() -> None:
+    """Have the host read its table again: its cache may hold what was replaced. Raises nothing."""
+    try:
+        call(_TOKEN_DB, "clear_cache")
+    except Exception as error:
+        log.warning(f"OpenAlgo's cache of symbols was not cleared ({type(error).__name__})")
+
+
 def announce_download(status: str, message: str) -> None:
     """Tell the host's pages how a download went ("success" or "error"). Raises nothing."""
     try:

@@ -58,6 +58,8 @@ def _download_for_host() -> int:
         if _stored.get(source, 0) > before and mark and mark.source == source:
             return mark.rows
         rows = download(config, _host_token(), table, clock=SYSTEM_CLOCK)
+        # Until the host fills it again, nobody is given the old list's names.
+        symbols.clear_cache()
         _stored[source] = before + 1
     return rows
 

@@ -175,6 +175,8 @@ class SymbolTable:
         """
         before = self.mark()
         with self._engine.connect() as connection:
+            # A pooled connection may still have that of a run that failed.
+            connection.execute(sql.schema.DropTable(_STAGED, if_exists=True))
             _STAGED.create(connection)
             added = _insert_statement(_STAGED, connection)
             rows = 0
@@ -205,7 +207,7 @@ class SymbolTable:
             }
             connection.execute(sql.insert(_MARK), mark)
             connection.commit()
-            _STAGED.drop(connection)  # a pooled connection would hand it on
+            _STAGED.drop(connection)
             connection.commit()
         return rows
 
