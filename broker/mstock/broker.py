@@ -50,7 +50,6 @@ MSTOCK = Broker(
     session_end=session_end,
     usual_life=timedelta(hours=12),
     terms=TERMS,
-    unbuilt=("streaming",),
     erase_more=_erase_journal,
     host_files=("db/mstock_orders.db",),
 )

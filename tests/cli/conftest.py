@@ -102,6 +102,7 @@ def box() -> Iterator[Simulator]:
 @pytest.fixture
 def person(box: Simulator, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Person]:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BROKER_HOME", str(tmp_path / "home"))  # where `erase` without a .env looks
     settings = settings_for(box, "B", BROKER_HOME=str(tmp_path / "home"))
     leaks = Leaks()
     for name in ("password", "api_key_a", "api_key_b", "totp_secret"):

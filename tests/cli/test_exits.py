@@ -32,6 +32,8 @@ EXPECTED = {
     "DataException": 6,
     "OutcomeUnknown": 6,
     NotYet.__name__: 6,
+    "PositionUnsure": 6,
+    "NoInstruments": 6,
 }
 
 

@@ -235,6 +235,16 @@ def test_what_was_left_is_said_and_counts_as_not_done(run: Run, openalgo: Path) 
     assert run("uninstall", "--yes", "--force").exit_code == 0
 
 
+def test_the_journal_of_orders_goes_with_the_plugin(run: Run, filled: Path) -> None:
+    run("install", "--preview", "--yes")
+    (filled / "db").mkdir(exist_ok=True)
+    for name in ("mstock_orders.db", "mstock_orders.db-journal", "openalgo.db"):
+        (filled / "db" / name).write_bytes(b"rows")
+    assert "db/mstock_orders.db" in run("uninstall", "--dry-run").output
+    assert run("uninstall", "--yes").exit_code == 0
+    assert [path.name for path in (filled / "db").iterdir()] == ["openalgo.db"]
+
+
 def test_a_folder_that_cannot_be_written_is_told_in_words(
     run: Run, filled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -185,7 +185,7 @@ def erase(context: Context, yes: bool) -> None:
             words, code = "Nothing was removed.", Exit.REFUSED
             context.answer({"removed": []}, lambda: words, status="cancelled", code=code)
     removed = [line for store in stores for line in store.erase()]
-    removed += context.broker.erase_more(context.service_settings)
+    removed += context.broker.erase_more(chosen)
     found = "\n  ".join(["Removed:", *removed])
     context.answer(
         {"removed": removed},
