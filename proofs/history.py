@@ -5,7 +5,6 @@ from __future__ import annotations
 import time as wall
 from datetime import date, datetime, time, timedelta
 
-from broker.mstock.client.connection import client_for
 from rich.console import Console
 
 from broker._kit.clock import IST, SYSTEM_CLOCK

@@ -15,9 +15,9 @@ from broker._kit.cli.main import command_line
 from broker._kit.openalgo.installer.checks import host_checks
 from broker._kit.openalgo.installer.commands import commands
 from broker.mstock.broker import MSTOCK
-from broker.mstock.database.commands import COMMANDS as DATA_COMMANDS
-from broker.mstock.orders.commands import COMMANDS as ORDER_COMMANDS
-from broker.mstock.streaming.commands import COMMANDS as PRICE_COMMANDS
+from broker.mstock.cli.data import COMMANDS as DATA_COMMANDS
+from broker.mstock.cli.orders import COMMANDS as ORDER_COMMANDS
+from broker.mstock.cli.prices import COMMANDS as PRICE_COMMANDS
 
 _OWN = (*DATA_COMMANDS, *ORDER_COMMANDS, *PRICE_COMMANDS)
 

@@ -18,10 +18,10 @@ from broker._kit.secret import Secret
 from broker._kit.sessions.store import MemoryStore
 from broker.mstock.__main__ import cli
 from broker.mstock.broker import MSTOCK
+from broker.mstock.cli.prices import _cells
 from broker.mstock.mapping.orders import Order
 from broker.mstock.settings import Config
 from broker.mstock.streaming import live_prices
-from broker.mstock.streaming.commands import _cells
 from broker.mstock.streaming.live_prices import LivePrice, LivePrices
 from broker.mstock.streaming.packets import DEPTH, decode_type_b
 from tests.streaming.server import FeedServer

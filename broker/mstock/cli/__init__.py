@@ -1,0 +1,1 @@
+"""mStock's commands beside those that any broker has."""
