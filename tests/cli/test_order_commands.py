@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from broker.mstock.orders import commands
+from broker.mstock.cli import orders as commands
 from broker.mstock.orders.journal import FILE, Entry, Journal, file_url
 from tests.cli.conftest import Person
 from tests.conftest import settings_for

@@ -18,8 +18,6 @@ from broker._kit.errors import SettingError
 
 USERS_FILE = "trading-days.json"
 
-# The ordinary session. Source: NSE, normal market hours.
-_OPEN, _CLOSE = time(9, 15), time(15, 30)
 # Where the table does not say when a special session ends: they are held in the early evening.
 _EVENING = time(20)
 _PACKAGED = os.path.join(os.path.dirname(__file__), "trading_days.json")
@@ -27,15 +25,26 @@ _LARGEST = 256 * 1024
 _SATURDAY = 5
 
 
+class Hours(NamedTuple):
+    """When the exchange opens and closes (IST); None where it has not said when it opens."""
+
+    opens: time | None
+    closes: time
+
+
+# Source: NSE, normal market hours.
+_USUAL = Hours(time(9, 15), time(15, 30))
+
+
 class Calendar(NamedTuple):
     """The exchange's trading days; in years that the table does not hold, Monday to Friday.
 
-    `closes` has the days of a special session and when it ends (IST).
+    `specials` has the days of a special session.
     """
 
     years: frozenset[int]
     holidays: frozenset[date]
-    closes: Mapping[date, time]
+    specials: Mapping[date, Hours]
 
     @property
     def ends(self) -> date:
@@ -44,15 +53,15 @@ class Calendar(NamedTuple):
 
     def is_trading_day(self, day: date) -> bool:
         """True on weekdays that are no holiday, and on the days of a special session."""
-        return day in self.closes or (day.weekday() < _SATURDAY and day not in self.holidays)
+        return day in self.specials or (day.weekday() < _SATURDAY and day not in self.holidays)
 
     def opening(self, day: date) -> time | None:
-        """When the exchange opens (IST); None on other days and before a special session."""
-        return _OPEN if self.is_trading_day(day) and day not in self.closes else None
+        """When the exchange opens (IST); None on other days, and where the table does not say."""
+        return self.specials.get(day, _USUAL).opens if self.is_trading_day(day) else None
 
     def closing(self, day: date) -> time | None:
         """When the exchange closes (IST); None when this is no trading day."""
-        return self.closes.get(day, _CLOSE) if self.is_trading_day(day) else None
+        return self.specials.get(day, _USUAL).closes if self.is_trading_day(day) else None
 
     def is_open(self, now: datetime) -> bool:
         """Whether the exchange trades at this moment; False where the table does not say."""
@@ -68,20 +77,20 @@ def load_calendar(home: str | None = None) -> Calendar:
     so are `holidays` and `special_sessions`; a date with `null` takes a line away. Raises
     `SettingError`, which names the file, when it cannot be used.
     """
-    years, holidays, closes = _read(_PACKAGED)
+    years, holidays, specials = _read(_PACKAGED)
     users = os.path.join(home or "", USERS_FILE)
     if home is not None and os.path.exists(users):
         more = _read(users)
-        years, holidays, closes = years | more[0], holidays | more[1], closes | more[2]
+        years, holidays, specials = years | more[0], holidays | more[1], specials | more[2]
     return Calendar(
         frozenset(years),
         frozenset(day for day, name in holidays.items() if name is not None),
-        {day: close for day, close in closes.items() if close is not None},
+        {day: hours for day, hours in specials.items() if hours is not None},
     )
 
 
 # One file's years, holidays and special sessions; a None takes a line of an earlier file away.
-_Table = tuple[set[int], dict[date, str | None], dict[date, time | None]]
+_Table = tuple[set[int], dict[date, str | None], dict[date, Hours | None]]
 
 
 def _read(path: str) -> _Table:
@@ -96,7 +105,7 @@ def _read(path: str) -> _Table:
             raise ValueError("a holiday has a date and a name")
         holidays = {date.fromisoformat(day): name for day, name in names.items()}
         specials = table.get("special_sessions", {}).items()
-        return set(years), holidays, {date.fromisoformat(day): _close(of) for day, of in specials}
+        return set(years), holidays, {date.fromisoformat(day): _hours(of) for day, of in specials}
     except OSError:
         what = "cannot be read"
     except ValueError as error:
@@ -106,11 +115,12 @@ def _read(path: str) -> _Table:
     raise SettingError(f"{path} {what}.", "Correct it or remove it.")
 
 
-def _close(entry: dict[str, Any] | None) -> time | None:
-    """When a special session ends; its name and opening are for the file's reader."""
+def _hours(entry: dict[str, Any] | None) -> Hours | None:
+    """When a special session begins and ends; its name is for the file's reader."""
     if entry is None:
         return None
     opens, closes = entry.get("opens"), entry.get("closes")
-    if opens is not None:
-        time.fromisoformat(opens)
-    return _EVENING if closes is None else time.fromisoformat(closes)
+    return Hours(
+        None if opens is None else time.fromisoformat(opens),
+        _EVENING if closes is None else time.fromisoformat(closes),
+    )
