@@ -168,7 +168,7 @@ def file_environment(path: str | None = None) -> Mapping[str, str]:
 
 
 class ServiceSettings(NamedTuple):
-    """`home` is the folder of the SQLite file; `store_url` an SQLAlchemy URL instead of it, or None.
+    """`home` is the folder of the SQLite file; `store_url` an SQLAlchemy URL in its place, or None.
 
     `webhook` and `telegram` (token and chat id) are told when a login fails for good.
     """
