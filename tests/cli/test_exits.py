@@ -9,7 +9,6 @@ from click.testing import CliRunner
 from broker._kit.cli.console import FAMILIES, WORDS, Exit, exit_of
 from broker._kit.errors import BrokerError
 from broker.mstock.__main__ import cli
-from broker.mstock.not_implemented import NotYet
 
 EXPECTED = {
     "SettingError": 5,
@@ -31,7 +30,6 @@ EXPECTED = {
     "SessionRefused": 6,
     "DataException": 6,
     "OutcomeUnknown": 6,
-    NotYet.__name__: 6,
     "PositionUnsure": 6,
     "NoInstruments": 6,
 }

@@ -24,7 +24,7 @@ IMPORTS = (
     "_kit/openalgo/__init__.py",
     "_kit/openalgo/host.py",
     "_kit/errors.py",
-    "mstock/not_implemented.py",
+    "mstock/streaming/host_adapter.py",
     "mstock/without_kit.py",
     "mstock/broker.py",
     "mstock/openalgo.py",

@@ -88,7 +88,7 @@ OURS = {
     "mstock/api/auth_api.py": "# ours\n",
     "mstock/api/funds.py": "# ours\n",
     "mstock/broker.py": "MSTOCK = None\n",
-    "mstock/not_implemented.py": "STREAMING = 'Not built.'\n",
+    "mstock/terms.py": "TERMS = ()\n",
     "_kit/openalgo/__init__.py": "",
     "_kit/openalgo/register.py": "def register(broker, app):\n    app.opened = True\n",
     "_kit/web/templates/page.html": "<p>ours</p>\n",
