@@ -26,17 +26,9 @@ def run(fresh: Checkout, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_without_preview_it_refuses_and_touches_nothing(fresh: Checkout) -> None:
-    before = fresh.digest()
-    done = run(fresh, "install", str(fresh.home), "--yes")
-    assert done.returncode != 0
-    assert "--preview" in done.stdout + done.stderr
-    assert fresh.digest() == before
-
-
 def test_a_dry_run_touches_nothing(fresh: Checkout) -> None:
     before = fresh.digest()
-    assert run(fresh, "install", str(fresh.home), "--preview", "--dry-run").returncode == 0
+    assert run(fresh, "install", str(fresh.home), "--dry-run").returncode == 0
     assert fresh.digest() == before
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,19 +73,22 @@ def answer(result: Result) -> dict[str, Any]:
     return card
 
 
-def test_without_preview_it_refuses_and_says_what_is_missing(run: Run, openalgo: Path) -> None:
+def test_without_preview_it_refuses_and_says_what_is_missing(openalgo: Path) -> None:
     before = snapshot(openalgo)
-    result = run("install", "--yes")
+    (install, _) = commands(replace(MSTOCK, unbuilt=("streaming",)))
+    result = CliRunner().invoke(install, [str(openalgo), "--yes"])
     assert result.exit_code != 0
     for word in ("streaming", "mStock app", "--preview"):
         assert word in result.output
     assert snapshot(openalgo) == before
+    fill_in(openalgo)
+    assert CliRunner().invoke(install, [str(openalgo), "--yes", "--preview"]).exit_code == 0
 
 
 def test_the_whole_way_with_its_questions(run: Run, openalgo: Path) -> None:
     before = snapshot(openalgo)
     typed = f"y\n{CODE}\n{KEY}\nb\ny\n"
-    result = run("install", "--preview", typed=typed)
+    result = run("install", typed=typed)
     assert result.exit_code == 0, result.output
     assert "+        register_mstock(app)" in result.output
     assert "set BROKER_API_SECRET in .env" in result.output
@@ -96,7 +100,7 @@ def test_the_whole_way_with_its_questions(run: Run, openalgo: Path) -> None:
     assert said["REDIRECT_URL"] == "http://127.0.0.1:5000/mstock/callback"
     assert plugin_texts(openalgo) == OURS
 
-    again = run("install", "--preview", typed="\n\n\n")
+    again = run("install", typed="\n\n\n")
     assert "nothing was changed" in again.output
     result = run("uninstall", typed="y\n")
     assert result.exit_code == 0, result.output
@@ -104,7 +108,7 @@ def test_the_whole_way_with_its_questions(run: Run, openalgo: Path) -> None:
 
 
 def test_swapped_keys_are_asked_for_again(run: Run, openalgo: Path) -> None:
-    result = run("install", "--preview", typed=f"y\n{KEY}\n{CODE}\n{CODE}\n{CODE}\n\n{KEY}\nb\ny\n")
+    result = run("install", typed=f"y\n{KEY}\n{CODE}\n{CODE}\n{CODE}\n\n{KEY}\nb\ny\n")
     assert "looks like an API key" in result.output
     assert "holds your client code" in result.output
     assert in_env(openalgo)["BROKER_API_SECRET"] == KEY
@@ -113,7 +117,7 @@ def test_swapped_keys_are_asked_for_again(run: Run, openalgo: Path) -> None:
 @pytest.mark.parametrize("typed", [f"y\n{CODE}\n{KEY}\nb\nn\n", "y\nMA1", ""])
 def test_no_answer_or_a_no_changes_nothing(run: Run, openalgo: Path, typed: str) -> None:
     before = snapshot(openalgo)
-    result = run("install", "--preview", typed=typed)
+    result = run("install", typed=typed)
     assert result.exit_code != 0  # refused, or stopped by the user
     assert snapshot(openalgo) == before
 
@@ -126,7 +130,7 @@ def test_a_dry_run_shows_all_and_writes_nothing(run: Run, openalgo: Path) -> Non
     assert "+        register_mstock(app)" in result.output
     assert "dry run" in result.output
     assert snapshot(openalgo) == before
-    run("install", "--preview", "--yes")
+    run("install", "--yes")
     before = snapshot(openalgo)
     assert run("uninstall", "--dry-run").exit_code == 0
     assert snapshot(openalgo) == before
@@ -136,7 +140,7 @@ def test_unasked_no_key_and_no_other_brokers_address_is_touched(run: Run, openal
     path = openalgo / ".env"
     path.write_text(ENV.format(port=1).replace("<broker>", "zerodha"))
     before = path.read_bytes()
-    result = run("install", "--preview", "--yes")
+    result = run("install", "--yes")
     assert result.exit_code == 0
     assert "set to zerodha" in result.output
     assert path.read_bytes() == before
@@ -144,7 +148,7 @@ def test_unasked_no_key_and_no_other_brokers_address_is_touched(run: Run, openal
 
 @pytest.mark.usefixtures("filled")
 def test_unasked_the_samples_address_is_filled_in(run: Run, openalgo: Path) -> None:
-    run("install", "--preview", "--yes", "--api-type", "A")
+    run("install", "--yes", "--api-type", "A")
     said = in_env(openalgo)
     assert said["REDIRECT_URL"].endswith("/mstock/callback")
     assert said["MSTOCK_API_TYPE"] == "A"
@@ -153,7 +157,7 @@ def test_unasked_the_samples_address_is_filled_in(run: Run, openalgo: Path) -> N
 
 def test_no_env_and_no_patch(run: Run, openalgo: Path) -> None:
     before = {name: (openalgo / name).read_bytes() for name in (".env", "app.py")}
-    assert run("install", "--preview", "--yes", "--no-env", "--no-patch").exit_code == 0
+    assert run("install", "--yes", "--no-env", "--no-patch").exit_code == 0
     assert {name: (openalgo / name).read_bytes() for name in before} == before
 
 
@@ -163,13 +167,13 @@ def test_without_a_client_code_or_an_env_it_is_not_installed(
 ) -> None:
     for named in ("BROKER_API_KEY", "no .env"):
         before = snapshot(openalgo)
-        result = run("install", "--preview", *words, typed=None if words else "y\n\n\nb\ny\n")
+        result = run("install", *words, typed=None if words else "y\n\n\nb\ny\n")
         assert result.exit_code != 0
         assert named in result.output
         assert "Installed" not in result.output
         assert snapshot(openalgo) == before
         (openalgo / ".env").unlink(missing_ok=True)
-    assert run("install", "--preview", "--yes", "--no-env").exit_code == 0
+    assert run("install", "--yes", "--no-env").exit_code == 0
 
 
 def test_a_first_look_needs_no_client_code_yet(run: Run, openalgo: Path) -> None:
@@ -184,11 +188,11 @@ def test_a_first_look_needs_no_client_code_yet(run: Run, openalgo: Path) -> None
 @pytest.mark.usefixtures("filled")
 class TestJson:
     def test_it_is_one_object(self, run: Run) -> None:
-        card = answer(run("install", "--preview", "--dry-run", "--json"))
+        card = answer(run("install", "--dry-run", "--json"))
         assert card["status"] == "ok"
         assert card["dry_run"] is True
         assert card["steps"]
-        card = answer(run("install", "--preview", "--yes", "--json"))
+        card = answer(run("install", "--yes", "--json"))
         assert card["status"] == "ok"
         assert {"name", "ok", "words", "todo"} == set(card["findings"][0])
         card = answer(run("uninstall", "--yes", "--json"))
@@ -200,7 +204,7 @@ class TestJson:
         assert answer(result)["status"] == "error"
 
     def test_it_asks_nothing_so_it_wants_a_word(self, run: Run) -> None:
-        assert run("install", "--preview", "--json").exit_code == 2
+        assert run("install", "--json").exit_code == 2
 
 
 class TestARunningOpenAlgo:
@@ -216,17 +220,17 @@ class TestARunningOpenAlgo:
     def test_it_is_to_be_stopped_first(self, run: Run, openalgo: Path) -> None:
         before = snapshot(openalgo)
         for typed in (None, "n\n"):
-            result = run("install", "--preview", *([] if typed else ["--yes"]), typed=typed)
+            result = run("install", *([] if typed else ["--yes"]), typed=typed)
             assert result.exit_code != 0
             assert "Stop it first" in result.output
         assert snapshot(openalgo) == before
-        assert run("install", "--preview", "--yes", "--force").exit_code == 0
+        assert run("install", "--yes", "--force").exit_code == 0
         assert run("uninstall", "--yes").exit_code != 0
 
 
 @pytest.mark.usefixtures("filled")
 def test_what_was_left_is_said_and_counts_as_not_done(run: Run, openalgo: Path) -> None:
-    run("install", "--preview", "--yes")
+    run("install", "--yes")
     (openalgo / "broker/mstock/api/funds.py").write_text("# mine\n")
     result = run("uninstall", "--yes")
     assert result.exit_code == 1
@@ -236,7 +240,7 @@ def test_what_was_left_is_said_and_counts_as_not_done(run: Run, openalgo: Path) 
 
 
 def test_the_journal_of_orders_goes_with_the_plugin(run: Run, filled: Path) -> None:
-    run("install", "--preview", "--yes")
+    run("install", "--yes")
     (filled / "db").mkdir(exist_ok=True)
     for name in ("mstock_orders.db", "mstock_orders.db-journal", "openalgo.db"):
         (filled / "db" / name).write_bytes(b"rows")
@@ -254,7 +258,7 @@ def test_a_folder_that_cannot_be_written_is_told_in_words(
     before = snapshot(filled)
     with monkeypatch.context() as patch:
         patch.setattr(files.os, "replace", refuse)
-        result = run("install", "--preview", "--yes")
+        result = run("install", "--yes")
     assert result.exit_code != 0
     assert "Permission denied" in result.output
     assert "Traceback" not in result.output
@@ -264,15 +268,15 @@ def test_a_folder_that_cannot_be_written_is_told_in_words(
 
 @pytest.mark.usefixtures("filled")
 def test_an_update_of_the_env_keeps_what_the_user_set(run: Run, openalgo: Path) -> None:
-    assert run("install", "--preview", "--yes").exit_code == 0
-    assert run("install", "--preview", "--yes", "--api-type", "A").exit_code == 0
+    assert run("install", "--yes").exit_code == 0
+    assert run("install", "--yes", "--api-type", "A").exit_code == 0
     assert in_env(openalgo)["BROKER_API_SECRET"] == KEY
 
 
 def test_another_version_is_named(tmp_path: Path) -> None:
     openalgo = make_openalgo(tmp_path / "newer", version="2.1.0.0")
     fill_in(openalgo)
-    line = ["install", str(openalgo), "--preview", "--yes"]
+    line = ["install", str(openalgo), "--yes"]
     result = CliRunner().invoke(main, line)
     assert result.exit_code != 0
     assert "OpenAlgo 2.1.0.0" in result.output

@@ -73,29 +73,28 @@ class _Door:
 
     def _ask(self, method: str, *given: Any) -> dict[str, Any]:
         if self._stream is None:
-            if problem := _problem():
-                return {"status": "error", "code": "NOT_AVAILABLE", "message": problem}
-            from broker.mstock.streaming.host_adapter import HostStream
-
-            self._stream = HostStream(self)  # type: ignore[arg-type]  # the base class has it
+            stream = _stream_class()
+            if isinstance(stream, str):
+                return {"status": "error", "code": "NOT_AVAILABLE", "message": stream}
+            self._stream = stream(self)
         answer: dict[str, Any] = getattr(self._stream, method)(*given)
         return answer
 
 
-def _problem() -> str:
-    """Why there is no stream, "" when nothing stands in its way."""
+def _stream_class() -> Any:
+    """What stands behind the door, or the sentence that says why nothing does."""
     try:
         from broker.mstock import kit_problem
 
         if problem := kit_problem():
             return problem
-        import broker.mstock.streaming.host_adapter  # noqa: F401
+        from broker.mstock.streaming.host_adapter import HostStream
     except Exception:
         return (
             "The mStock plugin in OpenAlgo is incomplete. Stop OpenAlgo and run `install` of the "
             "mStock release again."
         )
-    return ""
+    return HostStream
 
 
 def _base_class() -> type:

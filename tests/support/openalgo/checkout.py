@@ -91,7 +91,7 @@ def place_by_hand(copy: Path) -> None:
 def place_by_installer(copy: Path, python: str) -> str:
     """`python -m broker.mstock install`; returns what it said."""
     done = subprocess.run(
-        [python, "-m", "broker.mstock", "install", str(copy), "--preview", "--yes"],
+        [python, "-m", "broker.mstock", "install", str(copy), "--yes"],
         cwd=OURS.parent,
         capture_output=True,
         text=True,
