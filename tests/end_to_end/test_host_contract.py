@@ -24,7 +24,7 @@ FIVE = {"availablecash", "collateral", "m2munrealized", "m2mrealized", "utilised
 HOST_HAS = {
     *("apscheduler", "click", "cryptography", "dotenv", "flask", "flask_limiter", "flask_wtf"),
     *("jwt", "limits", "orjson", "pandas", "pyotp", "sqlalchemy"),
-    *("requests", "rich", "urllib3", "werkzeug"),
+    *("requests", "rich", "urllib3", "websocket", "werkzeug"),
 }
 
 

@@ -164,13 +164,13 @@ class TestTheStreamingAdapter:
             "import sys\n"
             "from broker.mstock.streaming.mstock_adapter import MstockWebSocketAdapter as A\n"
             "a = A()\n"
+            "heavy = {'flask', 'sqlalchemy', 'requests', 'cryptography', 'websocket'}\n"
+            "print(heavy & set(sys.modules) or 'light')\n"
             "print(a.initialize('mstock', 'u')['status'], a.connect()['code'],\n"
             "      a.subscribe('INFY', 'NSE', 2, 5)['status'],\n"
-            "      a.unsubscribe('INFY', 'NSE')['status'], a.disconnect())\n"
-            "heavy = {'flask', 'sqlalchemy', 'requests', 'cryptography', 'apscheduler'}\n"
-            "print(heavy & set(sys.modules) or 'light')"
+            "      a.unsubscribe('INFY', 'NSE')['status'], a.disconnect())"
         )
-        assert self.run(code, tmp_path) == "success NOT_AVAILABLE error success None\nlight\n"
+        assert self.run(code, tmp_path) == "light\nsuccess CONNECTION_FAILED error success None\n"
 
     def proxy(self, folder: Path, base: str) -> None:
         package = folder / "websocket_proxy"
@@ -222,7 +222,7 @@ class TestTheStreamingAdapter:
             "from broker.mstock.streaming.mstock_adapter import MstockWebSocketAdapter as A\n"
             "print(A().connect()['code'])"
         )
-        assert self.run(code, tmp_path) == "NOT_AVAILABLE\n"
+        assert self.run(code, tmp_path) == "CONNECTION_FAILED\n"
 
     def test_no_other_name_is_made_up(self) -> None:
         module = __import__(
