@@ -24,6 +24,7 @@ from broker.mstock.client import login
 from broker.mstock.settings import Config
 from broker_simulator.mstock import Simulator
 from tests.conftest import settings_for
+from tests.support.elsewhere import FORGET_THE_CLONE
 from tests.support.leaks import Leaks
 from tests.support.terminal import Terminal
 
@@ -219,8 +220,10 @@ def test_without_a_kit_of_its_version_one_sentence_is_said(tmp_path: Path, kit: 
     if kit is not None:
         (tmp_path / "broker" / "_kit").mkdir()
         (tmp_path / "broker" / "_kit" / "__init__.py").write_text(kit)
+    run = "import runpy; sys.argv[1:] = ['status']\n"
+    run += "runpy.run_module('broker.mstock', None, '__main__')"
     done = subprocess.run(
-        [sys.executable, "-m", "broker.mstock", "status"],
+        [sys.executable, "-c", FORGET_THE_CLONE + run],
         cwd=tmp_path,
         env={name: text for name, text in os.environ.items() if name != "PYTHONPATH"},
         capture_output=True,

@@ -15,6 +15,7 @@ import pytest
 
 from broker import _kit, mstock
 from tests.install.tree import ROOT
+from tests.support.elsewhere import FORGET_THE_CLONE
 
 # What OpenAlgo imports at its start, unguarded, and the packages above it.
 ALONE = ("mstock/__init__.py", "mstock/streaming/__init__.py", "mstock/streaming/mstock_adapter.py")
@@ -49,7 +50,7 @@ print(json.dumps([one["message"] for one in said]))
 
 def run(folder: Path, code: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-P", "-B", "-c", code, str(folder)],
+        [sys.executable, "-P", "-B", "-c", FORGET_THE_CLONE + code, str(folder)],
         capture_output=True,
         text=True,
         cwd=folder,
