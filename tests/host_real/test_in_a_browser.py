@@ -11,7 +11,7 @@ from playwright.sync_api import BrowserContext, Page, Request, Response, expect
 from broker_simulator.mstock import Simulator
 from tests.support.chromium import require_chromium
 from tests.support.openalgo.host import Host
-from tests.support.openalgo.visitor import PASSWORD, USER, Visitor
+from tests.support.openalgo.visitor import PASSWORD, USER
 
 Shoot = Callable[[Page, str], None]
 WINDOW = {"width": 1600, "height": 900}
@@ -197,23 +197,13 @@ def test_every_page_of_the_host_loads(
         if tab.url.removeprefix(host.url) in ("/error", "/login"):
             wrong.append(f"{where}: ended at {tab.url}")
         if where == "orderbook":
-            # What the plugin says stands in the answer; the host's page has these words for it.
-            expect(tab.get_by_text("Failed to fetch orders")).to_be_visible()
+            tab.wait_for_timeout(1000)
+            expect(tab.get_by_text("Failed to fetch orders")).to_have_count(0)
             shoot(tab, "host-orderbook")
     tab.remove_listener("response", answered)
     for page, request in failed:
         # Asked once more: of a page that was left the browser has forgotten what it was told.
         said = tab.request.fetch(request).text()
-        if "not available" not in said:
+        if "being downloaded" not in said:  # the instruments, just after a login
             wrong.append(f"{page}: {request.url} {said[:300]}")
     assert wrong == []
-
-
-@pytest.mark.parametrize("book", ["orderbook", "tradebook", "positionbook", "holdings"])
-def test_what_is_not_built_says_so_over_rest(
-    trader: Visitor, log_in: Callable[[Visitor], object], book: str
-) -> None:
-    log_in(trader)
-    answer = trader.rest(book, trader.api_key())
-    assert answer.status_code in (500, 501)
-    assert "not available yet" in answer.json()["message"]
