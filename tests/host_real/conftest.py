@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
@@ -177,3 +179,22 @@ def totp(simulator: Simulator) -> Callable[[], str]:
 def log_in(simulator: Simulator, totp: Callable[[], str]) -> Callable[[Visitor], requests.Response]:
     """Log a device in to mStock by the React page's request."""
     return lambda visitor: visitor.broker_login(simulator.demo.password, totp())
+
+
+_INFY = {"symbol": "INFY", "exchange": "NSE"}
+
+
+@pytest.fixture
+def ask(trader: Visitor, log_in: Callable[[Visitor], requests.Response]) -> Callable[..., Any]:
+    """Asks the REST API; the host has downloaded the instruments by then."""
+    log_in(trader)
+    key = trader.api_key()
+
+    def rest(door: str, **fields: Any) -> Any:
+        return trader.rest(door, key, **fields).json()
+
+    ends = time.monotonic() + 60
+    while rest("quotes", **_INFY).get("status") != "success":
+        assert time.monotonic() < ends, rest("quotes", **_INFY)
+        time.sleep(0.5)
+    return rest

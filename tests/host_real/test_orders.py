@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 import pytest
-import requests
 
 from broker_simulator.mstock import IST, Simulator
-from tests.support.openalgo.visitor import Visitor
 
-LogIn = Callable[[Visitor], requests.Response]
 INFY = {"symbol": "INFY", "exchange": "NSE"}
 ORDER = {**INFY, "strategy": "test", "action": "BUY", "product": "MIS"}
 
@@ -24,22 +20,6 @@ def simulator() -> Any:
         box.demo.totp_enabled = True
         box.clock.set(datetime(2026, 11, 23, 11, tzinfo=IST))
         yield box
-
-
-@pytest.fixture
-def ask(trader: Visitor, log_in: LogIn) -> Callable[..., Any]:
-    """Asks the REST API; the host has downloaded the instruments by then."""
-    log_in(trader)
-    key = trader.api_key()
-
-    def rest(door: str, **fields: Any) -> Any:
-        return trader.rest(door, key, **fields).json()
-
-    ends = time.monotonic() + 60
-    while rest("quotes", **INFY).get("status") != "success":
-        assert time.monotonic() < ends, rest("quotes", **INFY)
-        time.sleep(0.5)
-    return rest
 
 
 def sent(simulator: Simulator) -> int:
