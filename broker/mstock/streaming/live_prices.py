@@ -22,11 +22,12 @@ from broker._kit.sessions.stored_session import load_session
 from broker._kit.settings import ServiceSettings, file_environment
 from broker.mstock.broker import MSTOCK
 from broker.mstock.database.instruments import Instruments, instruments
-from broker.mstock.mapping.orders import Order, order_update
+from broker.mstock.mapping.orders import Order
 from broker.mstock.settings import Config
 from broker.mstock.streaming.connection import FeedLogin
 from broker.mstock.streaming.feed import FeedStatus
 from broker.mstock.streaming.lookup import find_instrument
+from broker.mstock.streaming.order_listener import OrderBook, OrderListener, order_book
 from broker.mstock.streaming.packets import DEPTH, LTP, QUOTE, Tick
 from broker.mstock.streaming.requests import Instrument
 from broker.mstock.streaming.shared_feed import (
@@ -49,11 +50,11 @@ class LivePrice(NamedTuple):
 
 
 class LivePrices:
-    """One connection to mStock; every callback runs on its thread and must not wait.
+    """One connection to mStock; callbacks run on its thread and must not wait.
 
     Iterating gives each instrument's newest price: a slow reader misses prices in between, and
-    never the last one. `on_gap` is called after an outage, when order updates may have been missed:
-    read the order book then.
+    never the last one. `on_order` gets each change of an order once, on a thread of its own; what
+    an outage has hidden is read from the order book. `on_gap` is called after an outage.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class LivePrices:
         on_gap: Callable[[], None] = lambda: None,
         on_state: Callable[[FeedStatus], None] = lambda _status: None,
         find_in: Callable[[Config], Instruments] | None = None,
+        book: Callable[[], OrderBook] | None = None,
     ) -> None:
         """Settings are those of the `.env` of the working folder or above it, unless given.
 
@@ -75,13 +77,24 @@ class LivePrices:
         """
         self._config = config or Config.from_env(file_environment())
         self._login = login or (lambda: stored_token(self._config))
-        self._on_price, self._on_order = on_price, on_order
+        self._on_price = on_price
         self._find_in = find_in or _instruments
         self._names: dict[Instrument, tuple[str, str]] = {}
         self._wanted: dict[Instrument, tuple[int, str]] = {}
         self._newest: dict[tuple[str, str], LivePrice] = {}
         self._arrived = threading.Condition()
-        self._subscriber = Subscriber(self._take, self._take_text, on_gap, on_state)
+        self._orders: OrderListener | None = None
+        self._subscriber = Subscriber(self._take, on_gap=on_gap, on_state=on_state)
+        if on_order is not None:
+            orders = self._orders = OrderListener(
+                on_order, book or (lambda: order_book(self._config, self._login))
+            )
+
+            def on_new_state(status: FeedStatus) -> None:
+                orders.on_state(status)
+                on_state(status)
+
+            self._subscriber = Subscriber(self._take, orders.on_text, on_gap, on_new_state)
         self._shared: SharedFeed | None = None
 
     def __enter__(self) -> Self:
@@ -100,6 +113,8 @@ class LivePrices:
         self._login()
         if self._shared is None:
             self._shared = join_feed(self._config, self._subscriber, self._feed_login)
+            if self._orders is not None:
+                self._orders.start()
             try:
                 for instrument, (mode, exchange) in self._wanted.items():
                     self._shared.subscribe(self._subscriber, instrument, mode, exchange)
@@ -114,6 +129,8 @@ class LivePrices:
             self._arrived.notify_all()
         if shared is not None:
             leave_feed(shared, self._subscriber)
+            if self._orders is not None:
+                self._orders.stop()
 
     def subscribe(self, symbol: str, exchange: str, mode: int = LTP) -> None:
         """Want a symbol's prices, in one mode.
@@ -166,10 +183,6 @@ class LivePrices:
         with self._arrived:
             self._newest[name] = price
             self._arrived.notify()
-
-    def _take_text(self, text: str) -> None:
-        if self._on_order is not None and (order := order_update(text)) is not None:
-            self._on_order(order)
 
     def _feed_login(self) -> FeedLogin:
         return FeedLogin.of(self._config, self._login())
