@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 import requests
-import websocket
 
 from broker_simulator.mstock import Simulator
 from tests.support.openalgo.host import Host
+from tests.support.openalgo.prices import Prices
 from tests.support.openalgo.visitor import Visitor
 
 LogIn = Callable[[Visitor], requests.Response]
@@ -21,30 +20,6 @@ LogIn = Callable[[Visitor], requests.Response]
 @pytest.fixture(scope="module")
 def settings(simulator: Simulator) -> dict[str, str]:
     return {"MSTOCK_WS_URL": simulator.ws_url}
-
-
-class Prices:
-    """A client of the proxy."""
-
-    def __init__(self, url: str, api_key: str) -> None:
-        self._socket = websocket.create_connection(url, timeout=20)
-        self.ask(action="authenticate", api_key=api_key)
-        self.expect(lambda message: message.get("type") == "auth")
-
-    def ask(self, **message: Any) -> None:
-        self._socket.send(json.dumps(message))
-
-    def expect(self, wanted: Callable[[dict[str, Any]], bool], seconds: float = 20) -> Any:
-        ends, seen = time.monotonic() + seconds, []
-        while time.monotonic() < ends:
-            message = json.loads(self._socket.recv())
-            if wanted(message):
-                return message
-            seen.append(message)
-        raise AssertionError(seen[-5:])
-
-    def close(self) -> None:
-        self._socket.close()
 
 
 @pytest.fixture
