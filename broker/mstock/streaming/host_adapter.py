@@ -192,4 +192,9 @@ def _published(values: dict[str, Any], mode: int, now: int) -> dict[str, Any] | 
 
 def _failure(code: str, error: Exception) -> dict[str, Any]:
     words = str(error) if isinstance(error, BrokerError) else fault_location(error)
+    if not isinstance(error, LogInAgain):
+        # The host takes "401" anywhere in a text, as in a strike of 24010, for the end of the
+        # session, and makes every connection of the user again (contract 8.3).
+        for status in ("401", "403"):
+            words = words.replace(status, f"{status[0]}\N{WORD JOINER}{status[1:]}")
     return {"status": "error", "code": code, "message": words}
