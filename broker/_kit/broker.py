@@ -123,7 +123,8 @@ class Broker:
     `usual_life` how long it may be expected to live at least. `otp_channels` is how an OTP comes.
     `unbuilt` names what the plugin cannot do yet, such as "orders". `erase_more` removes what the
     broker keeps beside the sessions and says what it was; `host_files` are its files in OpenAlgo's
-    folder, which an uninstall removes.
+    folder, which an uninstall removes. `pages` makes the broker's own pages of the standalone app:
+    it gets `web.broker_pages.PageTools` and returns `BrokerPages`.
     """
 
     name: str
@@ -146,6 +147,7 @@ class Broker:
     unbuilt: tuple[str, ...] = ()
     erase_more: Callable[[ServiceSettings], list[str]] = _nothing_more
     host_files: tuple[str, ...] = ()
+    pages: Callable[[Any], Any] | None = None
 
     @property
     def callback_path(self) -> str:
