@@ -57,6 +57,7 @@ class Demo:
         self.simulator = Simulator()
         self.url = ""
         self.phone_url = ""
+        self.home = ""
 
     @property
     def client_code(self) -> str:
@@ -74,6 +75,7 @@ class Demo:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
+            self.home = stack.enter_context(TemporaryDirectory(ignore_cleanup_errors=True))
             self._server = stack.enter_context(LoopbackServer(self._port))
             stack.enter_context(self.simulator)
             self.url = self._server.url
@@ -91,7 +93,7 @@ class Demo:
                 store=store,
                 auto=auto,
                 guard=TokenGuard(MSTOCK, clock),
-                services=ServiceSettings(home=stack.enter_context(TemporaryDirectory())),
+                services=ServiceSettings(home=self.home),
             )
             self._server.start(app)
             stack.callback(start_ticking(auto, _LOOK_EVERY))

@@ -15,6 +15,7 @@ from broker.mstock.mapping import order_data
 from broker.mstock.mapping.positions import holding_rows, position_rows
 from broker.mstock.orders.desk import Desk
 from broker.mstock.orders.journal import Entry
+from broker.mstock.settings import Config
 from broker.mstock.web import books
 from broker.mstock.web.books import LastRead, Read, Rows
 
@@ -28,6 +29,7 @@ class BooksPage:
         self._tools = tools
         # By the token's fingerprint, this session's only: another day's are nobody's last.
         self._last: dict[str, LastRead] = {}
+        self._desks: dict[tuple[Config, str], Desk] = {}
 
     def answer(self) -> Response:
         """Positions and today's orders; with `?all=1` trades and holdings too."""
@@ -57,7 +59,11 @@ class BooksPage:
     ) -> tuple[LastRead, list[Entry], BrokerError | None]:
         """The books, the calls of unknown outcome, and why the journal could not be read."""
         tools, mark = self._tools, fingerprint(visit.token)
-        desk = Desk(visit.config, visit.token, tools.services, tools.guard, tools.clock)
+        key = (visit.config, mark)
+        desk = self._desks.get(key) or Desk(
+            visit.config, visit.token, tools.services, tools.guard, tools.clock
+        )
+        self._desks = {key: desk}
         symbol_of = desk.lookup_or_none.symbol_of
         before = self._last.get(mark, LastRead({}, [], symbol_of))
         positions, unknown, journal_error = before.positions, [], None

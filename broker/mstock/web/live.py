@@ -8,6 +8,7 @@ address: there are few of them, and each ends after some minutes; the browser th
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from flask import Response
 
 from broker._kit.clock import Clock
 from broker._kit.errors import BrokerError
+from broker._kit.faults import fault_location
 from broker._kit.sessions.token_guard import fingerprint
 from broker._kit.web.broker_pages import PageTools, Visit
 from broker._kit.web.formatting import clock_time
@@ -34,9 +36,11 @@ BEAT_S = 2.0  # without news; a closed page is noticed when something is sent to
 PAUSE_S = 0.5  # between two messages: prices in between are left out
 ORDERS_EVERY_S = 2.0  # the page reads its books again each time
 _RETRY = "retry: 5000\n\n"
-_FULL = "Not live: live figures are open in too many windows. Close one of them."
+_FULL = "live figures are open in too many windows. Close one of them."
 
 Name = tuple[str, str]
+
+log = logging.getLogger(__name__)
 
 
 class Live:
@@ -73,7 +77,7 @@ class Live:
             try:
                 self.feed.subscribe(*name)
             except BrokerError as error:
-                self._refused[name] = error.message
+                self._refused[name] = str(error)
         self._followed = wanted - self._refused.keys()
 
     def wait(self, version: int, seconds: float) -> int:
@@ -123,7 +127,7 @@ def live_words(
     status: FeedStatus, followed: int, moved: int, moved_at: str, refused: Iterable[str]
 ) -> tuple[bool, str]:
     """Whether the figures are live, and a sentence on it; pure."""
-    rest = " ".join(sorted(refused))
+    rest = " ".join(sorted(set(refused)))
     if status.state is not FeedState.CONNECTED:
         last = f"The last price came at {moved_at}." if moved_at else "No price has come yet."
         reason = status.reason or "connecting to mStock."
@@ -161,14 +165,16 @@ class EventStreams:
     def _events(self, visit: Visit) -> Iterator[str]:
         yield _RETRY
         if not self._slots.acquire(blocking=False):
-            yield _event("figures", {"is_live": False, "words": _FULL, "cells": {}})
+            yield _not_live(_FULL)
             return
         try:
             with self._joined(visit) as live:
                 yield from self._news(visit, live)
         except BrokerError as error:
-            words = f"Not live: {error}"
-            yield _event("figures", {"is_live": False, "words": words, "cells": {}})
+            yield _not_live(str(error))
+        except Exception as error:
+            log.error(f"Live figures: {fault_location(error)}")
+            yield _not_live("something went wrong on this page's side.")
         finally:
             self._slots.release()
 
@@ -196,8 +202,9 @@ class EventStreams:
         with self._lock:
             live = self._live.get(mark)
             if live is None:
-                live = self._live[mark] = Live(visit, self._home, self._clock)
+                live = Live(visit, self._home, self._clock)
                 live.feed.open()
+                self._live[mark] = live
             live.streams += 1
         try:
             yield live
@@ -207,6 +214,10 @@ class EventStreams:
                 if not live.streams:
                     del self._live[mark]
                     live.feed.close()
+
+
+def _not_live(reason: str) -> str:
+    return _event("figures", {"is_live": False, "words": f"Not live: {reason}", "cells": {}})
 
 
 def _event(name: str, data: dict[str, Any]) -> str:

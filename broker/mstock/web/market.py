@@ -74,7 +74,8 @@ def kind_words(row: InstrumentRow) -> str:
     """What an instrument is, in a few words: its kind, strike and expiry, or its name."""
     kind = _KINDS.get(row.instrumenttype, row.instrumenttype)
     name = "" if row.symbol.startswith(row.name) else row.name
-    strike = price_text(row.strike) if row.instrumenttype in ("CE", "PE") else ""
+    is_option = row.instrumenttype in ("CE", "PE")
+    strike = price_text(row.strike).removesuffix(".00") if is_option else ""
     return ", ".join(filter(None, (f"{kind} {strike}".rstrip(), row.expiry, name)))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from importlib import import_module
 from typing import Any, NamedTuple
 
 from flask import Response, abort, jsonify, request, url_for
@@ -19,26 +20,44 @@ from broker._kit.web.pages import see_other
 from broker.mstock.client.dialects import client_for
 from broker.mstock.database.instruments import local_instruments, source_of
 from broker.mstock.database.master_contract_db import download, is_fresh
-from broker.mstock.database.symbol_table import InstrumentRow, SymbolTable
+from broker.mstock.database.symbol_table import InstrumentRow, Instruments, SymbolTable
 from broker.mstock.mapping.candles import INTERVALS, Candle
 from broker.mstock.mapping.quotes import Quote
 from broker.mstock.market_data.chart import NARROW, WIDTH, svg
 from broker.mstock.market_data.history import history
 from broker.mstock.market_data.quotes import Wanted, quotes
 from broker.mstock.settings import Config
+from broker.mstock.streaming.connection import FeedLogin
 from broker.mstock.web import market
 
 Depth = dict[str, Any]
-DepthOf = Callable[[Config, Secret, InstrumentRow], Depth]
+DepthOf = Callable[[Config, Secret, Instruments, InstrumentRow], Depth]
 
 _MOST_FOUND, _MOST_SUGGESTED, _LONGEST_TEXT = 40, 12, 60
+DEPTH_WAIT_S = 3.0  # outside market hours nothing may come
 # The charts by interval, and the days that each shows.
 CHARTS = {"5m": 3, "1h": 20, "D": 180}
 
 
-def no_depth(config: Config, token: Secret, row: InstrumentRow) -> Depth:
-    """Raises `CorrectInput`: a single look at the depth is not built."""
-    raise CorrectInput("mStock has depth in its live stream only; a single look is not available.")
+def look_at_depth(
+    config: Config, token: Secret, instruments: Instruments, row: InstrumentRow
+) -> Depth:
+    """Five levels out of mStock's live stream. Raises `BrokerError`."""
+    try:
+        depth = import_module("broker.mstock.streaming.depth")
+    except ImportError:
+        raise CorrectInput(
+            "mStock has depth in its live stream only; a single look is not available."
+        ) from None
+    found: Depth = depth.look_at_depth(
+        config,
+        lambda: FeedLogin.of(config, token),
+        instruments,
+        row.symbol,
+        row.exchange,
+        seconds=DEPTH_WAIT_S,
+    )
+    return found
 
 
 class _List(NamedTuple):
@@ -53,7 +72,7 @@ class _List(NamedTuple):
 class MarketPage:
     """The views."""
 
-    def __init__(self, tools: PageTools, depth_of: DepthOf = no_depth) -> None:
+    def __init__(self, tools: PageTools, depth_of: DepthOf = look_at_depth) -> None:
         self._tools = tools
         self._depth_of = depth_of
         self._downloading = threading.Lock()
@@ -69,7 +88,7 @@ class MarketPage:
             exchange, _, symbol = text.upper().partition(":")
             if symbol and known.table.find(symbol, exchange):
                 return see_other(url_for(".instrument", exchange=exchange, symbol=symbol))
-            found = known.table.search(text, limit=_MOST_FOUND)
+            found = known.table.search(symbol or text, exchange if symbol else None, _MOST_FOUND)
         return self._render(visit, "market", text=text, known=known, found=found, market=market)
 
     def suggestions(self) -> Response:
@@ -113,9 +132,11 @@ class MarketPage:
         """One instrument."""
 
         def page(visit: Visit) -> Response:
-            row = self._find(visit, exchange, symbol)
+            row, known = self._find(visit, exchange, symbol)
             quote, quote_problem = self._ask(lambda: self._quote(visit, row))
-            depth, depth_problem = self._ask(lambda: self._depth_of(visit.config, visit.token, row))
+            depth, depth_problem = self._ask(
+                lambda: self._depth_of(visit.config, visit.token, known, row)
+            )
             interval = request.args.get("interval", "D")
             return self._render(
                 visit,
@@ -138,7 +159,7 @@ class MarketPage:
         visit, interval = self._tools.visit(), request.args.get("interval", "D")
         if visit is None or interval not in CHARTS:
             abort(404)
-        row, clock = self._find(visit, exchange, symbol), self._tools.clock
+        (row, _), clock = self._find(visit, exchange, symbol), self._tools.clock
         last = clock.now().date()
         calendar = load_calendar(self._tools.services.home)
         found, status, without = list[Candle](), 200, "No candles in these days."
@@ -168,12 +189,12 @@ class MarketPage:
         words = f"{mark.rows:,} instruments, of {date_time(mark.stored_at)}."
         return _List(table, True, fresh, words)
 
-    def _find(self, visit: Visit, exchange: str, symbol: str) -> InstrumentRow:
+    def _find(self, visit: Visit, exchange: str, symbol: str) -> tuple[InstrumentRow, SymbolTable]:
         known = self._list(visit.config)
         row = known.table.find(symbol, exchange) if known.is_here else None
         if row is None:
             abort(404)
-        return row
+        return row, known.table
 
     def _quote(self, visit: Visit, row: InstrumentRow) -> Quote:
         wanted = Wanted.of(row)
