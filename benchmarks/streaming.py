@@ -58,7 +58,7 @@ def decoding() -> None:
     ours = taken["`decode_type_b`"]
     for name, times in taken.items():
         ratio = statistics.median(mine / each for mine, each in zip(ours, times, strict=True))
-        click.echo(f"| {name} | {statistics.median(times):.2f} | {ratio:.2f} times it |")
+        click.echo(f"| {name} | {statistics.median(times):.2f} | {ratio:.3g} times it |")
 
 
 def _official_parser() -> Callable[[bytes], Any]:
