@@ -52,4 +52,5 @@ MSTOCK = Broker(
     terms=TERMS,
     erase_more=_erase_journal,
     host_files=("db/mstock_orders.db",),
+    order_updates=("broker.mstock.streaming.host_orders", "order_adapter"),
 )
