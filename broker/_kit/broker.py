@@ -123,8 +123,10 @@ class Broker:
     `usual_life` how long it may be expected to live at least. `otp_channels` is how an OTP comes.
     `unbuilt` names what the plugin cannot do yet, such as "orders". `erase_more` removes what the
     broker keeps beside the sessions and says what it was; `host_files` are its files in OpenAlgo's
-    folder, which an uninstall removes. `pages` makes the broker's own pages of the standalone app:
-    it gets `web.broker_pages.PageTools` and returns `BrokerPages`.
+    folder, which an uninstall removes. `order_updates` is the module and the function that make
+    OpenAlgo's adapter for order updates out of a user's name; without it OpenAlgo polls.
+    `pages` makes the broker's own pages of the standalone app: it gets
+    `web.broker_pages.PageTools` and returns `BrokerPages`.
     """
 
     name: str
@@ -147,6 +149,7 @@ class Broker:
     unbuilt: tuple[str, ...] = ()
     erase_more: Callable[[ServiceSettings], list[str]] = _nothing_more
     host_files: tuple[str, ...] = ()
+    order_updates: tuple[str, str] | None = None
     pages: Callable[[Any], Any] | None = None
 
     @property

@@ -63,4 +63,5 @@ MSTOCK = Broker(
     erase_more=_erase_journal,
     host_files=("db/mstock_orders.db",),
     pages=_pages,
+    order_updates=("broker.mstock.streaming.host_orders", "order_adapter"),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -234,13 +235,19 @@ class TestMarket:
         words = with_list.page(f"{MARKET}/NSE/INFY")
         assert f"Last price {price}" in words
         assert "Previous close" in words
-        assert "Depth" in words
+        assert "Bid quantity Bid Ask Ask quantity" in words
+        assert re.search(r"Ask quantity( [\d,]+ [\d,.]+ [\d,.]+ [\d,]+){5}", words)
         assert "Token 1594" in words
         with_list.page(f"{MARKET}/NSE/NONSENSE", status=404)
         chart = with_list.get(f"{MARKET}/NSE/INFY/chart.svg?interval=1h")
         assert chart.headers["Content-Type"].startswith("image/svg+xml")
         assert chart.text.count('class="v"') > 50
         assert with_list.get(f"{MARKET}/NSE/INFY/chart.svg?interval=9y").status_code == 404
+
+    def test_an_index_has_no_depth(self, with_list: Visitor) -> None:
+        words = with_list.page(f"{MARKET}/NSE_INDEX/NIFTY")
+        assert "NIFTY is an index, which has no market depth." in words
+        assert "Last price 2" in words
 
     def test_a_quote_and_a_chart_that_fail_leave_the_rest(
         self, demo: Demo, with_list: Visitor

@@ -14,7 +14,7 @@ def pages(tools: PageTools) -> BrokerPages:
         "own", has_static=True, package=__name__, static_url="/mstock/scripts"
     )
     books, market = BooksPage(tools), MarketPage(tools)
-    streams = EventStreams(tools, books.last_read)
+    streams = EventStreams(tools, books)
     one = "/mstock/market/<exchange>/<symbol>"
     for rule, endpoint, view, method in (
         ("/mstock/positions", "positions", books.answer, "GET"),

@@ -16,6 +16,7 @@ from broker.mstock.mapping.positions import holding_rows, position_rows
 from broker.mstock.orders.desk import Desk
 from broker.mstock.orders.journal import Entry
 from broker.mstock.settings import Config
+from broker.mstock.streaming.order_listener import OrderBook
 from broker.mstock.web import books
 from broker.mstock.web.books import LastRead, Read, Rows
 
@@ -39,6 +40,19 @@ class BooksPage:
         """What this session's page showed last; without one the positions are read."""
         return self._last.get(fingerprint(visit.token)) or self._read(visit, ("positions",))[0]
 
+    def order_book(self, visit: Visit) -> OrderBook:
+        """This session's order book, whose reading settles what is not known."""
+        service = self._desk(visit).service
+        return OrderBook(service.settler.look, lambda: bool(service.journal.unknown()))
+
+    def _desk(self, visit: Visit) -> Desk:
+        tools, key = self._tools, (visit.config, fingerprint(visit.token))
+        desk = self._desks.get(key) or Desk(
+            visit.config, visit.token, tools.services, tools.guard, tools.clock
+        )
+        self._desks = {key: desk}
+        return desk
+
     def _page(self, visit: Visit) -> Response:
         has_more = "all" in request.args
         last, unknown, journal_error = self._read(visit, _ALWAYS + (_MORE if has_more else ()))
@@ -59,11 +73,7 @@ class BooksPage:
     ) -> tuple[LastRead, list[Entry], BrokerError | None]:
         """The books, the calls of unknown outcome, and why the journal could not be read."""
         tools, mark = self._tools, fingerprint(visit.token)
-        key = (visit.config, mark)
-        desk = self._desks.get(key) or Desk(
-            visit.config, visit.token, tools.services, tools.guard, tools.clock
-        )
-        self._desks = {key: desk}
+        desk = self._desk(visit)
         symbol_of = desk.lookup_or_none.symbol_of
         before = self._last.get(mark, LastRead({}, [], symbol_of))
         positions, unknown, journal_error = before.positions, [], None

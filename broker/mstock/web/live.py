@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -28,7 +28,7 @@ from broker.mstock.mapping.positions import located
 from broker.mstock.streaming.feed import FeedState, FeedStatus
 from broker.mstock.streaming.live_prices import LivePrice, LivePrices
 from broker.mstock.web import books
-from broker.mstock.web.books import LastRead
+from broker.mstock.web.books_page import BooksPage
 
 MOST_STREAMS = 4  # browsers make six connections to an address: pages need the others
 LIFE_S = 300.0
@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 class Live:
     """One session's live prices by (symbol, exchange), and what happened to its orders."""
 
-    def __init__(self, visit: Visit, home: str, clock: Clock) -> None:
+    def __init__(self, visit: Visit, home: str, clock: Clock, page: BooksPage) -> None:
         self.prices: dict[Name, float] = {}
         self.order_changes = 0
         self.order_words = ""
@@ -66,6 +66,7 @@ class Live:
             on_gap=self._on_gap,
             on_state=self._on_state,
             find_in=lambda config: instruments(config, home),
+            book=lambda: page.order_book(visit),
         )
 
     def follow(self, names: Iterable[Name]) -> None:
@@ -144,13 +145,13 @@ def live_words(
 
 
 class EventStreams:
-    """The route `events`; `last_read` gives the positions that a session's page shows."""
+    """The route `events`; `page` knows the positions that a session sees, and its order book."""
 
-    def __init__(self, tools: PageTools, last_read: Callable[[Visit], LastRead]) -> None:
+    def __init__(self, tools: PageTools, page: BooksPage) -> None:
         self._clock = tools.clock
         self._home = tools.services.home
         self._visit = tools.visit
-        self._last_read = last_read
+        self._page = page
         self._slots = threading.BoundedSemaphore(MOST_STREAMS)
         self._lock = threading.Lock()
         self._live: dict[str, Live] = {}
@@ -185,7 +186,7 @@ class EventStreams:
             if not visit.is_logged_in():
                 yield _event("over", {})
                 return
-            last = self._last_read(visit)
+            last = self._page.last_read(visit)
             live.follow(located(each, last.symbol_of) for each in last.positions if each.quantity)
             is_live, words = live.words()
             cells = books.live_cells(books.with_prices(last, live.prices))
@@ -202,7 +203,7 @@ class EventStreams:
         with self._lock:
             live = self._live.get(mark)
             if live is None:
-                live = Live(visit, self._home, self._clock)
+                live = Live(visit, self._home, self._clock, self._page)
                 live.feed.open()
                 self._live[mark] = live
             live.streams += 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from datetime import timedelta
-from importlib import import_module
 from typing import Any, NamedTuple
 
 from flask import Response, abort, jsonify, request, url_for
@@ -28,10 +27,10 @@ from broker.mstock.market_data.history import history
 from broker.mstock.market_data.quotes import Wanted, quotes
 from broker.mstock.settings import Config
 from broker.mstock.streaming.connection import FeedLogin
+from broker.mstock.streaming.depth import look_at_depth
 from broker.mstock.web import market
 
 Depth = dict[str, Any]
-DepthOf = Callable[[Config, Secret, Instruments, InstrumentRow], Depth]
 
 _MOST_FOUND, _MOST_SUGGESTED, _LONGEST_TEXT = 40, 12, 60
 DEPTH_WAIT_S = 3.0  # outside market hours nothing may come
@@ -39,25 +38,16 @@ DEPTH_WAIT_S = 3.0  # outside market hours nothing may come
 CHARTS = {"5m": 3, "1h": 20, "D": 180}
 
 
-def look_at_depth(
-    config: Config, token: Secret, instruments: Instruments, row: InstrumentRow
-) -> Depth:
+def depth_of(config: Config, token: Secret, known: Instruments, row: InstrumentRow) -> Depth:
     """Five levels out of mStock's live stream. Raises `BrokerError`."""
-    try:
-        depth = import_module("broker.mstock.streaming.depth")
-    except ImportError:
-        raise CorrectInput(
-            "mStock has depth in its live stream only; a single look is not available."
-        ) from None
-    found: Depth = depth.look_at_depth(
+    return look_at_depth(
         config,
         lambda: FeedLogin.of(config, token),
-        instruments,
+        known,
         row.symbol,
         row.exchange,
         seconds=DEPTH_WAIT_S,
     )
-    return found
 
 
 class _List(NamedTuple):
@@ -72,9 +62,8 @@ class _List(NamedTuple):
 class MarketPage:
     """The views."""
 
-    def __init__(self, tools: PageTools, depth_of: DepthOf = look_at_depth) -> None:
+    def __init__(self, tools: PageTools) -> None:
         self._tools = tools
-        self._depth_of = depth_of
         self._downloading = threading.Lock()
 
     def search(self) -> Response:
@@ -135,7 +124,7 @@ class MarketPage:
             row, known = self._find(visit, exchange, symbol)
             quote, quote_problem = self._ask(lambda: self._quote(visit, row))
             depth, depth_problem = self._ask(
-                lambda: self._depth_of(visit.config, visit.token, known, row)
+                lambda: depth_of(visit.config, visit.token, known, row)
             )
             interval = request.args.get("interval", "D")
             return self._render(
