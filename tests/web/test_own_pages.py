@@ -7,14 +7,22 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
-from broker._kit.settings import Account
+from broker._kit.settings import Account, ServiceSettings
+from broker._kit.web.server import LoopbackServer
+from broker._kit.web.standalone_app import start
+from broker.mstock.broker import MSTOCK
 from broker.mstock.orders.journal import Entry, Journal, State, file_url
+from broker.mstock.settings import Config
 from broker.mstock.web import live
 from broker_simulator.demo.stage import Demo
+from broker_simulator.mstock import Simulator
+from tests.conftest import settings_for
 from tests.support.clock import FakeClock
 from tests.support.stage import MORNING, morning_demo
 from tests.support.visitor import Visitor, instrument, move, trade, words_of
@@ -41,6 +49,11 @@ def with_list(visitor: Visitor) -> Visitor:
 
 def fault(demo: Demo, api_type: str, route: str, kind: str = "bad_gateway") -> None:
     demo.simulator.faults.set(f"{api_type.lower()}/{route}", kind)
+
+
+@pytest.fixture
+def no_lingering(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "LINGER_S", 0.1)
 
 
 class Events:
@@ -262,6 +275,7 @@ class TestMarket:
         assert "mStock" in words_of(chart.text.replace("INFY on NSE, D", ""))
 
 
+@pytest.mark.usefixtures("no_lingering")
 class TestEvents:
     def test_a_price_that_moves_is_told_with_the_profit(
         self, demo: Demo, with_list: Visitor
@@ -335,6 +349,34 @@ class TestEvents:
             assert words.startswith("Not live: ")
             demo.simulator.stream.faults.clear()
             stream.until("figures", is_live=True)
+
+
+def test_a_page_that_is_loaded_again_finds_the_connection(demo: Demo, with_list: Visitor) -> None:
+    with events(with_list) as stream:
+        stream.until("figures", is_live=True)
+        (before,) = demo.simulator.stream.connections
+    time.sleep(live.BEAT_S + live.PAUSE_S + 0.5)
+    with events(with_list) as stream:
+        stream.until("figures", is_live=True)
+    assert demo.simulator.stream.connections == [before]
+
+
+@pytest.mark.parametrize("is_readable", [True, False])
+def test_the_program_serves_them_also_where_its_store_cannot_be_used(
+    simulator: Simulator, api_type: str, tmp_path: Path, is_readable: bool
+) -> None:
+    home = tmp_path / "home"
+    if not is_readable:
+        home.write_text("a file in the folder's place")
+    config = Config.from_env(settings_for(simulator, api_type))
+    with LoopbackServer() as server:
+        stop = start(MSTOCK, lambda: config, ServiceSettings(str(home)), server)
+        try:
+            for path in (POSITIONS, MARKET):
+                answer = requests.get(f"{server.url}{path}", timeout=5)
+                assert answer.url.endswith("/mstock/callback")
+        finally:
+            stop()
 
 
 def test_no_page_and_no_stream_holds_a_secret(demo: Demo, with_list: Visitor) -> None:

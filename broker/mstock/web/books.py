@@ -109,7 +109,7 @@ def page(reads: dict[str, Read], unknown: Iterable[Entry], now: datetime) -> Pag
         profit_of(positions) if positions else None,
         [unknown_words(entry) for entry in unknown],
         [BOOKS[name].table(name, read) for name, read in reads.items()],
-        date_time(reads["positions"].at or now),
+        date_time(now) if any(read.error is None for read in reads.values()) else "",
     )
 
 

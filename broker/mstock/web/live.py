@@ -32,10 +32,11 @@ from broker.mstock.web.books_page import BooksPage
 
 MOST_STREAMS = 4  # browsers make six connections to an address: pages need the others
 LIFE_S = 300.0
+LINGER_S = 10.0  # from the last stream's end to that of the connection
 BEAT_S = 2.0  # without news; a closed page is noticed when something is sent to it
 PAUSE_S = 0.5  # between two messages: prices in between are left out
 ORDERS_EVERY_S = 2.0  # the page reads its books again each time
-_RETRY = "retry: 5000\n\n"
+_RETRY = "retry: 3000\n\n"
 _FULL = "live figures are open in too many windows. Close one of them."
 
 Name = tuple[str, str]
@@ -210,11 +211,19 @@ class EventStreams:
         try:
             yield live
         finally:
-            with self._lock:
-                live.streams -= 1
-                if not live.streams:
-                    del self._live[mark]
-                    live.feed.close()
+            # Whoever loads the page again, or goes on after a stream's end, finds it connected.
+            later = threading.Timer(
+                LINGER_S if visit.is_logged_in() else 0, self._leave, (mark, live)
+            )
+            later.daemon = True
+            later.start()
+
+    def _leave(self, mark: str, live: Live) -> None:
+        with self._lock:
+            live.streams -= 1
+            if not live.streams:
+                del self._live[mark]
+                live.feed.close()
 
 
 def _not_live(reason: str) -> str:
