@@ -180,3 +180,32 @@ def test_an_order_is_told_on_the_hosts_page(
     expect(row).to_contain_text("INFY")
     expect(row).to_contain_text("complete")
     shoot(tab, "host-order-update")
+
+
+def test_where_mstock_allows_one_connection_prices_keep_it_and_orders_are_polled(
+    host: Host, trader: Visitor, log_in: LogIn, simulator: Simulator, ask: Callable[..., Any]
+) -> None:
+    simulator.stream.settings.sockets_per_token = 1
+    host.serve_prices()
+    client = Prices(host.websocket_url, trader.api_key())
+    try:
+        client.ask(action="subscribe", **INFY, mode="LTP")
+        ends = time.monotonic() + 60
+        while "Orders are polled until the next login" not in host.output():
+            assert time.monotonic() < ends, host.output()[-3000:]
+            time.sleep(0.2)
+        client.expect(is_tick)
+        client.ask(action="subscribe_orders")
+        placed = ask("placeorder", **ORDER, pricetype="MARKET")
+        client.expect(
+            lambda each: (
+                each.get("type") == "order_update"
+                and each["orderid"] == placed["orderid"]
+                and each["order_status"] == "complete"
+            )
+        )
+        (connection,) = simulator.stream.connections
+        assert len(connection.subscribed) == 1
+    finally:
+        client.close()
+        simulator.stream.settings.sockets_per_token = 2

@@ -94,12 +94,7 @@ class SharedFeed:
         """
         with self._lock:
             other = self._exchanges.get(instrument, exchange)
-            if instrument.segment == 0 and other != exchange:
-                raise CorrectInput(
-                    f"mStock's number {instrument.token} is already subscribed on {other}, and its "
-                    f"Type A prices do not say which exchange they are of; {exchange} was refused.",
-                    f"Unsubscribe it on {other} first, or use a Type B key.",
-                )
+            check_exchange(instrument, other, exchange)
             if instrument not in self._wanted:
                 self._find_room(instrument)
             self._exchanges[instrument] = other
@@ -187,6 +182,16 @@ class SharedFeed:
     def _on_state(self, status: FeedStatus) -> None:
         for subscriber in self._subscribers:
             subscriber.on_state(status)
+
+
+def check_exchange(instrument: Instrument, subscribed: str, exchange: str) -> None:
+    """Raises `CorrectInput` when an instrument's packets cannot tell these two exchanges apart."""
+    if instrument.segment == 0 and subscribed != exchange:
+        raise CorrectInput(
+            f"mStock's number {instrument.token} is already subscribed on {subscribed}, and its "
+            f"Type A prices do not say which exchange they are of; {exchange} was refused.",
+            f"Unsubscribe it on {subscribed} first, or use a Type B key.",
+        )
 
 
 _shared: dict[tuple[Account, str], SharedFeed] = {}
