@@ -15,6 +15,7 @@ import click
 from broker._kit.broker import Broker, BrokerSettings
 from broker._kit.cli import output
 from broker._kit.cli.console import Command, Exit, as_json_option
+from broker._kit.cli.service_manager import Run, run
 from broker._kit.clock import SYSTEM_CLOCK, Clock
 from broker._kit.errors import CorrectInput, LogInAgain, OutcomeUnknown, StoreError
 from broker._kit.openalgo.checkout import is_openalgo, page_address
@@ -49,6 +50,8 @@ class Context:
     read_settings: Callable[[], Mapping[str, str]] = file_environment
     open_store: Callable[[Broker, ServiceSettings], Store] = open_store
     is_terminal: Callable[[], bool] = lambda: sys.stdin is not None and sys.stdin.isatty()
+    platform: str = sys.platform
+    run_program: Run = run
     as_json: bool = False
 
     @cached_property

@@ -23,6 +23,7 @@ from broker._kit.broker import BrokerSettings, LoginClient
 from broker._kit.cli import output, prompts
 from broker._kit.cli.console import Exit
 from broker._kit.cli.context import Context, command
+from broker._kit.cli.service import manager_of, state_words
 from broker._kit.errors import BrokerError
 from broker._kit.openalgo.checkout import is_openalgo
 from broker._kit.secret import Secret, masked
@@ -193,6 +194,18 @@ def _stored_data(context: Context) -> _Found:
     return OK, f"can be read; {words}. To log in: {context.command_line('login')}"
 
 
+def _service(context: Context) -> _Found:
+    if context.openalgo is not None:
+        return None
+    state = manager_of(context).state()
+    if not state.is_installed or state.is_running is None:
+        return (OK if state.is_installed else SKIPPED), state_words(state)
+    if state.is_running:
+        return OK, state_words(state)
+    todo = f"Start it again with {context.command_line('service install')}, or look at the "
+    return TODO, state_words(state), f"{todo}system's log for why it ended."
+
+
 # What looks, and returns the line's rest, None for no line.
 _LOCAL: dict[str, Callable[[Context], _Found]] = {
     "Rights of .env": _env_rights,
@@ -200,6 +213,7 @@ _LOCAL: dict[str, Callable[[Context], _Found]] = {
     "Client code and API key": _not_swapped,
     "Rights of stored data": _home_rights,
     "Stored data": _stored_data,
+    "Service": _service,
 }
 
 

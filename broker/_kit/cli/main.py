@@ -12,6 +12,7 @@ from broker._kit.cli.console import Group
 from broker._kit.cli.context import Context, HostChecks
 from broker._kit.cli.doctor import doctor
 from broker._kit.cli.login import login
+from broker._kit.cli.service import service
 from broker._kit.cli.session_commands import erase, funds, logout, status
 from broker._kit.cli.web import demo, web
 
@@ -40,7 +41,7 @@ def command_line(
     def main(ctx: click.Context) -> None:
         ctx.obj = ctx.obj or Context(broker, host_checks)
 
-    usual = (login, status, funds, logout, auto_login, doctor, erase, web, demo)
+    usual = (login, status, funds, logout, auto_login, doctor, erase, web, service, demo)
     for command in (*usual, *extra_commands):
         main.add_command(command)
     return main

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import runpy
+import signal
 import sys
 
 import click
@@ -12,16 +13,15 @@ import click
 from broker._kit.cli import output
 from broker._kit.cli.console import Command
 from broker._kit.cli.context import Context, command
+from broker._kit.cli.service import PORT
 from broker._kit.settings import file_environment
-
-_PORT = 5757  # OpenAlgo's is 5000
 
 
 @command(has_json=False)
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
-    default=_PORT,
+    default=PORT,
     show_default=True,
     help="Port to listen on; 0 takes a free one.",
 )
@@ -43,6 +43,9 @@ def web(context: Context, port: int) -> None:
             f"look at http://127.0.0.1:{port}/. Else take another port: "
             f"{context.command_line(f'web --port {port + 1 if port < 65535 else 0}')}"
         ) from None
+    with contextlib.suppress(ValueError):  # in a thread
+        # As a service manager asks for the end: a login under way is waited for.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     with server:
         # Settings are read at each request: a fixed line needs no restart.
         stop = start(broker, lambda: broker.read_settings(file_environment()), settings, server)
