@@ -17,7 +17,7 @@ from broker._kit.secret import Secret
 from broker._kit.sessions import stored_session
 from broker._kit.sessions.store import MemoryStore, Store
 from broker._kit.sessions.stored_session import LoginMethod
-from broker.mstock.__main__ import cli, host_checks
+from broker.mstock.__main__ import cli, host_checks, live_check
 from broker.mstock.broker import MSTOCK
 from broker.mstock.client import login
 from broker.mstock.settings import Config
@@ -52,6 +52,7 @@ class Person:
         context = Context(
             self.broker,
             host_checks=host_checks,
+            live_check=live_check,
             clock=self.clock,
             read_settings=lambda: self.settings,
             open_store=lambda broker, settings: self.store,

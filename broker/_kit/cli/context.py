@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 # What a host check found: its name, whether it is right, what was found, what to do about it.
 HostChecks = Callable[[Broker, Path], Iterable[tuple[str, bool, str, str]]]
+# What reads of the broker say of its protocol, as names and answers without figures or names; given
+# settings, token, clock and which reads. It raises `BrokerError`.
+LiveCheck = Callable[[BrokerSettings, Secret, Clock, str], Iterable[tuple[str, str]]]
 T = TypeVar("T")
 
 
@@ -46,6 +49,7 @@ class Context:
 
     broker: Broker
     host_checks: HostChecks = lambda _broker, _folder: ()
+    live_check: LiveCheck = lambda _config, _token, _clock, _what: ()
     clock: Clock = SYSTEM_CLOCK
     read_settings: Callable[[], Mapping[str, str]] = file_environment
     open_store: Callable[[Broker, ServiceSettings], Store] = open_store
