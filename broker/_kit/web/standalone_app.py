@@ -7,6 +7,7 @@ import math
 import secrets
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from flask import Flask, Response, jsonify, request, session, url_for
@@ -18,14 +19,16 @@ from broker._kit.clock import SYSTEM_CLOCK, Clock
 from broker._kit.errors import BrokerError, SessionExpired, SettingError
 from broker._kit.secret import Secret
 from broker._kit.sessions.browser_sessions import BrowserSessions, DaySession
+from broker._kit.sessions.known_browsers import OneTimeKey
 from broker._kit.sessions.login_lock import LoginLock
 from broker._kit.sessions.report import END_WORDS
 from broker._kit.sessions.store import Store
-from broker._kit.sessions.stored_session import EndReason
+from broker._kit.sessions.stored_session import EndReason, StoredSession
 from broker._kit.sessions.token_guard import TokenGuard, fingerprint, token_guard
 from broker._kit.settings import Account, ServiceSettings
 from broker._kit.web import funds_page, messages
 from broker._kit.web.auto_login_page import AutoLoginPage
+from broker._kit.web.continue_page import ContinuePage
 from broker._kit.web.funds_page import Links, Shown
 from broker._kit.web.login_flow import LoginFlow
 from broker._kit.web.login_limits import AlreadySubmitted, SingleSubmit
@@ -60,13 +63,15 @@ def create_app(
     auto: AutoLogin | None = None,
     no_auto: BrokerError | None = None,
     guard: TokenGuard | None = None,
+    one_time: OneTimeKey | None = None,
 ) -> Flask:
     """The app: `/<broker>/callback` to log in, `/funds`, `/logout`, `/<broker>/auto-login`.
 
     For loopback only (see `server.py`). `config_source` is asked at each request and may raise
     `SettingError`. With a `store` a login is stored in it, and a `flow` that is given should share
     its login lock; `auto` is what the auto-login page shows; `no_auto` says why there is none.
-    `guard` is the process's one unless the app has a clock of its own.
+    `guard` is the process's one unless the app has a clock of its own, `one_time` the key of an
+    address that goes on with the stored session.
     """
     app = Flask(__name__, static_folder=None, template_folder=None)
     app.config.update(
@@ -83,7 +88,8 @@ def create_app(
     pages = Pages(broker, config_source, phone_url=phone_url)
     service = SessionService(clock, store, auto, no_auto)
     browsers = BrowserSessions(broker, store, clock)
-    views = StandaloneViews(pages, browsers, service, guard or token_guard(broker), clock)
+    goes_on = ContinuePage(pages, store, clock, one_time)
+    views = StandaloneViews(pages, browsers, service, goes_on, guard or token_guard(broker), clock)
     lock = None if store is None else LoginLock(store, clock)
     login = LoginPage(pages, views, flow or LoginFlow(broker, clock, lock=lock)).blueprint()
     app.before_request(lambda: _on_cross_site(pages))
@@ -95,6 +101,7 @@ def create_app(
     app.add_url_rule("/funds", "funds", views.funds)
     app.add_url_rule("/logout", "log_out", views.log_out, methods=["POST"])
     app.add_url_rule("/logged-out", "logged_out", views.logged_out)
+    goes_on.add_to(app, views.go_on)
     app.add_url_rule("/favicon.ico", "favicon", lambda: login.send_static_file("icon.svg"))
     app.register_error_handler(SecurityError, lambda error: _on_untrusted_host(pages))
     app.register_error_handler(HTTPException, lambda error: _on_http_error(pages, error))
@@ -110,6 +117,7 @@ def start(
     server: LoopbackServer,
     clock: Clock = SYSTEM_CLOCK,
     every: float = 20.0,
+    one_time: OneTimeKey | None = None,
 ) -> Callable[[], None]:
     """Serve the pages on this server, with auto-login at work; returns what stops auto-login.
 
@@ -130,6 +138,7 @@ def start(
             return None
         return config if config.account == account else None
 
+    make_app = partial(create_app, broker, config_source, clock, one_time=one_time)
     store: Store | None = None
     try:
         store = open_store(broker, services)
@@ -137,9 +146,9 @@ def start(
         auto = AutoLogin(broker, store, config_of, clock, calendar=calendar, tell=tell)
     except BrokerError as error:
         no_auto = error.with_traceback(None)
-        server.start(create_app(broker, config_source, clock, store=store, no_auto=no_auto))
+        server.start(make_app(store=store, no_auto=no_auto))
         return lambda: None
-    server.start(create_app(broker, config_source, clock, store=store, auto=auto))
+    server.start(make_app(store=store, auto=auto))
     return start_ticking(auto, every)
 
 
@@ -151,6 +160,7 @@ class StandaloneViews:
         pages: Pages,
         browsers: BrowserSessions,
         service: SessionService,
+        goes_on: ContinuePage,
         guard: TokenGuard,
         clock: Clock,
     ) -> None:
@@ -158,6 +168,7 @@ class StandaloneViews:
         self._broker = pages.broker
         self._browsers = browsers
         self._service = service
+        self._goes_on = goes_on
         self._guard = guard
         self._clock = clock
         self._logouts: SingleSubmit[LogoutResult | None] = SingleSubmit()
@@ -171,10 +182,11 @@ class StandaloneViews:
 
     def on_success(self, token: Secret, config: BrokerSettings) -> Response:
         """Keep the token here, give the browser a new session, and show the funds."""
-        key, day = self._browsers.put(token, config, instead_of=session.get(_KEY, ""))
-        session.clear()
-        session.update({_KEY: key, _ENDS: day.ends_at.isoformat()})
-        return self._logged_in()
+        return self._goes_on.remember(self._enter(token, config), config)
+
+    def go_on(self, stored: StoredSession, config: BrokerSettings) -> Response:
+        """Give the browser a new session with the stored token, and show the funds."""
+        return self._enter(stored.token, config)
 
     def notice(self) -> str:
         """Why the browser was led to the login; told once."""
@@ -195,6 +207,8 @@ class StandaloneViews:
 
     def index(self) -> Response:
         """The funds when logged in, or when auto-login is to log in; the login when not."""
+        if not self._session() and (offer := self._goes_on.offer()):
+            return offer
         is_in = self._session() or self._awaited()
         return see_other(url_for("funds" if is_in else self._pages.login_endpoint))
 
@@ -202,6 +216,8 @@ class StandaloneViews:
         """The account's funds; the broker is asked only while the session can be alive."""
         day = self._session()
         if day is None:
+            if offer := self._goes_on.offer():
+                return offer
             status = self._awaited()
             return self._to_login(self._end_reason()) if status is None else self._wait(status)
         if session.get(_ENDS) != day.ends_at.isoformat():
@@ -242,7 +258,7 @@ class StandaloneViews:
             return self._to_login(reason)
         session.clear()
         session[_LOGOUT] = [*result]
-        return see_other(url_for("logged_out"))
+        return self._goes_on.forget(see_other(url_for("logged_out")))
 
     def logged_out(self) -> Response:
         """How the logout went; asks the broker nothing."""
@@ -305,6 +321,12 @@ class StandaloneViews:
         if reason:
             session[_NOTICE] = reason
         return see_other(url_for(self._pages.login_endpoint))
+
+    def _enter(self, token: Secret, config: BrokerSettings) -> Response:
+        key, day = self._browsers.put(token, config, instead_of=session.get(_KEY, ""))
+        session.clear()
+        session.update({_KEY: key, _ENDS: day.ends_at.isoformat()})
+        return self._logged_in()
 
     def _logged_in(self) -> Response:
         where = url_for("funds")
