@@ -38,7 +38,8 @@ POLICY = "Content-Security-Policy"
 HEADERS: dict[str, str] = {
     "Cache-Control": "no-store",
     POLICY: (
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+        "form-action 'self'; "
         "base-uri 'none'; frame-ancestors 'none'"
     ),
     "Referrer-Policy": "same-origin",
@@ -191,6 +192,7 @@ class Pages:
             "pages": [page for page in pages if page[1] in current_app.view_functions],
             "auto_login_page": self.auto_login_endpoint,
             "style": f"{static}/style.css",
+            "script": f"{static}/page.js",
             "icon": f"{static}/icon.svg",
         }
         with contextlib.suppress(Exception):  # the page that says what is wrong with the settings

@@ -378,6 +378,7 @@ def _on_untrusted_host(pages: Pages) -> Response:
         api_type="",  # a stranger need not know what runs here
         phone_url="",
         style=f"{own}{pages.static}/style.css",
+        script="",
         icon=f"{own}{pages.static}/icon.svg",
     )
     response.headers[POLICY] = HEADERS[POLICY].replace("'self'", own)
