@@ -153,7 +153,7 @@ def logout(context: Context) -> None:
     result = LogoutResult(True, f"The {title} session had already ended.")
     if not session.is_over:
         with context.interruptible():
-            result = context.broker.log_out(config, session.token)
+            result = context.broker.end_session(config, session.token)
     delete_session(context.store, config.account, session.token)
     context.answer(
         context.account_json() | result._asdict(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from flask import Response, jsonify, make_response, request, session, url_for
@@ -10,7 +11,8 @@ from broker._kit.broker import BrokerSettings
 from broker._kit.errors import BrokerError, LogInAgain
 from broker._kit.openalgo import auth_table, host
 from broker._kit.secret import Secret
-from broker._kit.sessions.stored_session import LoginMethod, StoredSession, save_session
+from broker._kit.sessions.report import END_WORDS
+from broker._kit.sessions.stored_session import EndReason, LoginMethod, StoredSession, save_session
 from broker._kit.sessions.token_guard import fingerprint
 from broker._kit.web import funds_page, messages
 from broker._kit.web.funds_page import Links, Shown
@@ -27,6 +29,8 @@ from broker._kit.web.session_service import Banner
 if TYPE_CHECKING:
     from broker._kit.openalgo.services import Services
 
+# Here nobody else takes a token away.
+_ENDS = END_WORDS | {EndReason.LOGGED_OUT_ELSEWHERE: "it was logged out in OpenAlgo"}
 _DASHBOARD, _BACK = "/dashboard", "OpenAlgo's dashboard"
 
 log = host.logger(__name__)
@@ -76,7 +80,7 @@ class OpenAlgoViews:
 
     def notice(self) -> str:
         """What to say above a fresh login form."""
-        return str(session.pop(self._notice_key, ""))
+        return str(session.pop(self._notice_key, "")) or self._why_over()
 
     def banner(self) -> Banner | None:
         """Auto-login in one line."""
@@ -171,6 +175,13 @@ class OpenAlgoViews:
             self._pages, config, report, self._clock, links, self.banner()
         )
 
+    def _why_over(self) -> str:
+        """Why the last session is over, as a sentence; "" when nobody knows."""
+        account, reason = self._pages.account(), None
+        with contextlib.suppress(BrokerError):
+            reason = self._services.why_ended(account) if account else None
+        return f"The {self._broker.title} session is over: {_ENDS[reason]}." if reason else ""
+
     def _live_session(self, config: BrokerSettings) -> StoredSession | None:
         """This user's stored session unless it is known to be over. Raises `BrokerError`."""
         if self._store.user_of(config.account) != session.get("user"):
@@ -185,7 +196,8 @@ class OpenAlgoViews:
         config = self._pages.config_source()
         stored, title = self._live_session(config), self._broker.title
         if stored is None:
-            return self._to_broker_login(f"Today's {title} session is over. Log in to {title}.")
+            why = self._why_over() or f"Today's {title} session is over. Log in to {title}."
+            return self._to_broker_login(why)
         return config, stored
 
     def _finish_login(self, token: Secret, config: BrokerSettings) -> Response:

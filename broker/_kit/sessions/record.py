@@ -29,7 +29,7 @@ class EndReason(StrEnum):
     REFUSED = "refused"  # the broker refuses the token
     LOGGED_OUT = "logged_out"
     LOGGED_OUT_ELSEWHERE = "logged_out_elsewhere"
-    MIDNIGHT = "midnight"  # the time was over; never stored, it follows from the clock
+    MIDNIGHT = "midnight"  # the time was over: it follows from the clock while there is a token
 
 
 class SessionRecord(NamedTuple):

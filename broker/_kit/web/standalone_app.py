@@ -274,7 +274,7 @@ class StandaloneViews:
         self._browsers.drop(key)
         self._last = {}
         config = self._settings_for(day)
-        result = self._broker.log_out(config, day.token)
+        result = self._broker.end_session(config, day.token)
         self._service.delete(config.account, day.token)
         return result
 
@@ -305,9 +305,10 @@ class StandaloneViews:
         if ends is None:
             return ""
         title, account = self._broker.title, self._pages.account()
-        if self._clock.now() >= datetime.fromisoformat(ends):
-            return f"Your {title} session ended at midnight IST. Log in again for the new day."
         reason = self._service.end_reason(account) if account else None
+        is_late = self._clock.now() >= datetime.fromisoformat(ends)
+        if is_late and reason in (None, EndReason.MIDNIGHT):
+            return f"Your {title} session ended at midnight IST. Log in again for the new day."
         if reason in (None, EndReason.LOGGED_OUT):
             return "You are logged out."
         return f"Your {title} session is over: {END_WORDS[reason]}. Log in again."
