@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -161,6 +162,15 @@ def test_the_address_that_goes_on_is_printed_on_a_terminal_only(place: Place) ->
     rest, _ = web.communicate(timeout=30)
     assert b"Ctrl-C ends" in lines[1]
     assert b"/continue" not in b"".join((*lines, rest))
+
+
+def test_a_taken_port_is_named_with_the_way_out(place: Place) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = place.run("web", "--port", str(port))
+    assert done.returncode == 1
+    assert f"Port {port} cannot be used" in done.stderr
+    assert "broker.mstock web --port" in done.stderr
 
 
 def test_without_a_terminal_no_password_is_taken(place: Place) -> None:

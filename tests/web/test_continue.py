@@ -17,6 +17,7 @@ from broker._kit.web.standalone_app import create_app
 from broker.mstock.broker import MSTOCK
 from broker.mstock.settings import Config
 from tests.support.clock import FakeClock
+from tests.web.auto import FakeAuto
 from tests.web.helpers import Browser, FakeMstock, Page
 from tests.web.test_kept_sessions import SickStore, load_token, log_out, renew
 
@@ -40,10 +41,16 @@ def restarted(
 ) -> Callable[[], Flask]:
     """The app as a start of the program makes it, with the one store."""
 
-    def start(store: MemoryStore = store) -> Flask:
+    def start(store: MemoryStore = store, auto: FakeAuto | None = None) -> Flask:
         flow = LoginFlow(mstock.broker, clock)
         return create_app(
-            mstock.broker, lambda: config, clock, flow=flow, store=store, one_time=one_time
+            mstock.broker,
+            lambda: config,
+            clock,
+            flow=flow,
+            store=store,
+            auto=auto,  # type: ignore[arg-type]
+            one_time=one_time,
         )
 
     return start
@@ -159,6 +166,24 @@ class TestACookieFromBefore:
         assert click(browser, page).status == 409
         assert browser.get("/").step == "password"
         assert browser.get("/continue").step == "password"
+
+    def test_before_the_days_auto_login_it_waits_and_then_asks_for_the_click(
+        self,
+        known: Browser,
+        restarted: Callable[..., Flask],
+        store: MemoryStore,
+        config: Config,
+        clock: FakeClock,
+    ) -> None:
+        clock.advance(86_400)
+        app = restarted(auto=FakeAuto(enabled=True))
+        browser = same_browser(known, app)
+        page = browser.get("/")
+        assert page.heading == "Waiting for auto-login"
+        assert "MA" not in page.text.replace("mStock", "")
+        assert Browser(app).get("/").step == "password"
+        renew(store, config, clock, 2)
+        assert click(browser, browser.get("/funds")).heading.startswith("Funds")
 
     def test_the_store_has_the_hash_only_and_the_cookie_no_word(
         self, known: Browser, store: MemoryStore, config: Config

@@ -64,9 +64,18 @@ class ContinuePage:
     def offer(self) -> Response | None:
         """The way to the page for a browser that has a proof, while there is a live session."""
         with contextlib.suppress(BrokerError):
-            if self._has_cookie() and self._stored(self._pages.config_source()):
+            if self.knows_browser() and self._stored(self._pages.config_source()):
                 return see_other(url_for(_ENDPOINT))
         return None
+
+    def knows_browser(self) -> bool:
+        """Whether the browser has a valid key; not where the store cannot be read."""
+        account, key = self._pages.account(), request.cookies.get(_cookie(), "")
+        if self._store is None or account is None or not key:
+            return False
+        with contextlib.suppress(BrokerError):
+            return is_known(self._store, account, key, self._clock.now())
+        return False
 
     def remember(self, response: Response, config: BrokerSettings) -> Response:
         """Give the browser that has logged in its key; without a store that can be used, none."""
@@ -94,7 +103,7 @@ class ContinuePage:
             # Nothing is used up: a preview or a reload must not take the click's place.
             is_offered = key or self.offer()
             return self._pages.render("continue") if is_offered else see_other(url_for("home"))
-        if not (self._one_time.use(key) if key else self._has_cookie()):
+        if not (self._one_time.use(key) if key else self.knows_browser()):
             return self._pages.error(403, "Not with this address", _USED)
         config = self._pages.config_source()
         stored = self._stored(config)
@@ -102,12 +111,6 @@ class ContinuePage:
             return self._pages.error(409, "No session", _NO_SESSION)
         response = enter(stored, config)
         return self.remember(response, config) if key else response
-
-    def _has_cookie(self) -> bool:
-        account, key = self._pages.account(), request.cookies.get(_cookie(), "")
-        if self._store is None or account is None or not key:
-            return False
-        return is_known(self._store, account, key, self._clock.now())
 
     def _stored(self, config: BrokerSettings) -> StoredSession | None:
         if self._store is None:

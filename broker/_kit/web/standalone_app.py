@@ -286,7 +286,8 @@ class StandaloneViews:
     def _awaited(self) -> AutoLoginStatus | None:
         """Auto-login's status, if this browser had logged in and auto-login will do so again."""
         account = self._pages.account()
-        return self._service.awaited(account) if account and self.may_manage() else None
+        is_known = self.may_manage() or self._goes_on.knows_browser()
+        return self._service.awaited(account) if account and is_known else None
 
     def _session(self) -> DaySession | None:
         return self._browsers.get(session.get(_KEY, ""))
