@@ -124,7 +124,10 @@ class Broker:
     `repeats_logout` allows a logout that was not confirmed to be sent once more: of a token that is
     dead by then it must be harmless. `unbuilt` names what the plugin cannot do yet, such as
     "orders". `erase_more` removes what the broker keeps beside the sessions and says what it was;
-    `host_files` are its files in OpenAlgo's folder, which an uninstall removes.
+    `host_files` are its files in OpenAlgo's folder, which an uninstall removes. `order_updates` is
+    the module and the function that make OpenAlgo's adapter for order updates out of a user's name;
+    without it OpenAlgo polls. `pages` makes the broker's own pages of the standalone app: it gets
+    `web.broker_pages.PageTools` and returns `BrokerPages`.
     """
 
     name: str
@@ -148,6 +151,8 @@ class Broker:
     unbuilt: tuple[str, ...] = ()
     erase_more: Callable[[ServiceSettings], list[str]] = _nothing_more
     host_files: tuple[str, ...] = ()
+    order_updates: tuple[str, str] | None = None
+    pages: Callable[[Any], Any] | None = None
 
     def end_session(self, config: Any, token: Secret) -> LogoutResult:
         """Log out; where it may be repeated, once more when the broker did not confirm it."""

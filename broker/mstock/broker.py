@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from broker._kit.broker import Broker, FundReport
 from broker._kit.clock import session_end
@@ -15,6 +16,9 @@ from broker.mstock.mapping import funds
 from broker.mstock.mapping.fund_report import fund_report
 from broker.mstock.settings import Config
 from broker.mstock.terms import TERMS
+
+if TYPE_CHECKING:
+    from broker._kit.web.broker_pages import BrokerPages, PageTools
 
 
 def _fund_report(config: Config, token: Secret) -> FundReport:
@@ -30,6 +34,12 @@ def _erase_journal(settings: ServiceSettings) -> list[str]:
     from broker.mstock.orders.journal import erase_journals  # SQLAlchemy takes its time to load
 
     return erase_journals(settings)
+
+
+def _pages(tools: PageTools) -> BrokerPages:
+    from broker.mstock.web import pages  # loads websocket-client and SQLAlchemy
+
+    return pages(tools)
 
 
 MSTOCK = Broker(
@@ -54,4 +64,6 @@ MSTOCK = Broker(
     repeats_logout=True,
     erase_more=_erase_journal,
     host_files=("db/mstock_orders.db",),
+    pages=_pages,
+    order_updates=("broker.mstock.streaming.host_orders", "order_adapter"),
 )

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from broker._kit.clock import SYSTEM_CLOCK, Clock
-from broker._kit.errors import ManualCheckRequired
 from broker._kit.faults import guarded
+from broker._kit.openalgo import host
 from broker._kit.secret import Secret
-from broker._kit.sessions.token_guard import token_guard
+from broker._kit.sessions.token_guard import TokenGuard, token_guard
 from broker._kit.sessions.trading_calendar import load_calendar
 from broker.mstock.broker import MSTOCK
 from broker.mstock.client.dialects import Client, client_for
@@ -69,11 +69,12 @@ class BrokerData:
         return guarded(lambda: self._multiquotes(symbols))
 
     def get_depth(self, symbol: str, exchange: str) -> dict[str, Any]:
-        """mStock has depth on its WebSocket only; raises `ManualCheckRequired`."""
-        raise ManualCheckRequired(
-            "mStock gives market depth in its live stream only, and not for a single look.",
-            "Subscribe to the symbol's depth over OpenAlgo's WebSocket.",
-        )
+        """Five `bids` and `asks` and the day's figures, out of mStock's live stream.
+
+        Over the connection for live prices where that is in this process; over one more only if
+        MSTOCK_WS_SOCKETS allows it.
+        """
+        return guarded(lambda: self._depth(symbol, exchange))
 
     def get_history(
         self, symbol: str, exchange: str, interval: str, start_date: object, end_date: object
@@ -109,6 +110,21 @@ class BrokerData:
             return {**echo, "error": f"mStock has no quote for {row.symbol} on {row.exchange}."}
 
         return [answer(n, each) for n, each in enumerate(symbols)]
+
+    def _depth(self, symbol: str, exchange: str) -> dict[str, Any]:
+        # websocket-client takes its time to load where nothing else has loaded it.
+        from broker.mstock.streaming.connection import FeedLogin
+        from broker.mstock.streaming.depth import look_at_depth
+
+        config = Config.from_env()
+        return look_at_depth(
+            config,
+            lambda: FeedLogin.of(config, self._token),
+            _instruments(),
+            symbol,
+            exchange,
+            may_connect=config.most_sockets > 1 or host.serves_prices() or not host.is_present(),
+        )
 
     def _history(
         self, symbol: str, exchange: str, interval: str, start_date: object, end_date: object
@@ -148,6 +164,7 @@ def last_prices(
     wanted: Iterable[tuple[str, str]],
     *,
     clock: Clock = SYSTEM_CLOCK,
+    guard: TokenGuard | None = None,
 ) -> dict[tuple[str, str], float]:
     """The last traded prices of (the host's exchange, token) in rupees; unknown ones are left out.
 
@@ -166,6 +183,7 @@ def last_prices(
         config,
         token,
         lambda client: quotes(client, token, instruments.values(), clock, ltp_only=True),
+        guard,
     )
     return {
         each: quote["ltp"]
@@ -192,5 +210,7 @@ def _find(known: Instruments, given: Any) -> InstrumentRow | str:
     return row or f"{symbol} on {exchange} is not in mStock's instrument list."
 
 
-def _run(config: Config, token: Secret, call: Callable[[Client], T]) -> T:
-    return token_guard(MSTOCK).run(config, token, lambda: call(client_for(config)))
+def _run(
+    config: Config, token: Secret, call: Callable[[Client], T], guard: TokenGuard | None = None
+) -> T:
+    return (guard or token_guard(MSTOCK)).run(config, token, lambda: call(client_for(config)))

@@ -144,9 +144,12 @@ def close_all_positions(current_api_key: str, auth: str) -> Changed:
 
 
 def get_order_book(auth: str) -> list[Body]:
-    """Today's orders, rows of contract 4.6. Raises `BrokerError`."""
+    """Today's orders, rows of contract 4.6; what the journal does not know is settled by the way.
+
+    Raises `BrokerError`.
+    """
     return guarded(
-        lambda: order_data.order_rows(_service(auth).order_book(), lookup_or_none().symbol_of)
+        lambda: order_data.order_rows(_service(auth).settler.look(), lookup_or_none().symbol_of)
     )
 
 
@@ -220,8 +223,13 @@ def _invalidate_position_cache(auth: str) -> None:
     _cached_positions.pop(_secret(auth), None)
 
 
-def prices_of(config: Config, token: Secret, rows: list[Position], master: Lookup) -> PriceOf:
-    """Last prices for the open positions that carry none, by one call; none where that fails."""
+def prices_of(
+    config: Config, token: Secret, rows: list[Position], master: Lookup, **how: Any
+) -> PriceOf:
+    """Last prices for the open positions that carry none, by one call; none where that fails.
+
+    `how` is of `api.data.last_prices`: a clock and a guard of one's own.
+    """
     wanted = [
         (located(row, master.symbol_of)[1], row.token)
         for row in rows
@@ -232,7 +240,7 @@ def prices_of(config: Config, token: Secret, rows: list[Position], master: Looku
         from broker.mstock.api.data import last_prices  # what it imports takes its time
 
         try:
-            found = guarded(lambda: last_prices(config, token, wanted))
+            found = guarded(lambda: last_prices(config, token, wanted, **how))
         except BrokerError as error:  # a position is shown without its price, not left out
             log.warning("Positions are shown without their last prices. %s", error)
     return lambda token, exchange: found.get((exchange, token))

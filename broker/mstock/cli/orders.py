@@ -17,20 +17,16 @@ from broker._kit.errors import BrokerError, ManualCheckRequired
 from broker._kit.secret import Secret
 from broker._kit.sessions.token_guard import TokenGuard
 from broker.mstock.api.order_api import prices_of
-from broker.mstock.client.dialects import client_for
-from broker.mstock.client.order_calls import OrderCalls
-from broker.mstock.database.instruments import check_source, local_instruments
 from broker.mstock.errors import InputException
 from broker.mstock.mapping import order_data
 from broker.mstock.mapping.margin_data import host_margin
 from broker.mstock.mapping.orders import locate
 from broker.mstock.mapping.positions import holding_rows, position_rows
 from broker.mstock.mapping.transform_data import Instrument, OrderRequest, check_order, read_order
+from broker.mstock.orders.desk import Desk
 from broker.mstock.orders.exits import Failed, cancel_all, close, close_all
-from broker.mstock.orders.journal import Entry, Journal
+from broker.mstock.orders.journal import Entry
 from broker.mstock.orders.lookup import Lookup
-from broker.mstock.orders.placing import OrderService
-from broker.mstock.orders.service import NoInstrumentList, journal_url
 from broker.mstock.settings import Config
 
 T = TypeVar("T")
@@ -38,44 +34,13 @@ Rows = list[dict[str, Any]]
 _lock = threading.RLock()  # one command trades one thing at a time
 
 
-class _Desk:
-    """The account as one command sees it: its service with the stored session, its instruments."""
-
-    def __init__(self, context: Context, config: Config, token: Secret) -> None:
-        self.config, self.token = config, token
-        self.home = context.service_settings.home
-        journal = Journal(journal_url(context.service_settings), config.account, context.clock)
-        self.service = OrderService(
-            config,
-            token,
-            journal,
-            calls=OrderCalls(client_for(config), config.api_type, context.clock),
-            guard=TokenGuard(context.broker, context.clock),
-            clock=context.clock,
-            spawn=lambda _work: None,  # a command ends; the next one settles
-        )
-
-    @property
-    def lookup(self) -> Lookup:
-        """Today's instruments. Raises `BrokerError` when they are not there."""
-        table = local_instruments(self.config, self.home)
-        check_source(table, self.config, "Download it: mstock instruments")
-        return Lookup(table)
-
-    @property
-    def lookup_or_none(self) -> Lookup:
-        """The same; without instruments rows keep mStock's own words."""
-        try:
-            return self.lookup
-        except BrokerError:
-            return Lookup(NoInstrumentList())
-
-
-def _ask(context: Context, work: Callable[[_Desk], T]) -> T:
+def _ask(context: Context, work: Callable[[Desk], T]) -> T:
     context.refuse_inside_openalgo(str(click.get_current_context().info_name))
 
     def call(config: BrokerSettings, token: Secret) -> T:
-        return work(_Desk(context, cast(Config, config), token))
+        services, clock = context.service_settings, context.clock
+        guard = TokenGuard(context.broker, clock)
+        return work(Desk(cast(Config, config), token, services, guard, clock))
 
     with context.interruptible():
         return context.ask(call)
@@ -109,7 +74,7 @@ def orders(context: Context, which: str) -> None:
 
 
 def _unknown(context: Context) -> None:
-    def look(desk: _Desk) -> list[Entry]:
+    def look(desk: Desk) -> list[Entry]:
         if desk.service.journal.unknown():
             desk.service.settler.look()
         return desk.service.journal.unknown()
@@ -151,7 +116,7 @@ def trades(context: Context) -> None:
 def positions(context: Context) -> None:
     """Show the net positions and the day's profit and loss."""
 
-    def read(desk: _Desk) -> Rows:
+    def read(desk: Desk) -> Rows:
         rows, master = desk.service.positions(), desk.lookup_or_none
         prices = prices_of(desk.config, desk.token, rows, master)
         return position_rows(rows, master.symbol_of, prices)
@@ -250,7 +215,7 @@ def _words(request: OrderRequest) -> str:
 def margin(context: Context, **options: Any) -> None:
     """Show the margin of an order; nothing is placed."""
 
-    def read(desk: _Desk) -> tuple[OrderRequest, dict[str, Any]]:
+    def read(desk: Desk) -> tuple[OrderRequest, dict[str, Any]]:
         request = _request(options)
         leg = (request, desk.lookup.instrument(request.symbol, request.exchange))
         return request, host_margin(desk.service.margin([leg]), is_sum=False)
@@ -273,7 +238,7 @@ def place(context: Context, yes: bool, **options: Any) -> None:
     it.
     """
 
-    def work(desk: _Desk) -> dict[str, Any] | None:
+    def work(desk: Desk) -> dict[str, Any] | None:
         request = _request(options)
         instrument = desk.lookup.instrument(request.symbol, request.exchange)
         check_order(request, instrument)
@@ -289,7 +254,7 @@ def place(context: Context, yes: bool, **options: Any) -> None:
     context.answer(context.account_json() | done, lambda: words)
 
 
-def _agreed(context: Context, desk: _Desk, request: OrderRequest, instrument: Instrument) -> bool:
+def _agreed(context: Context, desk: Desk, request: OrderRequest, instrument: Instrument) -> bool:
     prompts.need_terminal(context, "Whether to send the order", "Give --yes to send it unasked.")
     try:
         found = desk.service.margin([(request, instrument)])
@@ -316,7 +281,7 @@ def modify(
 ) -> None:
     """Change quantity, price or trigger of an open order; the rest stays as it is."""
 
-    def work(desk: _Desk) -> dict[str, Any] | None:
+    def work(desk: Desk) -> dict[str, Any] | None:
         master = desk.lookup
         book = desk.service.order_book()
         order = next((each for each in book if each.order_id == order_id), None)
@@ -363,7 +328,7 @@ def cancel(context: Context, order_ids: tuple[str, ...], every: bool, yes: bool)
     if not yes and not _agreed_to(context, f"Cancel {what}?"):
         _nothing_sent(context)
 
-    def work(desk: _Desk) -> tuple[list[str], list[Failed]]:
+    def work(desk: Desk) -> tuple[list[str], list[Failed]]:
         if every:
             return cancel_all(desk.service)
         done: list[str] = []
@@ -407,7 +372,7 @@ def close_position(
     if not yes and not _agreed_to(context, f"Close {what} at the market?"):
         _nothing_sent(context)
 
-    def work(desk: _Desk) -> tuple[list[str], list[Failed]]:
+    def work(desk: Desk) -> tuple[list[str], list[Failed]]:
         master = desk.lookup_or_none
         if every:
             return close_all(desk.service, master, lambda *_: _lock)
@@ -426,7 +391,7 @@ def close_position(
 close_position.name = "close"
 
 
-def _cancel_first(desk: _Desk, master: Lookup, where: tuple[str, str, str]) -> list[str]:
+def _cancel_first(desk: Desk, master: Lookup, where: tuple[str, str, str]) -> list[str]:
     tokens = {
         order.token
         for order in desk.service.order_book()
