@@ -13,9 +13,8 @@ from broker._kit.openalgo import auth_table, host
 from broker._kit.secret import Secret
 from broker._kit.sessions.report import END_WORDS
 from broker._kit.sessions.stored_session import EndReason, LoginMethod, StoredSession, save_session
-from broker._kit.sessions.token_guard import fingerprint
-from broker._kit.web import funds_page, messages
-from broker._kit.web.funds_page import Links, Shown
+from broker._kit.web import messages
+from broker._kit.web.funds_page import FundsPage, Links
 from broker._kit.web.pages import (
     Pages,
     json_error,
@@ -44,7 +43,7 @@ class OpenAlgoViews:
         self._services = services
         self._broker, self._clock = pages.broker, services.clock
         self._store, self._guard = services.store, services.guard
-        self._last_funds: dict[str, Shown] = {}
+        self._funds_page = FundsPage(pages, self._guard, self._clock)
         # Keys of the host's browser session, a cookie that its owner can read: nothing secret.
         self._notice_key = f"{pages.broker.name}_notice"
         self._new_login_key = f"{pages.broker.name}_new_login"
@@ -161,19 +160,9 @@ class OpenAlgoViews:
         config, stored = found
         links = Links(url_for(self._pages.funds_endpoint), "", _DASHBOARD, _BACK)
         try:
-            report = self._guard.run(
-                config, stored.token, lambda: self._broker.fund_report(config, stored.token)
-            )
+            return self._funds_page.show(config, stored.token, links, self.banner())
         except LogInAgain as error:
             return self._to_broker_login(str(error))
-        except BrokerError as error:
-            last = self._last_funds.get(fingerprint(stored.token))
-            return funds_page.with_problem(self._pages, config, error, links, self.banner(), last)
-        # Only this session's: figures of another day or account are nobody's last.
-        self._last_funds = {fingerprint(stored.token): Shown(report, self._clock.now())}
-        return funds_page.with_figures(
-            self._pages, config, report, self._clock, links, self.banner()
-        )
 
     def _why_over(self) -> str:
         """Why the last session is over, as a sentence; "" when nobody knows."""

@@ -16,7 +16,7 @@ from werkzeug.exceptions import HTTPException, SecurityError
 
 from broker._kit.broker import Broker, BrokerSettings, LogoutResult
 from broker._kit.clock import SYSTEM_CLOCK, Clock
-from broker._kit.errors import BrokerError, SessionExpired, SettingError
+from broker._kit.errors import BrokerError, LogInAgain, SettingError
 from broker._kit.secret import Secret
 from broker._kit.sessions.browser_sessions import BrowserSessions, DaySession
 from broker._kit.sessions.known_browsers import OneTimeKey
@@ -24,13 +24,13 @@ from broker._kit.sessions.login_lock import LoginLock
 from broker._kit.sessions.report import END_WORDS
 from broker._kit.sessions.store import Store
 from broker._kit.sessions.stored_session import EndReason, StoredSession
-from broker._kit.sessions.token_guard import TokenGuard, fingerprint, token_guard
+from broker._kit.sessions.token_guard import TokenGuard, token_guard
 from broker._kit.settings import Account, ServiceSettings
-from broker._kit.web import funds_page, messages
+from broker._kit.web import messages
 from broker._kit.web.auto_login_page import AutoLoginPage
 from broker._kit.web.broker_pages import PageTools, Visit
 from broker._kit.web.continue_page import ContinuePage
-from broker._kit.web.funds_page import Links, Shown
+from broker._kit.web.funds_page import FundsPage, Links
 from broker._kit.web.login_flow import LoginFlow
 from broker._kit.web.login_limits import AlreadySubmitted, SingleSubmit
 from broker._kit.web.login_page import LoginPage
@@ -182,7 +182,7 @@ class StandaloneViews:
         self._guard = guard
         self._clock = clock
         self._logouts: SingleSubmit[LogoutResult | None] = SingleSubmit()
-        self._last: dict[str, Shown] = {}
+        self._funds_page = FundsPage(pages, guard, clock)
 
     # What the login and auto-login pages ask: see `AppViews`.
 
@@ -229,7 +229,7 @@ class StandaloneViews:
     def show(self, view: Callable[[Visit], Response]) -> Response:
         """What `view` answers a browser that is logged in; others are led to the login.
 
-        The broker is asked only while the session can be alive; a `SessionExpired` ends it here.
+        The broker is asked only while the session can be alive; a `LogInAgain` ends it here.
         """
         day = self._session()
         if day is None:
@@ -241,7 +241,7 @@ class StandaloneViews:
             session[_ENDS] = day.ends_at.isoformat()  # auto-login has renewed the session
         try:
             page = view(self._visit(day))
-        except SessionExpired as error:
+        except LogInAgain as error:
             self._browsers.end(session[_KEY], day.token)
             if self._session() is not None:  # a newer one had been stored meanwhile
                 is_get = request.method == "GET"
@@ -265,18 +265,8 @@ class StandaloneViews:
         return Visit(self._settings_for(day), day.token, is_logged_in)
 
     def _funds(self, visit: Visit) -> Response:
-        (config, token, _), banner, mark = visit, self.banner(), fingerprint(visit.token)
         links = Links(refresh=url_for("funds"), log_out=url_for("log_out"))
-        try:
-            report = self._guard.run(config, token, lambda: self._broker.fund_report(config, token))
-        except SessionExpired:
-            raise
-        except BrokerError as error:
-            last = self._last.get(mark)
-            return funds_page.with_problem(self._pages, config, error, links, banner, last)
-        # Only this session's: figures of another day or account are nobody's last.
-        self._last = {mark: Shown(report, self._clock.now())}
-        return funds_page.with_figures(self._pages, config, report, self._clock, links, banner)
+        return self._funds_page.show(visit.config, visit.token, links, self.banner())
 
     def log_out(self) -> Response:
         """End the session here and at the broker, and say whether the broker has confirmed it.
@@ -307,7 +297,7 @@ class StandaloneViews:
         if day is None or day.ends_at.isoformat() != ends:
             return None
         self._browsers.drop(key)
-        self._last = {}
+        self._funds_page.forget()
         config = self._settings_for(day)
         result = self._broker.end_session(config, day.token)
         self._service.delete(config.account, day.token)
