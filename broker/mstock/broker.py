@@ -60,6 +60,8 @@ MSTOCK = Broker(
     session_end=session_end,
     usual_life=timedelta(hours=12),
     terms=TERMS,
+    # A token that the first logout has ended is answered with a 401, and nothing else happens.
+    repeats_logout=True,
     erase_more=_erase_journal,
     host_files=("db/mstock_orders.db",),
     pages=_pages,
