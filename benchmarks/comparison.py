@@ -22,7 +22,7 @@ class Line:
     ours: float
     theirs: float
     ratio: float
-    target: float
+    target: float | None
 
 
 def measured(
@@ -39,7 +39,9 @@ def measured(
     return mine, others
 
 
-def line(what: str, against: str, ours: list[float], theirs: list[float], target: float) -> Line:
+def line(
+    what: str, against: str, ours: list[float], theirs: list[float], target: float | None
+) -> Line:
     """One line of the table."""
     ratio = statistics.median(mine / other for mine, other in zip(ours, theirs, strict=True))
     return Line(what, against, statistics.median(ours), statistics.median(theirs), ratio, target)

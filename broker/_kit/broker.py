@@ -121,6 +121,7 @@ class Broker:
     `fund_report` ask the broker at once: the token guard is the caller's.
     `session_end` is the moment at which a session that began then is dead for certain;
     `usual_life` how long it may be expected to live at least. `otp_channels` is how an OTP comes.
+    `after_login` is what OpenAlgo does not do by itself when a new session is stored there.
     `unbuilt` names what the plugin cannot do yet, such as "orders". `erase_more` removes what the
     broker keeps beside the sessions and says what it was; `host_files` are its files in OpenAlgo's
     folder, which an uninstall removes.
@@ -143,6 +144,7 @@ class Broker:
     usual_life: timedelta
     terms: tuple[str, ...]
     otp_channels: str = "SMS and e-mail"
+    after_login: Callable[[], object] = lambda: None
     unbuilt: tuple[str, ...] = ()
     erase_more: Callable[[ServiceSettings], list[str]] = _nothing_more
     host_files: tuple[str, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 
 from broker._kit.broker import Broker, FundReport
@@ -32,6 +33,14 @@ def _erase_journal(settings: ServiceSettings) -> list[str]:
     return erase_journals(settings)
 
 
+def _check_instruments() -> None:
+    """Download the instruments when they are of another API type: OpenAlgo goes by the day only."""
+    from broker.mstock.database import instruments
+
+    with suppress(instruments.NoInstruments):  # it downloads
+        instruments.instruments()
+
+
 MSTOCK = Broker(
     name="mstock",
     title="mStock",
@@ -50,6 +59,7 @@ MSTOCK = Broker(
     session_end=session_end,
     usual_life=timedelta(hours=12),
     terms=TERMS,
+    after_login=_check_instruments,
     erase_more=_erase_journal,
     host_files=("db/mstock_orders.db",),
 )
