@@ -41,13 +41,14 @@ check: .venv/ready-test
 bench: .venv/ready-test
 	$(BIN)/python -m benchmarks $(ARGS)
 
-# The long proofs, all five; docs/reliability.md and docs/data.md have their tables.
+# The long proofs, all six; docs/reliability.md, docs/data.md and docs/orders.md have their tables.
 proofs: .venv/ready-test
 	$(BIN)/python -m proofs month $(ARGS)
 	$(BIN)/python -m proofs kills $(ARGS)
 	$(BIN)/python -m proofs accounts $(ARGS)
 	$(BIN)/python -m proofs instruments $(ARGS)
 	$(BIN)/python -m proofs history $(ARGS)
+	$(BIN)/python -m proofs orders $(ARGS)
 
 # What the plugin costs a real OpenAlgo, against the one that it ships with.
 bench-host: .venv/ready-test

@@ -47,6 +47,7 @@ def test_the_other_types_instruments_are_downloaded_at_login(
     log_in(trader)
     assert until(lambda: len(downloads(simulator)) > before, 60)
     assert downloads(simulator)[-1].startswith("b/")
+    trader.http.close()  # the host closes what was idle meanwhile
 
 
 def downloads(simulator: Simulator) -> list[str]:

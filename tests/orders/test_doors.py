@@ -12,7 +12,9 @@ from broker._kit.errors import BrokerError, LogInAgain, OutcomeUnknown
 from broker.mstock.api import margin_api, order_api
 from broker.mstock.errors import InputException
 from broker.mstock.mapping.order_data import calculate_order_statistics
+from broker.mstock.mapping.positions import Position
 from broker.mstock.orders.journal import State
+from broker.mstock.orders.placing import OrderService
 from tests.orders.conftest import Trader
 from tests.support.stub_market import ACC, INFY, NIFTY_CE
 
@@ -290,6 +292,22 @@ def test_a_conversion_that_shows_late_is_settled_by_the_positions(
     for work in trader.background:
         work()
     assert service.journal.unknown() == []
+
+
+def test_positions_that_were_read_across_an_order_are_not_kept(
+    trader: Trader, order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = OrderService.positions
+
+    def read_across_an_order(service: OrderService) -> list[Position]:
+        rows = read(service)
+        monkeypatch.setattr(OrderService, "positions", read)
+        assert order_api.place_order_api(order(pricetype="MARKET"), trader.auth)[2]
+        return rows
+
+    monkeypatch.setattr(OrderService, "positions", read_across_an_order)
+    where = ("INFY", "NSE", "MIS", trader.auth)
+    assert [order_api.get_open_position(*where) for _ in range(2)] == ["0", "10"]
 
 
 def test_an_exit_needs_no_master(trader: Trader, order: Order, monkeypatch: Any) -> None:
