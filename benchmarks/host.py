@@ -9,15 +9,18 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import click
+import requests
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.tls import TlsFront
 from broker_simulator.mstock import Simulator
 from tests.support.openalgo.checkout import Checkout, place_by_installer
 from tests.support.openalgo.host import Host
@@ -25,8 +28,12 @@ from tests.support.openalgo.hours import Hours
 
 Figures = dict[str, float]
 
-# What the imports at the start may cost.
-_MOST_MS: Final = 100.0
+# What the imports at the start may cost, and login and first funds against the shipped plugin's.
+_MOST_MS, _MOST_TIMES = 100.0, 1.25
+_TARGETS: Final[Mapping[str, Callable[[float, float], bool]]] = {
+    "import, at start": lambda ours, _ratio: ours < _MOST_MS,
+    "login and first funds": lambda _ours, ratio: ratio <= _MOST_TIMES,
+}
 _LATER: Final = "and to the funds"
 # What the host imports of a plugin: before it serves anything, and then up to the figures on its
 # dashboard, the last two by its keep-warm service.
@@ -37,7 +44,17 @@ _PHASES: Final = {
         *("api.order_api", "mapping.transform_data"),
     ],
 }
-_UNITS: Final = {"modules": "", "import": " ms", "memory added": " KB", "memory": " MB"}
+_UNITS: Final = {
+    "modules": "",
+    "import": " ms",
+    "memory added": " KB",
+    "memory": " MB",
+    "login": " ms",
+    "login and first funds": " ms",
+    "first funds": " ms",
+    "later funds": " ms",
+}
+_LATER_FUNDS: Final = 9  # times the dashboard is loaded again
 
 # A fresh interpreter: first the host with an empty plugin, so that what it needs anyway is there
 # and charged to nobody, then, once its own threads load nothing any more, the real one.
@@ -112,35 +129,75 @@ def _imported(stderr: str, phase: str) -> float:
     return sum(map(int, outermost)) / 1000
 
 
-def started(host: Host) -> Figures:
-    """A real start of the host, and the memory of its process once it is quiet."""
-    host.start()
+def started(host: Host, settings: Mapping[str, str]) -> Figures:
+    """A real start of the host: its memory once it is quiet, then a login and the dashboard."""
+    host.start(**settings)
     try:
         resident = host.memory()
         return {
             "memory, the serving process after its start": resident[0] / 1024,
             "memory, all of the host's processes": sum(resident) / 1024,
+            **_logged_in(host),
         }
     finally:
         host.stop()
+        # The next start finds no session and no instruments, with which other threads would begin.
+        shutil.rmtree(host.folder / "db")
+
+
+def _logged_in(host: Host) -> Figures:
+    """Milliseconds from a click to the answer: login by authenticator code, first and later funds.
+
+    What mStock itself takes is the same for both plugins: nothing but the way there.
+    """
+    simulator, trader = host.simulator, host.visitor()
+    trader.set_up()
+    trader.app_login()
+    trader.csrf()
+    simulator.demo.used_totp_steps.clear()
+    code = simulator.totp_now(simulator.demo.client_code)
+
+    def timed(ask: Callable[[], requests.Response]) -> float:
+        start = time.perf_counter()
+        answer = ask()
+        taken = (time.perf_counter() - start) * 1000
+        if answer.status_code != 200 or answer.json().get("status") != "success":
+            raise SystemExit(f"OpenAlgo answered {answer.status_code}: {answer.text[:300]}")
+        return taken
+
+    login = timed(lambda: trader.broker_login(simulator.demo.password, code))
+    first = timed(trader.dashboard)
+    later = statistics.median(timed(trader.dashboard) for _ in range(_LATER_FUNDS))
+    trader.logout()
+    simulator.world.end_sessions()
+    return {
+        "login and first funds": login + first,
+        "login": login,
+        "first funds": first,
+        "later funds": later,
+    }
 
 
 @contextmanager
-def _hosts(checkout: Checkout) -> Iterator[dict[str, Host]]:
-    """Two copies of the checkout, the same but for the plugin, started and imported once."""
+def _hosts(checkout: Checkout) -> Iterator[tuple[dict[str, Host], Mapping[str, str]]]:
+    """Two copies of the checkout, the same but for the plugin, started and imported once.
+
+    With them come the settings that lead both plugins to the simulator as to mStock, over TLS.
+    """
     if (checkout.home / "broker/mstock/errors.py").exists():
         raise SystemExit("The checkout holds our plugin; the comparison needs the shipped one.")
     with tempfile.TemporaryDirectory() as name, Simulator() as box:
-        hosts = {}
+        box.demo.totp_enabled = True
+        settings, hosts = TlsFront(box.port, Path(name)).settings, {}
         for which in ("ours", "shipped"):
             folder = Path(name, which)
             copy = checkout.copy_to(folder / "copy")
             if which == "ours":
                 place_by_installer(copy, checkout.python)
             hosts[which] = Host(copy, checkout.python, folder, box, Hours(box, folder))
-            started(hosts[which])
+            started(hosts[which], settings)
             probe(hosts[which], checkout.python)  # writes the byte code
-        yield hosts
+        yield hosts, settings
         for host in hosts.values():
             host.close()
         shutil.rmtree(name, ignore_errors=True)
@@ -151,12 +208,11 @@ def measure(
 ) -> dict[str, list[Figures]]:
     """Every round starts each of the two, in an order that turns from round to round."""
     found: dict[str, list[Figures]] = {"ours": [], "shipped": []}
-    with _hosts(checkout) as hosts:
+    with _hosts(checkout) as (hosts, settings):
         for n in range(rounds):
             for which in ("ours", "shipped")[:: 1 if n % 2 else -1]:
-                found[which].append(
-                    {**probe(hosts[which], checkout.python), **started(hosts[which])}
-                )
+                host = hosts[which]
+                found[which].append(probe(host, checkout.python) | started(host, settings))
             tell(f"round {n + 1} of {rounds}")
     return found
 
@@ -171,12 +227,12 @@ def main(rounds: int) -> None:
     errors = Console(stderr=True)
     found = measure(checkout, rounds, errors.print)
     table = Table(title="Our plugin in OpenAlgo against the shipped one, smaller is better")
-    for heading in ("what", "ours", "shipped", "ratio", f"under {_MOST_MS:.0f} ms"):
+    for heading in ("what", "ours", "shipped", "ratio", "reached"):
         table.add_column(heading, justify="left" if heading == "what" else "right")
     for what in found["ours"][0]:
         ours, theirs = ([each[what] for each in found[which]] for which in ("ours", "shipped"))
         ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True) if b)
-        verdict = "yes" if statistics.median(ours) < _MOST_MS else "NO"
+        is_reached = _TARGETS.get(what, lambda _ours, _ratio: None)(statistics.median(ours), ratio)
         unit = _UNITS[what.partition(",")[0]]
         digits = 1 if unit == " ms" else 0
         table.add_row(
@@ -184,7 +240,7 @@ def main(rounds: int) -> None:
             f"{statistics.median(ours):.{digits}f}{unit}",
             f"{statistics.median(theirs):.{digits}f}{unit}",
             f"{ratio:.2f}",
-            verdict if what == "import, at start" else "",
+            {True: "yes", False: "NO", None: ""}[is_reached],
         )
     console = Console(width=100)
     console.print(table)

@@ -14,7 +14,8 @@ import socket
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from struct import Struct, pack
 from types import ModuleType
 from typing import Any
@@ -58,7 +59,7 @@ def decoding() -> None:
     ours = taken["`decode_type_b`"]
     for name, times in taken.items():
         ratio = statistics.median(mine / each for mine, each in zip(ours, times, strict=True))
-        click.echo(f"| {name} | {statistics.median(times):.2f} | {ratio:.2f} times it |")
+        click.echo(f"| {name} | {statistics.median(times):.2f} | {ratio:.3g} times it |")
 
 
 def _official_parser() -> Callable[[bytes], Any]:
@@ -88,7 +89,7 @@ def _official_parser() -> Callable[[bytes], Any]:
     return object.__new__(MTicker)._parse_binary  # type: ignore[no-any-return]
 
 
-class _Sending:
+class Sending:
     """What the host's base class does with a tick: JSON, and off through a socket."""
 
     _uses_shared_zmq = True
@@ -112,12 +113,12 @@ class _Master:
         return InstrumentRow(symbol, symbol, "", exchange, exchange, symbol, "", 0.0, 1, "EQ", 0.05)
 
 
-def _serve(mode: int, port: Any) -> None:
+def _serve(mode: int, count: int, port: Any) -> None:
     pin(1)
     server = FeedServer()
     snap = b_snap()
     packets = []
-    for token in range(1, _INSTRUMENTS + 1):
+    for token in range(1, count + 1):
         named = str(token).encode()
         if mode == LTP:
             packet = pack("<BB25sqqq", 1, 1, named, 7, 0, 137_330)
@@ -131,8 +132,9 @@ def _serve(mode: int, port: Any) -> None:
     def flood(client: Client) -> None:
         while len(client.requests) < 1:
             time.sleep(0.05)
-        while True:
-            client.sock.sendall(batch)
+        with suppress(OSError):
+            while True:
+                client.sock.sendall(batch)
 
     server.script = flood
     port.send(server.url)
@@ -145,12 +147,13 @@ def _drain(sock: socket.socket) -> None:
         pass
 
 
-def publishing(mode: int, name: str) -> None:
-    """Ticks a second from the socket to the send, over some seconds, and its share of one core."""
+@contextmanager
+def flowing(mode: int, count: int) -> Iterator[Sending]:
+    """So many instruments, subscribed and flowing as fast as they are taken."""
     ours, theirs = multiprocessing.Pipe()
     out, into = socket.socketpair()
     children = [
-        multiprocessing.Process(target=_serve, args=(mode, theirs), daemon=True),
+        multiprocessing.Process(target=_serve, args=(mode, count, theirs), daemon=True),
         multiprocessing.Process(target=_drain, args=(into,), daemon=True),
     ]
     for child in children:
@@ -158,22 +161,33 @@ def publishing(mode: int, name: str) -> None:
     pin(0)
     os.environ.update(settings() | {"MSTOCK_WS_URL": ours.recv()})
     host_adapter.instruments = lambda: _Master()  # type: ignore[assignment,return-value]
-    adapter = _Sending(out)
+    adapter = Sending(out)
     stream = HostStream(adapter)
     stream.initialize("mstock", "benchmark")
     stream.connect()
-    for token in range(1, _INSTRUMENTS + 1):
+    for token in range(1, count + 1):
         stream.subscribe(str(token), "NSE", mode)
-    while adapter.sent < 20_000:
+    while adapter.sent < 20 * count:
         time.sleep(0.01)
-    start, sent, cpu = time.perf_counter(), adapter.sent, time.process_time()
-    time.sleep(_SECONDS)
-    seconds = time.perf_counter() - start
-    busy = (time.process_time() - cpu) / seconds
-    rate = (adapter.sent - sent) / seconds
-    stream.disconnect()
-    for child in children:
-        child.kill()
+    try:
+        yield adapter
+    finally:
+        stream.disconnect()
+        for child in children:
+            child.kill()
+            child.join()
+        out.close()
+        into.close()
+
+
+def publishing(mode: int, name: str) -> None:
+    """Ticks a second from the socket to the send, over some seconds, and its share of one core."""
+    with flowing(mode, _INSTRUMENTS) as adapter:
+        start, sent, cpu = time.perf_counter(), adapter.sent, time.process_time()
+        time.sleep(_SECONDS)
+        seconds = time.perf_counter() - start
+        busy = (time.process_time() - cpu) / seconds
+        rate = (adapter.sent - sent) / seconds
     click.echo(f"| {name} | {rate:,.0f} | {1e6 / rate:.1f} | {busy:.0%} |")
 
 

@@ -19,6 +19,8 @@ _NAMES = {
     "kills": "200 kills of a program while it writes in the store: nothing is lost.",
     "accounts": "1,000 accounts, two programs on one database, one of them killed in the middle.",
     "orders": "10,000 orders while answers are lost: none placed twice, lost or called failed.",
+    "soak": "An hour of live prices with a fault every few seconds: nothing lost, nothing grows.",
+    "ticks": "Ten million ticks from the socket to the send: memory stays as it is.",
     "stream": "200 faults of the WebSocket: after each, all subscribed prices flow again.",
     "month": "A simulated month: every trading day ends logged in before the market opens.",
 }

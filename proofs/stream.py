@@ -3,45 +3,31 @@
 One feed with its subscriptions against the simulator's WebSocket. A fault is set, waited for, and
 cleared where it lasts. Then the time is taken from the first login that is accepted until every
 instrument has ticked, and the simulator is asked what it holds: one socket, each instrument once.
+Then the connection is cut again and again, and what the process holds is counted.
 """
 
 from __future__ import annotations
 
 import random
-import time
-from collections.abc import Callable
-from datetime import datetime
 
 from rich.console import Console
 
-from broker._kit.clock import IST
-from broker._kit.secret import Secret
-from broker.mstock.streaming.connection import FeedLogin
-from broker.mstock.streaming.feed import Feed, FeedListener, FeedTiming
-from broker.mstock.streaming.packets import DEPTH, LTP, QUOTE, SEGMENTS
-from broker.mstock.streaming.requests import DIALECTS, Instrument
-from broker_simulator.mstock import Simulator
-from proofs import Broken, Rows
+from broker.mstock.streaming.feed import FeedTiming
+from proofs import Broken, Rows, figures
+from proofs.streamed import CUTS, SILENT, SPOILT, StreamServer, Subscribed, usage
 
 FULL, SHORT = 200, 8
-_MOST = 60  # instruments; the simulator may have fewer on that exchange
+_INSTRUMENTS, _MARKET = 300, 2_000
+_RECONNECTS, _FEW_RECONNECTS = 1_000, 20
 _LIMIT_S = 2.0
-_PATIENCE_S = 30.0
-_MARKET_OPEN = datetime(2026, 11, 23, 11, tzinfo=IST)
-# Those end the connection, or keep the next one from being made.
-_CUTS = ("disconnect", "reset", "cut_frame", "login_refused", "bad_gateway", "service_unavailable")
-_SILENT = ("stall", "half_open", "login_silent", "upgrade_silent")
-_SPOILT = ("repeat", "reorder", "senseless")
-_AT_UPGRADE = ("login_refused", "bad_gateway", "service_unavailable", "login_silent")
-_AT_UPGRADE += ("upgrade_silent",)
 # The feed's own limits, a tenth to a fiftieth of what they are in use.
 _TIMING = FeedTiming(
-    connect=1.0,
-    read=1.0,
-    login=0.5,
-    ping_every=0.3,
-    dead_after=1.0,
-    stall_after=1.0,
+    connect=2.0,
+    read=2.0,
+    login=1.0,
+    ping_every=0.5,
+    dead_after=2.0,
+    stall_after=2.0,
     first_wait=0.05,
     longest_wait=0.5,
     look_for_token=0.1,
@@ -49,103 +35,64 @@ _TIMING = FeedTiming(
 )
 
 
-class _Subscribed:
-    """A feed with its subscriptions, and what the simulator knows of it."""
-
-    def __init__(self, simulator: Simulator, api_type: str) -> None:
-        self.simulator = simulator
-        account = simulator.demo
-        key = account.api_key(api_type.lower())
-        pending = simulator.world.login(api_type.lower(), account.client_code, account.password)
-        ticket = None if api_type == "A" else pending.ticket
-        made = simulator.world.finish_with_otp(api_type.lower(), key, str(pending.otp), ticket)
-        login = FeedLogin(simulator.ws_url, Secret(key), Secret(made.token))
-        shares = [each for each in simulator.world.market.master if each.exchange == "NSE"][:_MOST]
-        segment = SEGMENTS["NSE"] if api_type == "B" else 0
-        modes = (LTP, QUOTE, DEPTH)
-        self.desired = {
-            Instrument(segment, share.token): modes[n % 3] for n, share in enumerate(shares)
-        }
-        self.feed = Feed(
-            DIALECTS[api_type],
-            lambda: login,
-            FeedListener(lambda _tick: None),
-            is_market_open=lambda _now: True,
-            timing=_TIMING,
-        )
-        self.feed.subscribe(self.desired)
-        self.feed.start()
-        self.until(self.flows)
-
-    def flows(self) -> bool:
-        status = self.feed.status()
-        return self.feed.is_connected and status.flowing == len(self.desired)
-
-    def until(self, happened: Callable[[], bool]) -> float:
-        """Wait; how long it took. Raises `Broken` when it does not happen."""
-        start = time.monotonic()
-        while not happened():
-            if time.monotonic() - start > _PATIENCE_S:
-                raise Broken(f"waited for {_PATIENCE_S:g} s: {self.feed.status()}")
-            time.sleep(0.005)
-        return time.monotonic() - start
-
-    def held(self) -> int:
-        """How many instruments the simulator holds, on one socket; raises `Broken` for others."""
-        self.until(lambda: len(self.simulator.stream.connections) == 1)
-        (connection,) = self.simulator.stream.connections
-        if len(connection.subscribed) != len(self.desired):
-            raise Broken(f"{len(connection.subscribed)} instruments instead of {len(self.desired)}")
-        return len(connection.subscribed)
-
-
 def run(console: Console, short: bool, seed: int | None = None) -> Rows:
     """The figures; raises `Broken`."""
     seed = random.randrange(10**6) if seed is None else seed
     choose, count = random.Random(seed), SHORT if short else FULL
-    kinds = (*_CUTS, *_SILENT, *_SPOILT)
+    kinds = (*CUTS, *SILENT, *SPOILT)
     waits: list[float] = []
     held: set[int] = set()
-    with Simulator() as simulator:
-        simulator.clock.set(_MARKET_OPEN)
+    with StreamServer(_MARKET) as server:
         for api_type in ("A", "B"):
-            subscribed = _Subscribed(simulator, api_type)
+            subscribed = Subscribed(server, api_type, _INSTRUMENTS, _TIMING)
             try:
                 for n in range(count // 2):
                     kind = choose.choice(kinds)
                     console.print(f"type {api_type}, fault {n + 1}: {kind}")
-                    waited = _survive(subscribed, kind)
+                    waited = subscribed.survive(kind)
                     if waited is not None:
                         waits.append(waited)
                     held.add(subscribed.held())
             finally:
-                subscribed.feed.stop()
-                subscribed.until(lambda: not simulator.stream.connections)
+                subscribed.stop()
+        times = _FEW_RECONNECTS if short else _RECONNECTS
+        reconnects = _reconnects(console, server, times)
     slowest = max(waits)
     if slowest > _LIMIT_S:
         raise Broken(f"{slowest:.2f} s from an accepted login until all prices flowed")
-    return [
-        {"What": "faults, both API types", "Figure": count},
-        {"What": "connections that were lost by them", "Figure": len(waits)},
-        {"What": "instruments that the simulator held after each", "Figure": min(held)},
-        {"What": "seconds until all flowed again, most", "Figure": f"{slowest:.2f}"},
-        {"What": "seconds, in the middle", "Figure": f"{sorted(waits)[len(waits) // 2]:.2f}"},
-        {"What": "seed", "Figure": seed},
-    ]
+    return figures(
+        (
+            ("faults, both API types", count),
+            ("connections that were lost by them", len(waits)),
+            ("instruments that the simulator held after each", min(held)),
+            ("seconds until all flowed again, most", f"{slowest:.2f}"),
+            ("seconds, in the middle", f"{sorted(waits)[len(waits) // 2]:.2f}"),
+            *reconnects,
+            ("seed", seed),
+        )
+    )
 
 
-def _survive(subscribed: _Subscribed, kind: str) -> float | None:
-    """From the next accepted login until all flows again; None when no connection was lost."""
-    faults, feed = subscribed.simulator.stream.faults, subscribed.feed
-    before = feed.status().connections
-    faults.set(kind, times=1)
-    if kind in _AT_UPGRADE:
-        faults.set("disconnect", times=1)
-    if kind in _SPOILT:
-        time.sleep(0.3)
-        faults.clear()
-        subscribed.until(subscribed.flows)
-        return None
-    subscribed.until(lambda: feed.status().connections > before)
-    faults.clear()
-    return subscribed.until(subscribed.flows)
+def _reconnects(
+    console: Console, server: StreamServer, times: int
+) -> tuple[tuple[str, object], ...]:
+    """Cut the connection so many times; what the process holds after the first ten and the last."""
+    subscribed = Subscribed(server, "B", 10, _TIMING)
+    try:
+        for _ in range(10):
+            subscribed.survive("disconnect")
+        first = usage()
+        for n in range(10, times):
+            if n % 100 == 0:
+                console.print(f"reconnected {n} times")
+            subscribed.survive("disconnect")
+        last, made = usage(), subscribed.feed.status().connections
+    finally:
+        subscribed.stop()
+    if last.threads > first.threads or last.sockets > first.sockets:
+        raise Broken(f"after {times} reconnects {last} instead of {first}")
+    return (
+        ("connections made, one after the other", made),
+        ("threads and sockets after 10 of them", f"{first.threads} and {first.sockets}"),
+        ("threads and sockets after all", f"{last.threads} and {last.sockets}"),
+    )

@@ -124,7 +124,8 @@ class Broker:
     `after_login` is what OpenAlgo does not do by itself when a new session is stored there.
     `unbuilt` names what the plugin cannot do yet, such as "orders". `erase_more` removes what the
     broker keeps beside the sessions and says what it was; `host_files` are its files in OpenAlgo's
-    folder, which an uninstall removes.
+    folder, which an uninstall removes. `order_updates` is the module and the function that make
+    OpenAlgo's adapter for order updates out of a user's name; without it OpenAlgo polls.
     """
 
     name: str
@@ -148,6 +149,7 @@ class Broker:
     unbuilt: tuple[str, ...] = ()
     erase_more: Callable[[ServiceSettings], list[str]] = _nothing_more
     host_files: tuple[str, ...] = ()
+    order_updates: tuple[str, str] | None = None
 
     @property
     def callback_path(self) -> str:

@@ -62,4 +62,5 @@ MSTOCK = Broker(
     after_login=_check_instruments,
     erase_more=_erase_journal,
     host_files=("db/mstock_orders.db",),
+    order_updates=("broker.mstock.streaming.host_orders", "order_adapter"),
 )

@@ -34,6 +34,8 @@ _KEY_MARKS = "@=/+"  # base64 and mStock's padding; in every API key, in no clie
 class Config(NamedTuple):
     """Every setting, checked; two equal configs may share their connections.
 
+    `most_instruments` on one connection for live prices, and `most_sockets` of them at once.
+
     `rest_url` and `ws_url` are mStock's own names over TLS or a loopback address. `proxy` and
     `ca_bundle` are None for a loopback address, whatever the environment says.
     """
@@ -43,6 +45,9 @@ class Config(NamedTuple):
     api_type: str = "B"
     checksum: str = "L"
     funds_view: str = "cash"
+    most_instruments: int = 3000
+    most_sockets: int = 1
+    order_updates: str = "poll"
     redirect_url: str = REDIRECT_URL
     rest_url: str = REST_URL
     ws_url: str = WS_URL
@@ -81,6 +86,9 @@ _NAMES = (
     "MSTOCK_API_TYPE",
     "MSTOCK_CHECKSUM",
     "MSTOCK_FUNDS_VIEW",
+    "MSTOCK_WS_MAX_INSTRUMENTS",
+    "MSTOCK_WS_SOCKETS",
+    "MSTOCK_ORDER_UPDATES",
     "MSTOCK_REST_URL",
     "MSTOCK_WS_URL",
     *CONNECTION_NAMES,
@@ -103,6 +111,21 @@ def _checked(values: tuple[str | None, ...]) -> Config:
             default="L",
         ),
         funds_view=read.choice("MSTOCK_FUNDS_VIEW", "cash", ("cash", "balance")),
+        most_instruments=int(
+            read.matched(
+                *("MSTOCK_WS_MAX_INSTRUMENTS", "[1-9][0-9]{0,4}"),
+                "MSTOCK_WS_MAX_INSTRUMENTS must be a whole number from 1 to 99999.",
+                default="3000",
+            )
+        ),
+        most_sockets=int(
+            read.matched(
+                *("MSTOCK_WS_SOCKETS", "[1-9]"),
+                "MSTOCK_WS_SOCKETS must be a whole number from 1 to 9.",
+                default="1",
+            )
+        ),
+        order_updates=read.choice("MSTOCK_ORDER_UPDATES", "poll", ("poll", "socket")),
         redirect_url=read.matched(
             *("REDIRECT_URL", rf"https?://{HOST}{_CALLBACK_PATH}"),
             f"REDIRECT_URL must be an address ending in {_CALLBACK_PATH}.",

@@ -72,6 +72,21 @@ def test_a_quote(trader: Person) -> None:
     assert "ltp" in trader.runs("quote", "NIFTY").stdout
 
 
+def test_depth(trader: Person) -> None:
+    trader.settings["MSTOCK_WS_URL"] = trader.box.ws_url
+    trader.asks("instruments")
+    code, found = trader.asks("depth", "nse:infy")
+    assert (code, found["symbol"], found["exchange"]) == (0, "INFY", "NSE")
+    assert [len(found["depth"][side]) for side in ("bids", "asks")] == [5, 5]
+    shown = trader.runs("depth", "INFY").stdout
+    assert f"{found['depth']['bids'][0]['price']:,.2f}" in shown
+    assert trader.asks("depth", "NIFTY")[0] == 1
+
+
+def test_depth_without_a_session_says_to_log_in(person: Person) -> None:
+    assert person.asks("depth", "INFY")[0] == 3
+
+
 def test_expiries_and_the_chain_around_the_money(trader: Person) -> None:
     _, dates = trader.asks("expiries", "NIFTY")
     code, chain = trader.asks("chain", "nifty")

@@ -8,8 +8,15 @@ from datetime import UTC, date, datetime, time, timedelta
 import pytest
 
 from broker._kit.clock import IST
-from broker._kit.errors import BrokerError, ManualCheckRequired, RateLimited, SessionExpired
+from broker._kit.errors import (
+    BrokerError,
+    CorrectInput,
+    FixConfiguration,
+    RateLimited,
+    SessionExpired,
+)
 from broker._kit.http.rate_limits import Rate
+from broker.mstock.api import data as data_module
 from broker.mstock.api.data import BrokerData, last_prices
 from broker.mstock.client import data_calls
 from broker.mstock.client.routes import RATE_LIMITS
@@ -18,6 +25,9 @@ from broker.mstock.database.master_contract_db import download
 from broker.mstock.errors import InputException
 from broker.mstock.mapping.candles import INTERVALS
 from broker.mstock.market_data import quotes as quotes_module
+from broker.mstock.settings import Config
+from broker.mstock.streaming.connection import FeedLogin
+from broker.mstock.streaming.shared_feed import Subscriber, has_feed, join_feed, leave_feed
 from broker_simulator.mstock.market import DAY, Candle, Instrument
 from tests.data.conftest import NOW, Desk
 
@@ -166,9 +176,67 @@ class TestQuotes:
             for exchange, token in pairs[:3]
         }
 
-    def test_depth_is_an_honest_lack(self, data: BrokerData) -> None:
-        with pytest.raises(ManualCheckRequired, match="depth"):
-            data.get_depth("INFY", "NSE")
+
+class TestDepth:
+    @pytest.fixture
+    def stream(self, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("MSTOCK_WS_URL", desk.box.ws_url)
+
+    def test_five_levels_are_the_markets(self, desk: Desk, data: BrokerData, stream: None) -> None:
+        depth = data.get_depth("INFY", "NSE")
+        quote = desk.box.world.market.quote(instrument(desk, "NSE", "1594"))
+        for side, levels in (("bids", quote.bids), ("asks", quote.asks)):
+            assert [(each["price"], each["quantity"]) for each in depth[side]] == [
+                (float(price), quantity) for price, quantity, _ in levels
+            ]
+        assert len(depth["bids"]) == len(depth["asks"]) == 5
+        assert depth["ltp"] == float(quote.ltp)
+        assert set(depth) == {
+            *("bids", "asks", "open", "high", "low", "ltp", "ltq", "prev_close", "volume", "oi"),
+            *("totalbuyqty", "totalsellqty"),
+        }
+        assert not has_feed(Config.from_env())
+
+    @pytest.mark.parametrize("is_allowed", [True, False])
+    def test_in_a_host_whose_prices_run_elsewhere_only_by_the_setting(
+        self,
+        desk: Desk,
+        data: BrokerData,
+        stream: None,
+        monkeypatch: pytest.MonkeyPatch,
+        is_allowed: bool,
+    ) -> None:
+        monkeypatch.setattr("broker._kit.openalgo.host.is_present", lambda: True)
+        monkeypatch.setattr(data_module, "_instruments", lambda: local_instruments(desk.config))
+        if is_allowed:
+            monkeypatch.setenv("MSTOCK_WS_SOCKETS", "2")
+            assert data.get_depth("INFY", "NSE")["bids"]
+        else:
+            with pytest.raises(FixConfiguration, match="MSTOCK_WS_SOCKETS=2"):
+                data.get_depth("INFY", "NSE")
+            assert not any(entry.route == "stream" for entry in desk.box.journal)
+
+    def test_in_a_host_whose_prices_run_here_it_is_one_socket(
+        self, desk: Desk, data: BrokerData, stream: None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        config = Config.from_env()
+        ticks = Subscriber(lambda _tick: None)
+        shared = join_feed(config, ticks, lambda: FeedLogin.of(config, desk.secret))
+        monkeypatch.setattr("broker._kit.openalgo.host.is_present", lambda: True)
+        monkeypatch.setattr(data_module, "_instruments", lambda: local_instruments(desk.config))
+        try:
+            assert data.get_depth("INFY", "NSE")["asks"]
+            assert len(desk.box.stream.connections) == 1
+        finally:
+            leave_feed(shared, ticks)
+
+    def test_an_index_and_an_unknown_symbol_are_refused_by_name(
+        self, data: BrokerData, stream: None
+    ) -> None:
+        with pytest.raises(CorrectInput, match="NIFTY is an index"):
+            data.get_depth("NIFTY", "NSE_INDEX")
+        with pytest.raises(CorrectInput, match="NOSUCH on NSE"):
+            data.get_depth("NOSUCH", "NSE")
 
 
 class TestHistory:

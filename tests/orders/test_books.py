@@ -10,7 +10,7 @@ import pytest
 
 from broker.mstock.errors import DataException
 from broker.mstock.mapping import order_data, vocabulary
-from broker.mstock.mapping.orders import order_update, orders, trades
+from broker.mstock.mapping.orders import is_about_orders, order_update, orders, trades
 from broker.mstock.mapping.positions import holding_rows, position_rows, positions
 from broker.mstock.mapping.refusals import readable_refusal
 
@@ -393,6 +393,16 @@ class TestUpdates:
         assert found is not None
         assert (found.order_id, found.exchange) == ("1142241106106", "NFO")
 
+    @pytest.mark.parametrize(("filled", "is_taken"), [(4, True), (6, False)])
+    def test_a_trade_is_taken_when_its_figures_are_the_orders(
+        self, filled: int, is_taken: bool
+    ) -> None:
+        figures = {"filled_quantity": filled, "pending_quantity": 6, "cancelled_quantity": 0}
+        row = A_ORDER | {"quantity": 10, "status": "O-Pending", **figures}
+        text = json.dumps({"type": "trade", "data": row}, default=float)
+        assert is_about_orders(text)
+        assert (order_update(text) is not None) == is_taken
+
     @pytest.mark.parametrize(
         "text",
         [
@@ -404,6 +414,7 @@ class TestUpdates:
             '{"type":"trade","data":{}}',
             '{"type":"order","data":{"order_id":"1"}}',
             '{"type":"order","data":null}',
+            '{"type":["order"],"data":{}}',
         ],
     )
     def test_any_other_text_is_none(self, text: str) -> None:

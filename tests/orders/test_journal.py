@@ -81,9 +81,9 @@ def test_a_database_that_is_away_shows_no_address(trader: Trader) -> None:
 def test_fifty_of_two_processes_towards_one_target(trader: Trader) -> None:
     """Each in a thread of its own, partial fills under way."""
     exchange = trader.sim.exchange
-    exchange.behaviour.largest_fill = 3
+    exchange.behaviour.largest_fill = 7
     arguments = ("tests.orders.smart_orderer", MOMENT.isoformat(), "25", "50")
-    pipes = {"stdin": subprocess.PIPE, "env": os.environ | {"BROKER_READ_TIMEOUT": "10"}}
+    pipes = {"stdin": subprocess.PIPE, "env": os.environ | {"BROKER_READ_TIMEOUT": "30"}}
     with started(*arguments, **pipes) as one, started(*arguments, **pipes) as other:
         programs = (one, other)
         for program in programs:
@@ -98,7 +98,7 @@ def test_fifty_of_two_processes_towards_one_target(trader: Trader) -> None:
             program.stdin.flush()
         while any(program.poll() is None for program in programs):
             exchange.match()
-            time.sleep(0.02)
+            time.sleep(0.01)
         answers = [program.communicate()[0].split() for program in programs]
     for _ in range(50):
         exchange.match()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +20,7 @@ from broker.mstock.broker import MSTOCK
 from broker.mstock.database.symbol_table import SymbolTable, local_table
 from broker.mstock.orders.journal import file_url
 from broker_simulator.mstock import Simulator
-from proofs import Broken, accounts, history, instruments, kills, orders, stream
+from proofs import Broken, accounts, history, instruments, kills, orders, soak, stream
 from proofs.__main__ import main, markdown
 from proofs.renewer import configs
 from proofs.simulated import SimulatedTime
@@ -35,6 +37,19 @@ def test_kills() -> None:
 def test_stream() -> None:
     figures = {row["What"]: row["Figure"] for row in stream.run(QUIET, short=True)}
     assert figures["faults, both API types"] == stream.SHORT
+
+
+def test_soak() -> None:
+    figures = {row["What"]: row["Figure"] for row in soak.run(QUIET, short=True)}
+    assert figures["faults"] > 0
+
+
+def test_ticks() -> None:
+    # A program of its own: it ties itself to one core.
+    command = [sys.executable, "-m", "proofs", "ticks", "--short", "--markdown"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "| LTP | 3000 |" in done.stdout
 
 
 def test_instruments() -> None:

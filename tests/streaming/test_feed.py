@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from struct import pack
 
 import pytest
@@ -210,6 +211,16 @@ class TestHealing:
         bench.token = TOKEN
         until(lambda: bench.feed.is_connected)
 
+    def test_one_that_is_taken_and_ended_at_once_is_not_made_without_a_pause(
+        self, bench: Bench
+    ) -> None:
+        bench.server.script = lambda _client: bench.server.drop()
+        bench.feed._timing = QUICK._replace(first_wait=0.1, longest_wait=10)
+        bench.feed.start()
+        until(lambda: len(bench.server.attempts) == 5)
+        gaps = [b - a for a, b in pairwise(bench.server.attempts)]
+        assert gaps[3] > 2 * gaps[1] > 2 * gaps[0] / 2 > 0.04
+
     def test_a_listener_that_fails_costs_that_tick_only(self, bench: Bench) -> None:
         heard: list[Tick] = []
 
@@ -225,8 +236,8 @@ class TestHealing:
         until(lambda: len(heard) == 2)
 
     def test_threads_and_sockets_stay_the_same_over_many_reconnects(self, bench: Bench) -> None:
-        bench.server.script = lambda client: client.sock.shutdown(2)
-        bench.feed._timing = QUICK._replace(first_wait=0.001)
+        bench.server.script = lambda _client: bench.server.drop()
+        bench.feed._timing = QUICK._replace(first_wait=0.001, settled_after=0)
         bench.feed.start()
         until(lambda: len(bench.server.clients) > 5)
         before = [each for each in threading.enumerate() if each.name == "mstock-feed"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from broker.mstock.database import instruments as master
-from broker.mstock.streaming import host_adapter
+from broker.mstock.streaming import host_adapter, shared_feed
 from broker.mstock.streaming.host_adapter import HostStream
 from tests.streaming.server import Client, FeedServer
 from tests.streaming.test_feed import TOKEN, asked, ltp, until
@@ -64,7 +64,7 @@ def streams() -> Iterator[list[HostStream]]:
     yield made
     for stream in made:
         stream.disconnect()
-    assert HostStream._feeds == {}
+    assert shared_feed._shared == {}
 
 
 def connected(adapter: Adapter, streams: list[HostStream]) -> HostStream:

@@ -23,6 +23,7 @@ from broker.mstock.mapping.orders import Order
 from broker.mstock.settings import Config
 from broker.mstock.streaming import live_prices
 from broker.mstock.streaming.live_prices import LivePrice, LivePrices
+from broker.mstock.streaming.order_listener import OrderBook
 from broker.mstock.streaming.packets import DEPTH, decode_type_b
 from tests.streaming.server import FeedServer
 from tests.streaming.test_feed import TOKEN, asked, ltp, until
@@ -103,7 +104,8 @@ def test_closing_ends_a_waiting_iterator(config: Config) -> None:
 def test_callbacks_for_prices_and_orders(server: FeedServer, config: Config) -> None:
     heard: list[LivePrice] = []
     orders: list[Order] = []
-    with live(config, on_price=heard.append, on_order=orders.append) as prices:
+    book = lambda: OrderBook(list)  # noqa: E731
+    with live(config, on_price=heard.append, on_order=orders.append, book=book) as prices:
         prices.subscribe("INFY", "NSE", DEPTH)
         until(lambda: server.clients and asked(server.clients[0]) == {"1594": 3})
         server.clients[0].send(b_snap())

@@ -19,11 +19,13 @@ GOOD = {"BROKER_API_KEY": "MA12345", "BROKER_API_SECRET": KEY}
 OPTIONAL = (
     *("MSTOCK_API_TYPE", "MSTOCK_CHECKSUM", "MSTOCK_FUNDS_VIEW", "REDIRECT_URL"),
     *("MSTOCK_REST_URL", "MSTOCK_WS_URL"),
+    *("MSTOCK_WS_MAX_INSTRUMENTS", "MSTOCK_WS_SOCKETS", "MSTOCK_ORDER_UPDATES"),
     *("BROKER_CONNECT_TIMEOUT", "BROKER_READ_TIMEOUT", "BROKER_DEADLINE"),
 )
 FIELDS = {
     *("client_code", "api_key", "api_type", "checksum", "funds_view", "redirect_url"),
     *("rest_url", "ws_url", "timeouts", "proxy", "ca_bundle"),
+    *("most_instruments", "most_sockets", "order_updates"),
 }
 LIVE = "https://api.mstock.trade"
 LIVE_WS = "wss://ws.mstock.trade"
@@ -49,6 +51,9 @@ class TestDefaults:
             api_type="B",
             checksum="L",
             funds_view="cash",
+            most_instruments=3000,
+            most_sockets=1,
+            order_updates="poll",
             redirect_url="http://127.0.0.1:5000/mstock/callback",
             rest_url=LIVE,
             ws_url=LIVE_WS,
@@ -252,6 +257,29 @@ LOOPBACK = [
     "http://LOCALHOST:8080",
     "http://[::1]:8080",
 ]
+
+
+class TestLivePrices:
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            *(
+                ("MSTOCK_WS_MAX_INSTRUMENTS", value)
+                for value in ("0", "-1", "1.5", "many", "100000")
+            ),
+            *(("MSTOCK_WS_SOCKETS", value) for value in ("0", "10", "two")),
+            ("MSTOCK_ORDER_UPDATES", "push"),
+        ],
+    )
+    def test_a_wrong_value_is_refused_by_name(self, name: str, value: str) -> None:
+        assert name in refusal(**{name: value})
+
+    def test_what_is_given_is_taken(self) -> None:
+        config = load(
+            MSTOCK_WS_MAX_INSTRUMENTS="500", MSTOCK_WS_SOCKETS="2", MSTOCK_ORDER_UPDATES="Socket"
+        )
+        assert (config.most_instruments, config.most_sockets) == (500, 2)
+        assert config.order_updates == "socket"
 
 
 class TestAddresses:

@@ -111,6 +111,17 @@ def adapter_base() -> type:
     return found if isinstance(found, type) else object
 
 
+def serves_prices() -> bool:
+    """True when the host's proxy for live prices runs in this very process.
+
+    It does under the development server; under gunicorn and in a container it is another process
+    (contract 8.5).
+    """
+    module = sys.modules.get("websocket_proxy.app_integration")
+    thread = getattr(module, "_websocket_thread", None)
+    return thread is not None and bool(thread.is_alive())
+
+
 def login_limits() -> str:
     """The host's limits on login attempts in Flask-Limiter's notation; "" when it has none."""
     with contextlib.suppress(Exception):

@@ -23,7 +23,7 @@ from broker._kit.clock import SYSTEM_CLOCK, Clock
 from broker._kit.errors import BrokerError, SettingError
 from broker._kit.faults import fault_location
 from broker._kit.openalgo import auth_table, host
-from broker._kit.openalgo.order_updates import poll_orders
+from broker._kit.openalgo.order_updates import register_order_updates
 from broker._kit.sessions.timers import start_ticking
 from broker._kit.settings import environment
 from broker._kit.web.pages import Pages
@@ -55,7 +55,7 @@ def register(broker: Broker, app: Flask, clock: Clock = SYSTEM_CLOCK) -> None:
         "auto-login": services.start,
     }
     if "orders" not in broker.unbuilt:
-        parts["order updates"] = lambda: poll_orders(broker)
+        parts["order updates"] = lambda: register_order_updates(broker)
     for part, join in parts.items():
         try:
             join()

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from broker._kit.clock import SYSTEM_CLOCK, Clock
-from broker._kit.errors import ManualCheckRequired
 from broker._kit.faults import guarded
+from broker._kit.openalgo import host
 from broker._kit.secret import Secret
 from broker._kit.sessions.token_guard import token_guard
 from broker._kit.sessions.trading_calendar import load_calendar
@@ -69,11 +69,12 @@ class BrokerData:
         return guarded(lambda: self._multiquotes(symbols))
 
     def get_depth(self, symbol: str, exchange: str) -> dict[str, Any]:
-        """mStock has depth on its WebSocket only; raises `ManualCheckRequired`."""
-        raise ManualCheckRequired(
-            "mStock gives market depth in its live stream only, and not for a single look.",
-            "Subscribe to the symbol's depth over OpenAlgo's WebSocket.",
-        )
+        """Five `bids` and `asks` and the day's figures, out of mStock's live stream.
+
+        Over the connection for live prices where that is in this process; over one more only if
+        MSTOCK_WS_SOCKETS allows it.
+        """
+        return guarded(lambda: self._depth(symbol, exchange))
 
     def get_history(
         self, symbol: str, exchange: str, interval: str, start_date: object, end_date: object
@@ -109,6 +110,21 @@ class BrokerData:
             return {**echo, "error": f"mStock has no quote for {row.symbol} on {row.exchange}."}
 
         return [answer(n, each) for n, each in enumerate(symbols)]
+
+    def _depth(self, symbol: str, exchange: str) -> dict[str, Any]:
+        # websocket-client takes its time to load where nothing else has loaded it.
+        from broker.mstock.streaming.connection import FeedLogin
+        from broker.mstock.streaming.depth import look_at_depth
+
+        config = Config.from_env()
+        return look_at_depth(
+            config,
+            lambda: FeedLogin.of(config, self._token),
+            _instruments(),
+            symbol,
+            exchange,
+            may_connect=config.most_sockets > 1 or host.serves_prices() or not host.is_present(),
+        )
 
     def _history(
         self, symbol: str, exchange: str, interval: str, start_date: object, end_date: object

@@ -151,9 +151,12 @@ def close_all_positions(current_api_key: str, auth: str) -> Changed:
 
 
 def get_order_book(auth: str) -> list[Body]:
-    """Today's orders, rows of contract 4.6. Raises `BrokerError`."""
+    """Today's orders, rows of contract 4.6; what the journal does not know is settled by the way.
+
+    Raises `BrokerError`.
+    """
     return guarded(
-        lambda: order_data.order_rows(_service(auth).order_book(), lookup_or_none().symbol_of)
+        lambda: order_data.order_rows(_service(auth).settler.look(), lookup_or_none().symbol_of)
     )
 
 

@@ -33,24 +33,18 @@ def watch(context: Context, symbols: tuple[str, ...]) -> None:
 
     SYMBOL is OpenAlgo's, such as INFY or NFO:NIFTY24NOV26FUT; on NSE unless an exchange is given.
     """
-    # What only this command needs; websocket-client takes its time to load.
+    # What only these commands need; websocket-client takes its time to load.
     from broker.mstock.database.instruments import instruments
     from broker.mstock.settings import Config
     from broker.mstock.streaming.live_prices import MODES, LivePrices
 
-    def token() -> Secret:
-        session = context.session()
-        if session is None or session.is_over:
-            login = context.command_line("login")
-            raise LogInAgain("There is no mStock session.", f"Log in: {login}")
-        return session.token
-
     home = context.service_settings.home
     prices = LivePrices(
-        Config.from_env(context.settings), token, find_in=lambda config: instruments(config, home)
+        Config.from_env(context.settings),
+        lambda: _token(context),
+        find_in=lambda config: instruments(config, home),
     )
-    parts = (each.upper().rpartition(":") for each in symbols)
-    names = [(symbol, exchange or "NSE") for exchange, _, symbol in parts]
+    names = [_name(each) for each in symbols]
     with prices, contextlib.suppress(KeyboardInterrupt):
         for name in names:
             prices.subscribe(*name, MODES["DEPTH"])
@@ -58,6 +52,54 @@ def watch(context: Context, symbols: tuple[str, ...]) -> None:
             _print_lines(prices)
         else:
             _draw_table(prices, names)
+
+
+@command()
+@click.argument("instrument", metavar="[EXCHANGE:]SYMBOL")
+def depth(context: Context, instrument: str) -> None:
+    """Show the best five bids and asks, out of mStock's live stream."""
+    from broker.mstock.database.instruments import instruments
+    from broker.mstock.settings import Config
+    from broker.mstock.streaming.connection import FeedLogin
+    from broker.mstock.streaming.depth import look_at_depth
+
+    config = Config.from_env(context.settings)
+    symbol, exchange = _name(instrument)
+    _token(context)
+    known = instruments(config, context.service_settings.home)
+    found = look_at_depth(
+        config, lambda: FeedLogin.of(config, _token(context)), known, symbol, exchange
+    )
+    context.answer(
+        {"symbol": symbol, "exchange": exchange, "depth": found}, lambda: _depth_table(found)
+    )
+
+
+def _depth_table(found: dict[str, Any]) -> str:
+    """Both sides, the best first; a level without an order is a dash."""
+    rows = [("BIDS", "PRICE", "PRICE", "ASKS")]
+    for bid, ask in zip(found["bids"], found["asks"], strict=True):
+        prices = _money(bid["price"]), _money(ask["price"])
+        rows.append((_count(bid["quantity"]), *prices, _count(ask["quantity"])))
+    return output.columns(rows)
+
+
+def _count(quantity: int) -> str:
+    return f"{quantity:,}" if quantity else _NOTHING
+
+
+def _token(context: Context) -> Secret:
+    session = context.session()
+    if session is None or session.is_over:
+        login = context.command_line("login")
+        raise LogInAgain("There is no mStock session.", f"Log in: {login}")
+    return session.token
+
+
+def _name(instrument: str) -> tuple[str, str]:
+    """Symbol and exchange of `[EXCHANGE:]SYMBOL`."""
+    exchange, _, symbol = instrument.upper().rpartition(":")
+    return symbol, exchange or "NSE"
 
 
 def _print_lines(prices: LivePrices) -> None:
@@ -111,4 +153,4 @@ def _money(value: float | None) -> str:
     return f"{value:,.2f}" if value else _NOTHING
 
 
-COMMANDS = (watch,)
+COMMANDS = (watch, depth)

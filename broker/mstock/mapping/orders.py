@@ -194,26 +194,44 @@ def _words(
 
 # How an update on the WebSocket is marked: the kind's key, the data's key, the API type.
 _UPDATES = (("type", "data", "A"), ("order_status", "orderData", "B"))
+_KINDS = ("order", "trade")
+_CANCELLED = {"A": "cancelled_quantity", "B": "cancelsize"}
 
 
 def order_update(text: str) -> Order | None:
-    """The order of an update off the WebSocket; None for a trade's and for any other text.
+    """The order of an update off the WebSocket, as the order stands after it; None for others.
 
     Source: protocol 10.7 and 11.5. All fields are optional there: an update without a side or a
-    quantity tells nothing that the order book would not tell better.
+    quantity tells nothing that the order book would not tell better. No source says whether a
+    trade's figures are of the order or of that fill alone: they are taken when they add up.
     """
+    kind, row, api_type = _update(text)
+    if not kind:
+        return None
+    try:
+        order = _order(row, api_type, "order update")
+    except DataException:
+        return None
+    cancelled = number(row, _CANCELLED[api_type]) or 0
+    counted = order.filled_quantity + order.pending_quantity + cancelled
+    return order if kind == "order" or counted == order.quantity else None
+
+
+def is_about_orders(text: str) -> bool:
+    """True for an update of an order or a trade, whatever can be read of it."""
+    return bool(_update(text)[0])
+
+
+def _update(text: str) -> tuple[str, Row, str]:
     try:
         message = json.loads(text, parse_float=Decimal)
     except ValueError:
-        return None
-    for kind, data, api_type in _UPDATES:
-        row = message.get(data) if isinstance(message, dict) else None
-        if isinstance(row, dict) and message.get(kind) == "order":
-            try:
-                return _order(row, api_type, "order update")
-            except DataException:
-                return None
-    return None
+        message = None
+    for kind, data, api_type in _UPDATES if isinstance(message, dict) else ():
+        row = message.get(data)
+        if isinstance(row, dict) and message.get(kind) in _KINDS:
+            return message[kind], row, api_type
+    return "", {}, ""
 
 
 class Trade(NamedTuple):

@@ -49,13 +49,13 @@ class FeedState(StrEnum):
 class FeedStatus(NamedTuple):
     """A snapshot. `reason` says why it is not connected; counts are since the feed was made."""
 
-    state: FeedState
-    reason: str
-    desired: int
-    sent: int
-    flowing: int
-    connections: int
-    dropped: int
+    state: FeedState = FeedState.STOPPED
+    reason: str = ""
+    desired: int = 0
+    sent: int = 0
+    flowing: int = 0
+    connections: int = 0
+    dropped: int = 0
 
 
 class FeedTiming(NamedTuple):
@@ -67,6 +67,7 @@ class FeedTiming(NamedTuple):
     ping_every: float = 10.0
     dead_after: float = 25.0  # without any byte, pongs included
     stall_after: float = 45.0  # without a tick while the market is open and something is desired
+    settled_after: float = 5.0  # a connection that ended sooner does not shorten the next wait
     first_wait: float = 0.5
     longest_wait: float = 30.0
     look_for_token: float = 5.0
@@ -116,6 +117,7 @@ class Feed:
         self._state, self._reason = FeedState.STOPPED, ""
         self._connections = self._dropped = 0
         self._generation = 0
+        self._logged_in_at: float | None = None
         self._thread: threading.Thread | None = None
         self._connection: FeedConnection | None = None
         self._is_dirty = False
@@ -206,7 +208,7 @@ class Feed:
         wait, refused = self._timing.first_wait, ""
         while self._is_current(generation):
             self._pause.clear()
-            connections = self._connections
+            self._logged_in_at = None
             token: Secret | None = None
             try:
                 login = self._login()
@@ -228,11 +230,20 @@ class Feed:
                 log.error("mStock: %s", reason)
             else:
                 return
-            if self._connections != connections:
+            if self._has_settled():
                 wait = self._timing.first_wait
             self._enter(generation, FeedState.WAITING, reason)
             self._pause.wait(wait * (0.5 + self._jitter() / 2))
             wait = min(2 * wait, self._timing.longest_wait)
+
+    def _has_settled(self) -> bool:
+        """Whether the connection that has just ended was one for a while.
+
+        One that mStock takes and ends at once, as when another one evicts it, must not be made
+        again and again without a pause.
+        """
+        since = self._logged_in_at
+        return since is not None and (self._clock.monotonic() - since >= self._timing.settled_after)
 
     def _is_current(self, generation: int) -> bool:
         return generation == self._generation
@@ -258,6 +269,7 @@ class Feed:
                 if not self._is_current(generation):
                     return
                 self._connections += 1
+                self._logged_in_at = self._clock.monotonic()
                 is_first = self._connections == 1
             self._enter(generation, FeedState.CONNECTED)
             if not is_first:

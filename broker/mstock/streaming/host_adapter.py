@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 from broker._kit.clock import SYSTEM_CLOCK
 from broker._kit.errors import BrokerError, CorrectInput, LogInAgain
 from broker._kit.faults import fault_location
 from broker._kit.secret import Secret
-from broker._kit.sessions.trading_calendar import load_calendar
 from broker.mstock.database.instruments import instruments
 from broker.mstock.settings import Config
 from broker.mstock.streaming.connection import FeedLogin
-from broker.mstock.streaming.feed import Feed, FeedListener
 from broker.mstock.streaming.lookup import find_instrument
 from broker.mstock.streaming.packets import DEPTH, LTP, QUOTE, Tick
-from broker.mstock.streaming.requests import DIALECTS, Instrument
-from broker.mstock.streaming.shared_feed import SharedFeed, Subscriber
+from broker.mstock.streaming.requests import Instrument
+from broker.mstock.streaming.shared_feed import (
+    SharedFeed,
+    Subscriber,
+    join_feed,
+    leave_feed,
+)
 
 _TOPICS = {LTP: "LTP", QUOTE: "QUOTE", DEPTH: "DEPTH"}
 _LEVELS = 5
@@ -49,9 +52,6 @@ class HostAdapter(Protocol):
 class HostStream:
     """One adapter's subscriptions; adapters of one user share a feed."""
 
-    _feeds: ClassVar[dict[tuple[str, str], SharedFeed]] = {}
-    _feeds_lock: ClassVar[threading.Lock] = threading.Lock()
-
     def __init__(self, adapter: HostAdapter) -> None:
         self._adapter = adapter
         self._lock = threading.RLock()
@@ -65,7 +65,7 @@ class HostStream:
     @property
     def connected(self) -> bool:
         """True while logged in at mStock on an open connection."""
-        return self._feed is not None and self._feed.feed.is_connected
+        return self._feed is not None and self._feed.is_connected
 
     def initialize(
         self, broker_name: str, user_id: str, auth_data: dict[str, Any] | None = None
@@ -82,8 +82,7 @@ class HostStream:
                 if self._feed is None:
                     config = Config.from_env(None)
                     self._api_type = config.api_type
-                    self._feed = self._shared_feed(config)
-                    self._feed.join(self._subscriber)
+                    self._feed = join_feed(config, self._subscriber, self._login)
         except Exception as error:
             return _failure("CONNECTION_FAILED", error)
         return {"status": "success", "message": "Connecting to mStock's live prices."}
@@ -121,12 +120,8 @@ class HostStream:
         with self._lock:
             feed, self._feed = self._feed, None
             self._records, self._by_instrument = {}, {}
-        if feed is None:
-            return
-        with self._feeds_lock:
-            if feed.leave(self._subscriber):
-                for key in [key for key, each in self._feeds.items() if each is feed]:
-                    del self._feeds[key]
+        if feed is not None:
+            leave_feed(feed, self._subscriber)
 
     def _new_record(self, symbol: str, exchange: str) -> _Record:
         found = find_instrument(instruments(), self._api_type, symbol, exchange)
@@ -168,23 +163,6 @@ class HostStream:
                     data |= {"symbol": record.symbol, "exchange": record.exchange, "mode": mode}
                     topic = f"{record.exchange}_{record.symbol}_{_TOPICS[mode]}"
                     self._adapter.publish_market_data(topic, data)
-
-    def _shared_feed(self, config: Config) -> SharedFeed:
-        key = (self._user, config.ws_url)
-        calendar = load_calendar()
-
-        def make(listener: FeedListener) -> Feed:
-            return Feed(
-                DIALECTS[config.api_type],
-                self._login,
-                listener,
-                is_market_open=calendar.is_open,
-            )
-
-        with self._feeds_lock:
-            if key not in self._feeds:
-                self._feeds[key] = SharedFeed(make)
-            return self._feeds[key]
 
     def _login(self) -> FeedLogin:
         """The newest session, read past the host's caches. Raises `LogInAgain` without one."""

@@ -19,18 +19,23 @@ from broker._kit.errors import CorrectInput, LogInAgain
 from broker._kit.secret import Secret
 from broker._kit.sessions.store import open_store
 from broker._kit.sessions.stored_session import load_session
-from broker._kit.sessions.trading_calendar import load_calendar
 from broker._kit.settings import ServiceSettings, file_environment
 from broker.mstock.broker import MSTOCK
 from broker.mstock.database.instruments import Instruments, instruments
-from broker.mstock.mapping.orders import Order, order_update
+from broker.mstock.mapping.orders import Order
 from broker.mstock.settings import Config
 from broker.mstock.streaming.connection import FeedLogin
-from broker.mstock.streaming.feed import Feed, FeedListener, FeedStatus
+from broker.mstock.streaming.feed import FeedStatus
 from broker.mstock.streaming.lookup import find_instrument
+from broker.mstock.streaming.order_listener import OrderBook, OrderListener, order_book
 from broker.mstock.streaming.packets import DEPTH, LTP, QUOTE, Tick
-from broker.mstock.streaming.requests import DIALECTS, Instrument
-from broker.mstock.streaming.shared_feed import SharedFeed, Subscriber
+from broker.mstock.streaming.requests import Instrument
+from broker.mstock.streaming.shared_feed import (
+    SharedFeed,
+    Subscriber,
+    join_feed,
+    leave_feed,
+)
 
 MODES = {"LTP": LTP, "QUOTE": QUOTE, "DEPTH": DEPTH}
 
@@ -45,11 +50,11 @@ class LivePrice(NamedTuple):
 
 
 class LivePrices:
-    """One connection to mStock; every callback runs on its thread and must not wait.
+    """One connection to mStock; callbacks run on its thread and must not wait.
 
     Iterating gives each instrument's newest price: a slow reader misses prices in between, and
-    never the last one. `on_gap` is called after an outage, when order updates may have been missed:
-    read the order book then.
+    never the last one. `on_order` gets each change of an order once, on a thread of its own; what
+    an outage has hidden is read from the order book. `on_gap` is called after an outage.
     """
 
     def __init__(
@@ -62,6 +67,7 @@ class LivePrices:
         on_gap: Callable[[], None] = lambda: None,
         on_state: Callable[[FeedStatus], None] = lambda _status: None,
         find_in: Callable[[Config], Instruments] | None = None,
+        book: Callable[[], OrderBook] | None = None,
     ) -> None:
         """Settings are those of the `.env` of the working folder or above it, unless given.
 
@@ -71,14 +77,25 @@ class LivePrices:
         """
         self._config = config or Config.from_env(file_environment())
         self._login = login or (lambda: stored_token(self._config))
-        self._on_price, self._on_order = on_price, on_order
+        self._on_price = on_price
         self._find_in = find_in or _instruments
         self._names: dict[Instrument, tuple[str, str]] = {}
+        self._wanted: dict[Instrument, tuple[int, str]] = {}
         self._newest: dict[tuple[str, str], LivePrice] = {}
         self._arrived = threading.Condition()
-        self._is_open = False
-        self._subscriber = Subscriber(self._take, self._take_text, on_gap, on_state)
-        self._shared = SharedFeed(self._feed)
+        self._orders: OrderListener | None = None
+        self._subscriber = Subscriber(self._take, on_gap=on_gap, on_state=on_state)
+        if on_order is not None:
+            orders = self._orders = OrderListener(
+                on_order, book or (lambda: order_book(self._config, self._login))
+            )
+
+            def on_new_state(status: FeedStatus) -> None:
+                orders.on_state(status)
+                on_state(status)
+
+            self._subscriber = Subscriber(self._take, orders.on_text, on_gap, on_new_state)
+        self._shared: SharedFeed | None = None
 
     def __enter__(self) -> Self:
         self.open()
@@ -88,35 +105,57 @@ class LivePrices:
         self.close()
 
     def open(self) -> None:
-        """Connect in the background, and stay connected. Raises `LogInAgain` without a session."""
+        """Connect in the background, and stay connected.
+
+        Raises `LogInAgain` without a session, `CorrectInput` when what was subscribed before is
+        more than the settings allow.
+        """
         self._login()
-        if not self._is_open:
-            self._is_open = True
-            self._shared.join(self._subscriber)
+        if self._shared is None:
+            self._shared = join_feed(self._config, self._subscriber, self._feed_login)
+            if self._orders is not None:
+                self._orders.start()
+            try:
+                for instrument, (mode, exchange) in self._wanted.items():
+                    self._shared.subscribe(self._subscriber, instrument, mode, exchange)
+            except CorrectInput:
+                self.close()
+                raise
 
     def close(self) -> None:
-        """End the connection, and with it every iterator."""
+        """End the connection, unless others of this process use it, and every iterator."""
         with self._arrived:
-            was_open, self._is_open = self._is_open, False
+            shared, self._shared = self._shared, None
             self._arrived.notify_all()
-        if was_open:
-            self._shared.leave(self._subscriber)
+        if shared is not None:
+            leave_feed(shared, self._subscriber)
+            if self._orders is not None:
+                self._orders.stop()
 
     def subscribe(self, symbol: str, exchange: str, mode: int = LTP) -> None:
-        """Want a symbol's prices, in one mode. Raises `CorrectInput`, `NoInstruments`."""
+        """Want a symbol's prices, in one mode.
+
+        Raises `CorrectInput`, `NoInstruments`; what is refused changes nothing.
+        """
         if mode not in MODES.values():
             raise CorrectInput(f"Mode {mode} is not known; 1, 2 and 3 are.")
         instrument = self._find(symbol, exchange)
-        self._shared.subscribe(self._subscriber, instrument, mode, exchange)
         self._names[instrument] = (symbol, exchange)
+        if self._shared is not None:
+            self._shared.subscribe(self._subscriber, instrument, mode, exchange)
+        self._wanted[instrument] = (mode, exchange)
 
     def unsubscribe(self, symbol: str, exchange: str) -> None:
         """Want them no more."""
-        self._shared.unsubscribe(self._subscriber, self._find(symbol, exchange))
+        instrument = self._find(symbol, exchange)
+        self._wanted.pop(instrument, None)
+        if self._shared is not None:
+            self._shared.unsubscribe(self._subscriber, instrument)
 
     def status(self) -> FeedStatus:
         """How the connection stands."""
-        return self._shared.feed.status()
+        shared = self._shared
+        return FeedStatus() if shared is None else shared.status()
 
     def __iter__(self) -> Iterator[LivePrice]:
         while (price := self.next()) is not None:
@@ -125,8 +164,8 @@ class LivePrices:
     def next(self, seconds: float | None = None) -> LivePrice | None:
         """The next price; None when none came within that time or `close` was called."""
         with self._arrived:
-            self._arrived.wait_for(lambda: self._newest or not self._is_open, seconds)
-            if not self._newest or not self._is_open:
+            self._arrived.wait_for(lambda: self._newest or self._shared is None, seconds)
+            if not self._newest or self._shared is None:
                 return None
             return self._newest.pop(next(iter(self._newest)))
 
@@ -145,17 +184,8 @@ class LivePrices:
             self._newest[name] = price
             self._arrived.notify()
 
-    def _take_text(self, text: str) -> None:
-        if self._on_order is not None and (order := order_update(text)) is not None:
-            self._on_order(order)
-
-    def _feed(self, listener: FeedListener) -> Feed:
-        return Feed(
-            DIALECTS[self._config.api_type],
-            lambda: FeedLogin.of(self._config, self._login()),
-            listener,
-            is_market_open=load_calendar().is_open,
-        )
+    def _feed_login(self) -> FeedLogin:
+        return FeedLogin.of(self._config, self._login())
 
 
 def _instruments(config: Config) -> Instruments:

@@ -1,8 +1,8 @@
 """One feed for each session of mStock, shared by everything in this process that wants prices.
 
-mStock may allow one socket per token only (protocol 15): so the host's pool of adapters, depth
-look-ups and a strategy's own subscriptions meet here. Each instrument is asked for once, in the
-highest mode that anybody wants.
+mStock may allow one socket per token only (protocol 15): so the host's pool of adapters, looks at
+the depth, order updates and a strategy's own subscriptions meet here. Each instrument is asked for
+once, in the highest mode that anybody wants. More sockets only where the settings allow them.
 """
 
 from __future__ import annotations
@@ -11,12 +11,17 @@ import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
-from broker._kit.errors import CorrectInput
-from broker.mstock.streaming.feed import Feed, FeedListener, FeedStatus
+from broker._kit.errors import CorrectInput, LogInAgain
+from broker._kit.sessions.trading_calendar import load_calendar
+from broker._kit.settings import Account
+from broker.mstock.settings import Config
+from broker.mstock.streaming.connection import FeedLogin
+from broker.mstock.streaming.feed import Feed, FeedListener, FeedState, FeedStatus
 from broker.mstock.streaming.packets import Tick
-from broker.mstock.streaming.requests import Instrument
+from broker.mstock.streaming.requests import DIALECTS, Instrument
 
 OnTick = Callable[[Tick], None]
+Login = Callable[[], FeedLogin]
 
 
 class Subscriber(NamedTuple):
@@ -29,55 +34,119 @@ class Subscriber(NamedTuple):
 
 
 class SharedFeed:
-    """A `Feed` with several subscribers; `make` builds it around a listener."""
+    """One `Feed`, or several where one is full, with several subscribers.
 
-    def __init__(self, make: Callable[[FeedListener], Feed]) -> None:
+    `make` builds a feed around a listener. `most_instruments` a socket holds, and there are
+    `most_sockets`; order updates are heard on the first.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[FeedListener], Feed],
+        most_instruments: int = 3000,
+        most_sockets: int = 1,
+    ) -> None:
+        self._make = make
+        self._most_instruments, self._most_sockets = most_instruments, most_sockets
         self._lock = threading.Lock()
+        self._logins: dict[Subscriber, Login] = {}
         self._subscribers: tuple[Subscriber, ...] = ()
         # Replaced, never changed in place: the feed's thread reads it without the lock.
         self._wanted: dict[Instrument, dict[Subscriber, int]] = {}
         self._exchanges: dict[Instrument, str] = {}
-        self.feed = make(FeedListener(self._on_tick, self._on_text, self._on_gap, self._on_state))
+        first = make(FeedListener(self._on_tick, self._on_text, self._on_gap, self._on_state))
+        self._feeds: dict[Feed, set[Instrument]] = {first: set()}
 
-    def join(self, subscriber: Subscriber) -> None:
-        """Listen; the first one starts the feed."""
+    def join(self, subscriber: Subscriber, login: Login) -> None:
+        """Listen; the first one starts the feed. `login` as of `Feed`."""
         with self._lock:
-            self._subscribers = (*self._subscribers, subscriber)
-            self.feed.start()
+            self._logins[subscriber] = login
+            self._subscribers = tuple(self._logins)
+            self._start()
 
     def leave(self, subscriber: Subscriber) -> bool:
         """Listen no more; the last one stops the feed: then True."""
         with self._lock:
-            self._subscribers = tuple(each for each in self._subscribers if each is not subscriber)
+            self._logins.pop(subscriber, None)
+            self._subscribers = tuple(self._logins)
             gone = [each for each, wanted in self._wanted.items() if subscriber in wanted]
             for instrument in gone:
                 self._change(instrument, subscriber, None)
             if not self._subscribers:
-                self.feed.stop()
+                for feed in self._feeds:
+                    feed.stop()
             return not self._subscribers
+
+    def login(self) -> FeedLogin:
+        """The session of whoever has been here for the longest. Raises `LogInAgain`."""
+        login = next(iter(self._logins.copy().values()), None)
+        if login is None:
+            raise LogInAgain("Nobody wants live prices any more.")
+        return login()
 
     def subscribe(
         self, subscriber: Subscriber, instrument: Instrument, mode: int, exchange: str
     ) -> None:
         """Want an instrument in this mode.
 
-        Raises `CorrectInput` when its number is already subscribed on another exchange and the
-        packets do not say which (Type A).
+        Raises `CorrectInput` when no socket has room for it, or when its number is already
+        subscribed on another exchange and the packets do not say which (Type A).
         """
         with self._lock:
-            other = self._exchanges.setdefault(instrument, exchange)
+            other = self._exchanges.get(instrument, exchange)
             if instrument.segment == 0 and other != exchange:
                 raise CorrectInput(
                     f"mStock's number {instrument.token} is already subscribed on {other}, and its "
                     f"Type A prices do not say which exchange they are of; {exchange} was refused.",
                     f"Unsubscribe it on {other} first, or use a Type B key.",
                 )
+            if instrument not in self._wanted:
+                self._find_room(instrument)
+            self._exchanges[instrument] = other
             self._change(instrument, subscriber, mode)
 
     def unsubscribe(self, subscriber: Subscriber, instrument: Instrument) -> None:
         """Want an instrument no more."""
         with self._lock:
             self._change(instrument, subscriber, None)
+
+    def status(self) -> FeedStatus:
+        """How things stand on all sockets together: the state is the worst of theirs."""
+        statuses = [each.status() for each in tuple(self._feeds)]
+        worst = next((each for each in statuses if each.state is not FeedState.CONNECTED), None)
+        totals = {
+            name: sum(getattr(each, name) for each in statuses)
+            for name in ("desired", "sent", "flowing", "connections", "dropped")
+        }
+        return (worst or statuses[0])._replace(**totals)
+
+    @property
+    def is_connected(self) -> bool:
+        """True while logged in on every socket that is wanted."""
+        return all(each.is_connected for each in tuple(self._feeds))
+
+    def _find_room(self, instrument: Instrument) -> None:
+        """Give a new instrument to the first socket with room, or to one more."""
+        most = self._most_instruments
+        feed = next((each for each, held in self._feeds.items() if len(held) < most), None)
+        if feed is None and len(self._feeds) < self._most_sockets:
+            feed = self._make(
+                FeedListener(self._on_tick, on_state=lambda _status: self._on_state(self.status()))
+            )
+        if feed is None:
+            raise CorrectInput(
+                f"{most * self._most_sockets} instruments are subscribed, which is as many as the "
+                f"settings allow: {most} on a connection (MSTOCK_WS_MAX_INSTRUMENTS), and "
+                f"{self._most_sockets} of them (MSTOCK_WS_SOCKETS). This one was refused.",
+                "Unsubscribe others, or raise one of the two in .env if mStock serves more.",
+            )
+        self._feeds.setdefault(feed, set()).add(instrument)
+        if self._subscribers:
+            self._start()
+
+    def _start(self) -> None:
+        for feed in self._feeds:
+            feed.start()
 
     def _change(self, instrument: Instrument, subscriber: Subscriber, mode: int | None) -> None:
         wanted = dict(self._wanted.get(instrument, {}))
@@ -87,14 +156,21 @@ class SharedFeed:
         else:
             wanted[subscriber] = mode
         after = max(wanted.values(), default=None)
+        feed = next((each for each, held in self._feeds.items() if instrument in held), None)
+        if feed is None:
+            return
         if after is None:
             self._wanted.pop(instrument, None)
             self._exchanges.pop(instrument, None)
-            self.feed.unsubscribe([instrument])
+            feed.unsubscribe([instrument])
+            self._feeds[feed].discard(instrument)
+            if not self._feeds[feed] and feed is not next(iter(self._feeds)):
+                feed.stop()
+                del self._feeds[feed]
         else:
             self._wanted[instrument] = wanted
             if after != before:
-                self.feed.subscribe({instrument: after})
+                feed.subscribe({instrument: after})
 
     def _on_tick(self, tick: Tick) -> None:
         for subscriber in self._wanted.get(Instrument(tick.segment, tick.token), ()):
@@ -111,3 +187,46 @@ class SharedFeed:
     def _on_state(self, status: FeedStatus) -> None:
         for subscriber in self._subscribers:
             subscriber.on_state(status)
+
+
+_shared: dict[tuple[Account, str], SharedFeed] = {}
+_shared_lock = threading.Lock()
+
+
+def join_feed(config: Config, subscriber: Subscriber, login: Login) -> SharedFeed:
+    """Listen on this process's one feed for the account, which is made if there is none."""
+    key = config.account, config.ws_url
+    with _shared_lock:
+        shared = _shared.get(key)
+        if shared is None:
+            shared = _shared[key] = _new(config)
+        shared.join(subscriber, login)
+        return shared
+
+
+def leave_feed(shared: SharedFeed, subscriber: Subscriber) -> None:
+    """Listen no more; the last one ends its connections."""
+    with _shared_lock:
+        if shared.leave(subscriber):
+            for key in [key for key, each in _shared.items() if each is shared]:
+                del _shared[key]
+
+
+def has_feed(config: Config) -> bool:
+    """True when this process has a feed for the account, connected or trying to be."""
+    return (config.account, config.ws_url) in _shared
+
+
+def _new(config: Config) -> SharedFeed:
+    calendar = load_calendar()
+
+    def make(listener: FeedListener) -> Feed:
+        return Feed(
+            DIALECTS[config.api_type],
+            lambda: shared.login(),
+            listener,
+            is_market_open=calendar.is_open,
+        )
+
+    shared = SharedFeed(make, config.most_instruments, config.most_sockets)  # read by `make`
+    return shared
