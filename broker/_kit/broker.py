@@ -126,6 +126,8 @@ class Broker:
     broker keeps beside the sessions and says what it was; `host_files` are its files in OpenAlgo's
     folder, which an uninstall removes. `order_updates` is the module and the function that make
     OpenAlgo's adapter for order updates out of a user's name; without it OpenAlgo polls.
+    `pages` makes the broker's own pages of the standalone app: it gets
+    `web.broker_pages.PageTools` and returns `BrokerPages`.
     """
 
     name: str
@@ -150,6 +152,7 @@ class Broker:
     erase_more: Callable[[ServiceSettings], list[str]] = _nothing_more
     host_files: tuple[str, ...] = ()
     order_updates: tuple[str, str] | None = None
+    pages: Callable[[Any], Any] | None = None
 
     @property
     def callback_path(self) -> str:

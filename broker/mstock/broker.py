@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from broker._kit.broker import Broker, FundReport
 from broker._kit.clock import session_end
@@ -16,6 +17,9 @@ from broker.mstock.mapping import funds
 from broker.mstock.mapping.fund_report import fund_report
 from broker.mstock.settings import Config
 from broker.mstock.terms import TERMS
+
+if TYPE_CHECKING:
+    from broker._kit.web.broker_pages import BrokerPages, PageTools
 
 
 def _fund_report(config: Config, token: Secret) -> FundReport:
@@ -41,6 +45,12 @@ def _check_instruments() -> None:
         instruments.instruments()
 
 
+def _pages(tools: PageTools) -> BrokerPages:
+    from broker.mstock.web import pages  # loads websocket-client and SQLAlchemy
+
+    return pages(tools)
+
+
 MSTOCK = Broker(
     name="mstock",
     title="mStock",
@@ -62,5 +72,6 @@ MSTOCK = Broker(
     after_login=_check_instruments,
     erase_more=_erase_journal,
     host_files=("db/mstock_orders.db",),
+    pages=_pages,
     order_updates=("broker.mstock.streaming.host_orders", "order_adapter"),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from datetime import datetime
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
 
@@ -13,6 +14,7 @@ from broker._kit.sessions.login_lock import LoginLock
 from broker._kit.sessions.store import MemoryStore
 from broker._kit.sessions.timers import start_ticking
 from broker._kit.sessions.token_guard import TokenGuard
+from broker._kit.settings import ServiceSettings
 from broker._kit.web.login_flow import LoginFlow
 from broker._kit.web.login_limits import LoginLimits
 from broker._kit.web.server import LoopbackServer
@@ -55,6 +57,7 @@ class Demo:
         self.simulator = Simulator()
         self.url = ""
         self.phone_url = ""
+        self.home = ""
 
     @property
     def client_code(self) -> str:
@@ -72,6 +75,7 @@ class Demo:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
+            self.home = stack.enter_context(TemporaryDirectory(ignore_cleanup_errors=True))
             self._server = stack.enter_context(LoopbackServer(self._port))
             stack.enter_context(self.simulator)
             self.url = self._server.url
@@ -89,6 +93,7 @@ class Demo:
                 store=store,
                 auto=auto,
                 guard=TokenGuard(MSTOCK, clock),
+                services=ServiceSettings(home=self.home),
             )
             self._server.start(app)
             stack.callback(start_ticking(auto, _LOOK_EVERY))
@@ -112,6 +117,7 @@ class Demo:
                 "BROKER_API_SECRET": key,
                 "MSTOCK_API_TYPE": self._api_type,
                 "MSTOCK_REST_URL": self.simulator.rest_url,
+                "MSTOCK_WS_URL": self.simulator.ws_url,
                 "REDIRECT_URL": f"{self.url}/mstock/callback",
             }
         )

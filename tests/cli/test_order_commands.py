@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from broker.mstock.cli import desk as commands
+from broker.mstock.orders import desk
 from broker.mstock.orders.journal import FILE, Entry, Journal, file_url
 from tests.cli.conftest import Person
 from tests.conftest import settings_for
@@ -27,8 +27,8 @@ def trader(
     person.settings = settings_for(person.box, request.param, BROKER_HOME=home)
     person.is_logged_in()
     master = StubInstruments(person.box.world.market.master)  # type: ignore[arg-type]
-    monkeypatch.setattr(commands, "local_instruments", lambda _config, _home: master)
-    monkeypatch.setattr(commands, "check_source", lambda *_: None)
+    monkeypatch.setattr(desk, "local_instruments", lambda _config, _home: master)
+    monkeypatch.setattr(desk, "check_source", lambda *_: None)
     return person
 
 

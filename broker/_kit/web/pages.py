@@ -38,8 +38,8 @@ POLICY = "Content-Security-Policy"
 HEADERS: dict[str, str] = {
     "Cache-Control": "no-store",
     POLICY: (
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
-        "base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; "
+        "img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
@@ -102,6 +102,8 @@ class Pages:
         self.login_endpoint = f"{broker.name}_login.callback"
         self.auto_login_endpoint = f"{broker.name}_auto_login.page"
         self.funds_endpoint = funds_endpoint
+        # Names and endpoints of the broker's own pages, for the navigation.
+        self.more_pages: tuple[tuple[str, str], ...] = ()
         self._phone_url = phone_url
         self._has_policy = has_policy
 
@@ -111,17 +113,20 @@ class Pages:
             return self.config_source().account
         return None
 
-    def blueprint(self, name: str, *, has_static: bool = False) -> Blueprint:
+    def blueprint(
+        self, name: str, *, has_static: bool = False, package: str = __name__, static_url: str = ""
+    ) -> Blueprint:
         """A blueprint `<broker>_<name>` with our headers and our handler of errors.
 
-        Its app needs Flask-WTF's CSRFProtect: registering raises `RuntimeError` without.
+        `package` is where its templates and static files are. Its app needs Flask-WTF's
+        CSRFProtect: registering raises `RuntimeError` without.
         """
         blueprint = Blueprint(
             f"{self.broker.name}_{name}",
-            __name__,
+            package,
             template_folder="templates",
             static_folder="static" if has_static else None,
-            static_url_path=self.static,
+            static_url_path=static_url or self.static,
         )
         blueprint.record_once(_require_csrf)
         blueprint.register_error_handler(Exception, self.on_error)
@@ -148,9 +153,13 @@ class Pages:
     def render(
         self, template: str, http: int = 200, *, config: BrokerSettings | None = None, **shown: Any
     ) -> Response:
-        """A page; `config` is asked for where the caller does not have it."""
+        """A page; `config` is asked for where the caller does not have it.
+
+        A template is the kit's, unless its name has a folder.
+        """
         shown = self._around(config) | shown
-        return with_status(render_template(f"openalgo_broker/{template}.html", **shown), http)
+        path = template if "/" in template else f"openalgo_broker/{template}"
+        return with_status(render_template(f"{path}.html", **shown), http)
 
     def error(self, status: int, title: str, problem: Problem, **shown: Any) -> Response:
         """A page with one message and the way back to the login, or the message alone as JSON."""
@@ -183,7 +192,8 @@ class Pages:
 
     def _around(self, config: BrokerSettings | None) -> dict[str, Any]:
         static = f"{request.script_root}{self.static}"
-        pages = (("Funds", self.funds_endpoint), ("Auto-login", self.auto_login_endpoint))
+        funds, auto_login = ("Funds", self.funds_endpoint), ("Auto-login", self.auto_login_endpoint)
+        pages = (funds, *self.more_pages, auto_login)
         around: dict[str, Any] = {
             "broker": self.broker,
             "formatting": formatting,

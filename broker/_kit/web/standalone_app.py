@@ -26,6 +26,7 @@ from broker._kit.sessions.token_guard import TokenGuard, fingerprint, token_guar
 from broker._kit.settings import Account, ServiceSettings
 from broker._kit.web import funds_page, messages
 from broker._kit.web.auto_login_page import AutoLoginPage
+from broker._kit.web.broker_pages import PageTools, Visit
 from broker._kit.web.funds_page import Links, Shown
 from broker._kit.web.login_flow import LoginFlow
 from broker._kit.web.login_limits import AlreadySubmitted, SingleSubmit
@@ -60,13 +61,15 @@ def create_app(
     auto: AutoLogin | None = None,
     no_auto: BrokerError | None = None,
     guard: TokenGuard | None = None,
+    services: ServiceSettings | None = None,
 ) -> Flask:
     """The app: `/<broker>/callback` to log in, `/funds`, `/logout`, `/<broker>/auto-login`.
 
     For loopback only (see `server.py`). `config_source` is asked at each request and may raise
     `SettingError`. With a `store` a login is stored in it, and a `flow` that is given should share
     its login lock; `auto` is what the auto-login page shows; `no_auto` says why there is none.
-    `guard` is the process's one unless the app has a clock of its own.
+    `guard` is the process's one unless the app has a clock of its own. With `services` the broker's
+    own pages are served too.
     """
     app = Flask(__name__, static_folder=None, template_folder=None)
     app.config.update(
@@ -83,7 +86,8 @@ def create_app(
     pages = Pages(broker, config_source, phone_url=phone_url)
     service = SessionService(clock, store, auto, no_auto)
     browsers = BrowserSessions(broker, store, clock)
-    views = StandaloneViews(pages, browsers, service, guard or token_guard(broker), clock)
+    guard = guard or token_guard(broker)
+    views = StandaloneViews(pages, browsers, service, guard, clock)
     lock = None if store is None else LoginLock(store, clock)
     login = LoginPage(pages, views, flow or LoginFlow(broker, clock, lock=lock)).blueprint()
     app.before_request(lambda: _on_cross_site(pages))
@@ -91,6 +95,10 @@ def create_app(
     app.register_blueprint(login)
     if service.has_page:
         app.register_blueprint(AutoLoginPage(pages, views, service, clock).blueprint())
+    if broker.pages is not None and services is not None:
+        own = broker.pages(PageTools(pages, services, guard, clock, views.show, views.visit))
+        pages.more_pages = own.navigation
+        app.register_blueprint(own.blueprint)
     app.add_url_rule("/", "home", views.index)
     app.add_url_rule("/funds", "funds", views.funds)
     app.add_url_rule("/logout", "log_out", views.log_out, methods=["POST"])
@@ -137,9 +145,15 @@ def start(
         auto = AutoLogin(broker, store, config_of, clock, calendar=calendar, tell=tell)
     except BrokerError as error:
         no_auto = error.with_traceback(None)
-        server.start(create_app(broker, config_source, clock, store=store, no_auto=no_auto))
+        server.start(
+            create_app(
+                broker, config_source, clock, store=store, no_auto=no_auto, services=services
+            )
+        )
         return lambda: None
-    server.start(create_app(broker, config_source, clock, store=store, auto=auto))
+    server.start(
+        create_app(broker, config_source, clock, store=store, auto=auto, services=services)
+    )
     return start_ticking(auto, every)
 
 
@@ -199,33 +213,58 @@ class StandaloneViews:
         return see_other(url_for("funds" if is_in else self._pages.login_endpoint))
 
     def funds(self) -> Response:
-        """The account's funds; the broker is asked only while the session can be alive."""
+        """The account's funds."""
+        return self.show(self._funds)
+
+    def show(self, view: Callable[[Visit], Response]) -> Response:
+        """What `view` answers a browser that is logged in; others are led to the login.
+
+        The broker is asked only while the session can be alive; a `SessionExpired` ends it here.
+        """
         day = self._session()
         if day is None:
             status = self._awaited()
             return self._to_login(self._end_reason()) if status is None else self._wait(status)
         if session.get(_ENDS) != day.ends_at.isoformat():
             session[_ENDS] = day.ends_at.isoformat()  # auto-login has renewed the session
-        config, banner, mark = self._settings_for(day), self.banner(), fingerprint(day.token)
-        links = Links(refresh=url_for("funds"), log_out=url_for("log_out"))
         try:
-            report = self._guard.run(
-                config, day.token, lambda: self._broker.fund_report(config, day.token)
-            )
+            page = view(self._visit(day))
         except SessionExpired as error:
             self._browsers.end(session[_KEY], day.token)
-            if self._session() is not None:
-                return see_other(url_for("funds"))  # a newer one had been stored meanwhile
+            if self._session() is not None:  # a newer one had been stored meanwhile
+                is_get = request.method == "GET"
+                return see_other(request.full_path.rstrip("?") if is_get else url_for("home"))
             return self._to_login(str(error))
-        except BrokerError as error:
-            last = self._last.get(mark)
-            page = funds_page.with_problem(self._pages, config, error, links, banner, last)
-        else:
-            # Only this session's: figures of another day or account are nobody's last.
-            self._last = {mark: Shown(report, self._clock.now())}
-            page = funds_page.with_figures(self._pages, config, report, self._clock, links, banner)
         # The browser comes back when the session is over, to be told so; no script needed.
         return self._refresh(page, day.ends_at, 1)
+
+    def visit(self) -> Visit | None:
+        """Who is logged in on this browser, for what is no page."""
+        day = self._session()
+        return None if day is None else self._visit(day)
+
+    def _visit(self, day: DaySession) -> Visit:
+        key = session[_KEY]
+
+        def is_logged_in() -> bool:
+            now = self._browsers.get(key)
+            return now is not None and now.token == day.token
+
+        return Visit(self._settings_for(day), day.token, is_logged_in)
+
+    def _funds(self, visit: Visit) -> Response:
+        (config, token, _), banner, mark = visit, self.banner(), fingerprint(visit.token)
+        links = Links(refresh=url_for("funds"), log_out=url_for("log_out"))
+        try:
+            report = self._guard.run(config, token, lambda: self._broker.fund_report(config, token))
+        except SessionExpired:
+            raise
+        except BrokerError as error:
+            last = self._last.get(mark)
+            return funds_page.with_problem(self._pages, config, error, links, banner, last)
+        # Only this session's: figures of another day or account are nobody's last.
+        self._last = {mark: Shown(report, self._clock.now())}
+        return funds_page.with_figures(self._pages, config, report, self._clock, links, banner)
 
     def log_out(self) -> Response:
         """End the session here and at the broker, and say whether the broker has confirmed it.

@@ -9,7 +9,7 @@ from broker._kit.clock import SYSTEM_CLOCK, Clock
 from broker._kit.faults import guarded
 from broker._kit.openalgo import host
 from broker._kit.secret import Secret
-from broker._kit.sessions.token_guard import token_guard
+from broker._kit.sessions.token_guard import TokenGuard, token_guard
 from broker._kit.sessions.trading_calendar import load_calendar
 from broker.mstock.broker import MSTOCK
 from broker.mstock.client.dialects import Client, client_for
@@ -164,6 +164,7 @@ def last_prices(
     wanted: Iterable[tuple[str, str]],
     *,
     clock: Clock = SYSTEM_CLOCK,
+    guard: TokenGuard | None = None,
 ) -> dict[tuple[str, str], float]:
     """The last traded prices of (the host's exchange, token) in rupees; unknown ones are left out.
 
@@ -182,6 +183,7 @@ def last_prices(
         config,
         token,
         lambda client: quotes(client, token, instruments.values(), clock, ltp_only=True),
+        guard,
     )
     return {
         each: quote["ltp"]
@@ -208,5 +210,7 @@ def _find(known: Instruments, given: Any) -> InstrumentRow | str:
     return row or f"{symbol} on {exchange} is not in mStock's instrument list."
 
 
-def _run(config: Config, token: Secret, call: Callable[[Client], T]) -> T:
-    return token_guard(MSTOCK).run(config, token, lambda: call(client_for(config)))
+def _run(
+    config: Config, token: Secret, call: Callable[[Client], T], guard: TokenGuard | None = None
+) -> T:
+    return (guard or token_guard(MSTOCK)).run(config, token, lambda: call(client_for(config)))

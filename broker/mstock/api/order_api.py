@@ -236,8 +236,13 @@ def _invalidate_position_cache(auth: str) -> None:
         _cached_positions.pop(_secret(auth), None)
 
 
-def prices_of(config: Config, token: Secret, rows: list[Position], master: Lookup) -> PriceOf:
-    """Last prices for the open positions that carry none, by one call; none where that fails."""
+def prices_of(
+    config: Config, token: Secret, rows: list[Position], master: Lookup, **how: Any
+) -> PriceOf:
+    """Last prices for the open positions that carry none, by one call; none where that fails.
+
+    `how` is of `api.data.last_prices`: a clock and a guard of one's own.
+    """
     wanted = [
         (located(row, master.symbol_of)[1], row.token)
         for row in rows
@@ -248,7 +253,7 @@ def prices_of(config: Config, token: Secret, rows: list[Position], master: Looku
         from broker.mstock.api.data import last_prices  # what it imports takes its time
 
         try:
-            found = guarded(lambda: last_prices(config, token, wanted))
+            found = guarded(lambda: last_prices(config, token, wanted, **how))
         except BrokerError as error:  # a position is shown without its price, not left out
             log.warning("Positions are shown without their last prices. %s", error)
     return lambda token, exchange: found.get((exchange, token))

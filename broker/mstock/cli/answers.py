@@ -1,20 +1,40 @@
-"""How the commands of orders show rows, ask once before sending, and report what was done."""
+"""How the commands of orders ask mStock, show rows, ask once before sending, and report."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar, cast
 
 import click
 
+from broker._kit.broker import BrokerSettings
 from broker._kit.cli import output, prompts
 from broker._kit.cli.console import Exit
 from broker._kit.cli.context import Context
+from broker._kit.secret import Secret
+from broker._kit.sessions.token_guard import TokenGuard
+from broker.mstock.orders.desk import Desk
 from broker.mstock.orders.exits import Failed
+from broker.mstock.settings import Config
 
 Rows = list[dict[str, Any]]
 
+T = TypeVar("T")
+
 yes_option = click.option("--yes", is_flag=True, help="Do not ask; for scripts.")
+
+
+def ask(context: Context, work: Callable[[Desk], T]) -> T:
+    """What work with the stored session gives. Raises `BrokerError`, inside OpenAlgo too."""
+    context.refuse_inside_openalgo(str(click.get_current_context().info_name))
+
+    def call(config: BrokerSettings, token: Secret) -> T:
+        services, clock = context.service_settings, context.clock
+        guard = TokenGuard(context.broker, clock)
+        return work(Desk(cast(Config, config), token, services, guard, clock))
+
+    with context.interruptible():
+        return context.ask(call)
 
 
 def show(

@@ -5,11 +5,11 @@ from __future__ import annotations
 import click
 
 from broker._kit.cli.context import Context, command
-from broker.mstock.cli.answers import Rows, show
-from broker.mstock.cli.desk import Desk, ask
+from broker.mstock.cli.answers import Rows, ask, show
 from broker.mstock.mapping import order_data
 from broker.mstock.mapping.orders import locate
 from broker.mstock.mapping.positions import holding_rows
+from broker.mstock.orders.desk import Desk
 from broker.mstock.orders.journal import Entry
 
 

@@ -11,15 +11,16 @@ from broker._kit.cli.context import Context, command
 from broker._kit.errors import BrokerError
 from broker.mstock.cli.answers import (
     agreed_to,
+    ask,
     nothing_sent,
     report_each,
     report_sent,
     yes_option,
 )
-from broker.mstock.cli.desk import Desk, ask
 from broker.mstock.mapping.margin_data import host_margin
 from broker.mstock.mapping.orders import locate
 from broker.mstock.mapping.transform_data import Instrument, OrderRequest, check_order, read_order
+from broker.mstock.orders.desk import Desk
 from broker.mstock.orders.exits import Failed, cancel_all
 
 _SIDE = click.Choice(["BUY", "SELL"], case_sensitive=False)

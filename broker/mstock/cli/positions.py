@@ -12,16 +12,17 @@ from broker.mstock.api.order_api import prices_of
 from broker.mstock.cli.answers import (
     Rows,
     agreed_to,
+    ask,
     nothing_sent,
     report_each,
     report_sent,
     show,
     yes_option,
 )
-from broker.mstock.cli.desk import Desk, ask
 from broker.mstock.mapping.orders import locate
 from broker.mstock.mapping.positions import position_rows
 from broker.mstock.orders.conversion import read_conversion
+from broker.mstock.orders.desk import Desk
 from broker.mstock.orders.exits import Failed, cancel_all, close, close_all
 from broker.mstock.orders.lookup import Lookup
 

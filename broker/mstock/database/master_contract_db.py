@@ -15,7 +15,7 @@ from broker._kit.errors import BrokerError, LogInAgain, StoreError
 from broker._kit.faults import guarded
 from broker._kit.openalgo import auth_table, host, symbols
 from broker._kit.secret import Secret
-from broker._kit.sessions.token_guard import token_guard
+from broker._kit.sessions.token_guard import TokenGuard, token_guard
 from broker.mstock.broker import MSTOCK
 from broker.mstock.client.data_calls import script_master
 from broker.mstock.client.dialects import client_for
@@ -70,6 +70,7 @@ def download(
     table: SymbolTable,
     progress: Progress = lambda _what, _done, _all: None,
     clock: Clock = SYSTEM_CLOCK,
+    guard: TokenGuard | None = None,
 ) -> int:
     """Download mStock's script master and put it into the table; returns the number of rows.
 
@@ -79,7 +80,8 @@ def download(
     client = client_for(config)
     with tempfile.TemporaryFile() as file:
         counted: Any = _Counted(file, progress)
-        token_guard(MSTOCK).run(config, token, lambda: script_master(client, token, counted))
+        guard = guard or token_guard(MSTOCK)
+        guard.run(config, token, lambda: script_master(client, token, counted))
         normaliser = Normaliser(config.api_type, clock.now().date())
         found = _normalised(config.api_type, file, normaliser, progress)
         try:

@@ -7,39 +7,50 @@ from xml.sax.saxutils import escape
 
 from broker.mstock.mapping.candles import Candle
 
-_WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 960, 420, 12, 36, 28
+WIDTH, NARROW = 960, 420  # pixels; the narrow one is for a phone
+_HEIGHT, _LEFT, _TOP, _BOTTOM = 420, 12, 36, 28
 _RIGHT = 76  # room for the prices
 _VOLUME = 60  # height of the bars of volume, at the bottom of the picture
 _LINES = 5
 _STYLE = (
     ".u{stroke:#15803d;fill:#15803d}.d{stroke:#b91c1c;fill:#b91c1c}.v{fill:#94a3b8;opacity:.6}"
-    ".g{stroke:#cbd5e1}text{font:12px system-ui,sans-serif;fill:#334155}.t{font-size:15px}"
+    ".g{stroke:#cbd5e1}.b{fill:#fff}"
+    "text{font:12px system-ui,sans-serif;fill:#334155}.t{font-size:15px}"
+    "@media(prefers-color-scheme:dark){.u{stroke:#7fd8ab;fill:#7fd8ab}.d{stroke:#ff9d9d;"
+    "fill:#ff9d9d}.v{fill:#7d8b9a}.g{stroke:#2c3845}.b{fill:#18212b}text{fill:#a3afbd}}"
 )
-# More candles than this are narrower than a pixel.
-MOST = (_WIDTH - _LEFT - _RIGHT) // 3
+_NARROWEST = 3  # pixels of a candle; older ones are left out
 
 
-def svg(title: str, found: Sequence[Candle], *, is_daily: bool) -> str:
-    """A picture of the last `MOST` candles at the most, prices on the right, times below.
+def svg(
+    title: str,
+    found: Sequence[Candle],
+    *,
+    is_daily: bool,
+    without: str = "No candles.",
+    width: int = WIDTH,
+) -> str:
+    """A picture of the last candles, as many as have room, prices on the right, times below.
 
-    Green closes at or above its opening, red below. Without candles it says so.
+    Green closes at or above its opening, red below. Without candles it says `without`.
     """
-    shown = found[-MOST:]
-    body = _candles(shown, is_daily) if shown else _text(_LEFT, _HEIGHT // 2, "No candles.")
+    shown = found[-((width - _LEFT - _RIGHT) // _NARROWEST) :]
+    body = _candles(shown, is_daily, width) if shown else _text(_LEFT, _HEIGHT // 2, without)
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {_HEIGHT}" role="img">'
         f"<title>{escape(title)}</title><style>{_STYLE}</style>"
-        f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="#fff"/>'
+        f'<rect class="b" width="{width}" height="{_HEIGHT}"/>'
         f"{_text(_LEFT, 22, title, 't')}{body}</svg>\n"
     )
 
 
-def _candles(shown: Sequence[Candle], is_daily: bool) -> str:
+def _candles(shown: Sequence[Candle], is_daily: bool, picture_width: int) -> str:
     low, high = min(each.low for each in shown), max(each.high for each in shown)
+    right = picture_width - _RIGHT
     room = (high - low) or high or 1.0
     most = max(each.volume for each in shown) or 1
     floor = _HEIGHT - _BOTTOM
-    step = (_WIDTH - _LEFT - _RIGHT) / len(shown)
+    step = (right - _LEFT) / len(shown)
     width = max(1.0, step * 0.7)
 
     def y(price: float) -> float:
@@ -49,8 +60,8 @@ def _candles(shown: Sequence[Candle], is_daily: bool) -> str:
     for n in range(_LINES):
         price = low + room * n / (_LINES - 1)
         parts.append(
-            f'<line class="g" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y(price):.1f}" '
-            f'y2="{y(price):.1f}"/>' + _text(_WIDTH - _RIGHT + 6, y(price) + 4, f"{price:,.2f}")
+            f'<line class="g" x1="{_LEFT}" x2="{right}" y1="{y(price):.1f}" '
+            f'y2="{y(price):.1f}"/>' + _text(right + 6, y(price) + 4, f"{price:,.2f}")
         )
     for n, each in enumerate(shown):
         x = _LEFT + step * (n + 0.5)
@@ -67,7 +78,7 @@ def _candles(shown: Sequence[Candle], is_daily: bool) -> str:
         )
     form = "%d %b %Y" if is_daily else "%d %b %H:%M"
     for n in sorted({0, len(shown) // 2, len(shown) - 1}):
-        x = min(_LEFT + step * n, _WIDTH - _RIGHT - 60)
+        x = min(_LEFT + step * n, right - 60)
         parts.append(_text(x, _HEIGHT - 9, shown[n].start.strftime(form)))
     return "".join(parts)
 

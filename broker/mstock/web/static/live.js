@@ -1,0 +1,59 @@
+// Live figures for the page of positions and orders, which works without it.
+"use strict";
+(() => {
+  const live = document.getElementById("live");
+  const news = document.getElementById("news");
+  const SILENT_MS = 15000;
+  let source = null;
+  let watch = 0;
+
+  const say = (words, isLive) => {
+    live.textContent = words;
+    live.className = isLive ? "quiet state" : "quiet state stale";
+  };
+
+  const figures = ({ is_live: isLive, words, cells }) => {
+    for (const cell of document.querySelectorAll("[data-cell]")) {
+      const [text, tone] = cells[cell.dataset.cell] || [];
+      if (text !== undefined && cell.textContent !== text) {
+        cell.textContent = text;
+        cell.className = tone;
+      }
+    }
+    say(words, isLive);
+    clearTimeout(watch);
+    watch = setTimeout(() => say("Not live: nothing has come for a while. Refresh the page.", false), SILENT_MS);
+  };
+
+  // The server draws the tables: take them from the page as it is now.
+  const orders = async ({ words }) => {
+    const answer = await fetch(location.href);
+    if (answer.redirected) return location.reload();
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    document.getElementById("books").replaceChildren(...fresh.getElementById("books").childNodes);
+    news.textContent = words;
+    news.hidden = !words;
+  };
+
+  const close = () => {
+    clearTimeout(watch);
+    if (source) source.close();
+    source = null;
+  };
+
+  const open = () => {
+    close();
+    source = new EventSource(live.dataset.events);
+    source.addEventListener("figures", (event) => figures(JSON.parse(event.data)));
+    source.addEventListener("orders", (event) => orders(JSON.parse(event.data)).catch(() => {}));
+    source.addEventListener("over", () => location.reload());
+    source.onerror = () => {
+      if (source && source.readyState === EventSource.CLOSED) say("Not live. Refresh the page.", false);
+    };
+  };
+
+  // A page that nobody sees needs no stream.
+  document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
+  addEventListener("pagehide", close);
+  open();
+})();
