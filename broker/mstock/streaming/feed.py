@@ -36,6 +36,11 @@ _BURST = 512  # messages, before what is desired and the time are looked at agai
 log = logging.getLogger(__name__)
 
 
+def log_failure(error: Exception) -> None:
+    """Log where a listener has failed. Not its text: it could quote a strategy's secrets."""
+    log.error("mStock: a listener of the feed failed (%s).", fault_location(error))
+
+
 class FeedState(StrEnum):
     """What the feed is doing."""
 
@@ -346,7 +351,7 @@ class Feed:
                     try:
                         self._listener.on_tick(tick)
                     except Exception as error:
-                        self._note(error)
+                        log_failure(error)
             elif message:
                 self._tell(lambda text=message: self._listener.on_text(text))  # type: ignore[misc]
             if not connection.has_buffered:
@@ -391,9 +396,4 @@ class Feed:
         try:
             listener()
         except Exception as error:
-            self._note(error)
-
-    @staticmethod
-    def _note(error: Exception) -> None:
-        # Not its text: it could quote what a strategy keeps to itself.
-        log.error("mStock: a listener of the feed failed (%s).", fault_location(error))
+            log_failure(error)

@@ -16,7 +16,13 @@ from broker._kit.sessions.trading_calendar import load_calendar
 from broker._kit.settings import Account
 from broker.mstock.settings import Config
 from broker.mstock.streaming.connection import FeedLogin
-from broker.mstock.streaming.feed import Feed, FeedListener, FeedState, FeedStatus
+from broker.mstock.streaming.feed import (
+    Feed,
+    FeedListener,
+    FeedState,
+    FeedStatus,
+    log_failure,
+)
 from broker.mstock.streaming.packets import Tick
 from broker.mstock.streaming.requests import DIALECTS, Instrument
 
@@ -167,21 +173,30 @@ class SharedFeed:
             if after != before:
                 feed.subscribe({instrument: after})
 
+    # A listener that fails costs the others nothing.
+
     def _on_tick(self, tick: Tick) -> None:
         for subscriber in self._wanted.get(Instrument(tick.segment, tick.token), ()):
-            subscriber.on_tick(tick)
+            try:
+                subscriber.on_tick(tick)
+            except Exception as error:
+                log_failure(error)
 
     def _on_text(self, text: str) -> None:
-        for subscriber in self._subscribers:
-            subscriber.on_text(text)
+        self._tell(lambda subscriber: subscriber.on_text(text))
 
     def _on_gap(self) -> None:
-        for subscriber in self._subscribers:
-            subscriber.on_gap()
+        self._tell(lambda subscriber: subscriber.on_gap())
 
     def _on_state(self, status: FeedStatus) -> None:
+        self._tell(lambda subscriber: subscriber.on_state(status))
+
+    def _tell(self, tell: Callable[[Subscriber], None]) -> None:
         for subscriber in self._subscribers:
-            subscriber.on_state(status)
+            try:
+                tell(subscriber)
+            except Exception as error:
+                log_failure(error)
 
 
 def check_exchange(instrument: Instrument, subscribed: str, exchange: str) -> None:
