@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from broker_simulator.mstock import Simulator
 from tests.cli.conftest import Person
 from tests.cli.test_order_commands import placed, share, trader
 from tests.conftest import settings_for
+from tests.install.tree import make_openalgo
 
 __all__ = ["share", "trader"]
 
@@ -72,6 +75,18 @@ class TestReads:
         assert (code, body["status"], body["findings"]) == (1, "cancelled", [])
         trader.is_at_terminal = False
         assert trader.runs("doctor", "--live").exit_code == 2
+        assert len(trader.box.journal) == before
+
+    def test_inside_openalgo_there_is_no_session_to_ask_with(
+        self, trader: Person, tmp_path: Path
+    ) -> None:
+        make_openalgo(tmp_path / "openalgo")
+        (tmp_path / "openalgo" / ".env").touch(0o600)
+        os.chdir(tmp_path / "openalgo")
+        before = len(trader.box.journal)
+        code, body = trader.asks("doctor", "--live", types="y\n")
+        assert (code, body["kind"]) == (1, "CorrectInput")
+        assert "folder of its own" in body["next_step"]
         assert len(trader.box.journal) == before
 
     def test_a_refused_read_is_a_finding_and_a_dead_session_none(self, trader: Person) -> None:

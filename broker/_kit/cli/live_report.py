@@ -10,6 +10,7 @@ from broker._kit.cli import output, prompts
 from broker._kit.cli.console import Exit
 from broker._kit.cli.context import Context
 from broker._kit.cli.redacted import private, redacted
+from broker._kit.errors import CorrectInput
 
 _LIVE_WORDS = {
     "reads": (
@@ -26,7 +27,13 @@ _LIVE_WORDS = {
 
 def live_report(context: Context, what: str) -> NoReturn:
     """How this account answers what the broker's documents leave open; reads only, after a yes."""
-    context.refuse_inside_openalgo("doctor --live")
+    if context.openalgo is not None:
+        raise CorrectInput(
+            f"This folder belongs to OpenAlgo, which keeps the {context.broker.title} session "
+            "itself.",
+            "Run this in a folder of its own with a .env, after a login there, outside market "
+            "hours: whether that login ends OpenAlgo's session is not known.",
+        )
     prompts.need_terminal(context, "Whether to ask")
     title = context.broker.title
     output.out(_LIVE_WORDS[what].format(title=title), err=True)

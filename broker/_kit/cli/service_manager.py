@@ -48,7 +48,6 @@ def systemd_unit(service: Service) -> str:
         (
             "[Unit]",
             f"Description={service.title.replace('%', '%%')}",
-            "After=network-online.target",
             "",
             "[Service]",
             f"WorkingDirectory={service.folder.replace('%', '%%')}",
