@@ -28,6 +28,7 @@ from broker.mstock.mapping.orders import Order
 from broker.mstock.mapping.positions import located
 from broker.mstock.streaming.feed import FeedState, FeedStatus
 from broker.mstock.streaming.live_prices import LivePrice, LivePrices
+from broker.mstock.streaming.order_listener import OrderBook
 from broker.mstock.web import books
 from broker.mstock.web.books_page import BooksPage
 
@@ -67,8 +68,18 @@ class Live:
             on_order=self._on_order,
             on_state=self._on_state,
             find_in=lambda config: instruments(config, home),
-            book=lambda: page.order_book(visit),
+            book=lambda: self._noting(page.order_book(visit)),
         )
+
+    def _noting(self, book: OrderBook) -> OrderBook:
+        """The same; what a reading shows without telling it is a change for the page too."""
+
+        def read() -> list[Order]:
+            found = book.read()
+            self._orders_changed()
+            return found
+
+        return book._replace(read=read)
 
     def follow(self, names: Iterable[Name]) -> None:
         """Have the prices of these and of no others."""
@@ -107,14 +118,14 @@ class Live:
 
     def _on_order(self, order: Order) -> None:
         self.order_words = f"{order.side} {order.symbol}, order {order.order_id}: {order.status}."
+        self._orders_changed()
+
+    def _orders_changed(self) -> None:
         self.orders_changed_at = self._clock.now()
         self._note()
 
     def _on_state(self, status: FeedStatus) -> None:
-        if status.state is FeedState.CONNECTED:
-            # What changed before was not heard.
-            self.order_words, self.orders_changed_at = "", self._clock.now()
-        else:
+        if status.state is not FeedState.CONNECTED:
             self._moved.clear()
         self._note()
 
