@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
+from collections.abc import Iterable, Mapping
 
 import click
 from rich.console import Console
 from rich.table import Table
 
+from broker._kit.settings import environment
 from broker_simulator.demo.stage import Demo
 
 
@@ -48,8 +51,20 @@ def _welcome(demo: Demo, api_type: str) -> Table:
     table.add_row("   Password", f"[bold]{demo.password}[/bold]")
     table.add_row("3. The OTP appears at", f"[bold link={demo.phone_url}]{demo.phone_url}[/]")
     table.add_row("   Faults, TOTP, clock", f"{demo.simulator.rest_url}/")
+    if line := tunnel(environment(), demo.ports):
+        table.add_row("From your computer, first", line)
     table.add_row("Stop", "Ctrl-C")
     return table
+
+
+def tunnel(env: Mapping[str, str], ports: Iterable[int]) -> str:
+    """The command that brings these ports to the computer from which one came by ssh; else ""."""
+    # Source: sshd(8): the client's address and port, then the server's.
+    parts = env.get("SSH_CONNECTION", "").split()
+    if len(parts) != 4:
+        return ""
+    ways = " ".join(f"-L {port}:127.0.0.1:{port}" for port in ports)
+    return f"ssh -N {ways} {getpass.getuser()}@{parts[2]} -p {parts[3]}"
 
 
 if __name__ == "__main__":

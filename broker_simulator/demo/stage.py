@@ -69,6 +69,11 @@ class Demo:
         """The demo account's password; it opens nothing outside the simulator."""
         return self.simulator.demo.password
 
+    @property
+    def ports(self) -> tuple[int, int]:
+        """The page's and the simulator's, whose phone shows the OTP."""
+        return self._server.port, self.simulator.port
+
     def wait(self) -> None:
         """Block until the user interrupts."""
         self._server.wait()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack
 
 import click
 
@@ -11,10 +12,31 @@ from .market.listing import SMALLEST
 from .rules import INSTRUMENTS
 from .settings import PROFILES, REVISIONS
 
+PORT, WS_PORT = 5760, 5761
+
+
+def env_lines(sim: Simulator, api_type: str) -> dict[str, str]:
+    """The settings with which the plugin talks to this simulator's demo account."""
+    return {
+        "BROKER_API_KEY": sim.demo.client_code,
+        "BROKER_API_SECRET": sim.demo.api_key(api_type.lower()),
+        "MSTOCK_API_TYPE": api_type.upper(),
+        "MSTOCK_REST_URL": sim.rest_url,
+        "MSTOCK_WS_URL": sim.ws_url,
+    }
+
 
 @click.command()
-@click.option("--port", default=0, show_default="a free one", help="Port on 127.0.0.1.")
-@click.option("--ws-port", default=0, show_default="a free one", help="Of the WebSocket.")
+@click.option("--port", default=PORT, show_default=True, help="On 127.0.0.1; 0 takes a free one.")
+@click.option("--ws-port", default=WS_PORT, show_default=True, help="Of the WebSocket.")
+@click.option(
+    "--type",
+    "api_type",
+    type=click.Choice(["A", "B"], case_sensitive=False),
+    default="B",
+    show_default=True,
+    help="Of the .env lines that are printed; both types are served.",
+)
 @click.option("--profile", type=click.Choice(PROFILES), default="strict", show_default=True)
 @click.option("--revision", type=click.Choice(REVISIONS), default="older", show_default=True)
 @click.option("--gzip/--no-gzip", default=True, show_default=True, help="Compress replies.")
@@ -33,6 +55,7 @@ from .settings import PROFILES, REVISIONS
 def main(
     port: int,
     ws_port: int,
+    api_type: str,
     profile: str,
     revision: str,
     gzip: bool,
@@ -40,20 +63,31 @@ def main(
     rate_limits: bool | None,
 ) -> None:
     """Run a SIMULATOR of mStock on loopback until interrupted."""
-    with Simulator(
-        profile,
-        revision,
-        port,
-        gzip,
-        instruments=instruments,
-        rate_limits=rate_limits,
-        ws_port=ws_port,
-    ) as sim:
+    with ExitStack() as stack:
+        try:
+            sim = stack.enter_context(
+                Simulator(
+                    profile,
+                    revision,
+                    port,
+                    gzip,
+                    instruments=instruments,
+                    rate_limits=rate_limits,
+                    ws_port=ws_port,
+                )
+            )
+        except OSError as error:
+            raise click.ClickException(
+                f"Port {port} or {ws_port} cannot be used ({error.strerror}). Take free ones: "
+                "--port 0 --ws-port 0"
+            ) from None
         click.echo(f"SIMULATOR of mStock ({profile}, {revision} documents): {sim.rest_url}")
         click.echo(f"WebSocket of both types: {sim.ws_url}")
         click.echo(f"Control page, with the phone that gets the OTP: {sim.rest_url}/")
         click.echo(f"Demo client code: {sim.demo.client_code}  password: {sim.demo.password}")
-        click.echo("API keys: broker_simulator/mstock/accounts.py. Ctrl+C stops it.")
+        click.echo("For the command line, in a folder of its own, as .env:\n")
+        click.echo("\n".join(f"{name}={text}" for name, text in env_lines(sim, api_type).items()))
+        click.echo("\nCtrl+C stops it.")
         try:
             # In slices, because on Windows an endless wait cannot be interrupted.
             while not threading.Event().wait(1):

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Final
 
-from flask import Flask, Response, abort, redirect, render_template, request, url_for
+from flask import Flask, Response, abort, make_response, redirect, render_template, request, url_for
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -133,8 +133,10 @@ def create_control(sim: Simulator) -> Flask:
         )
 
     @app.get("/phone")
-    def phone() -> str:
-        return render_template("phone.html", refresh=PHONE_REFRESH_SECONDS)
+    def phone() -> Response:
+        page = make_response(render_template("phone.html"))
+        page.headers["Refresh"] = str(PHONE_REFRESH_SECONDS)
+        return page
 
     @app.post("/control/account")
     def account() -> BaseResponse:

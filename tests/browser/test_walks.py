@@ -129,6 +129,8 @@ def test_keyboard_alone(demo: Demo, page: Page) -> None:
     expect(page.get_by_label("Password")).to_be_focused()
     page.keyboard.type(demo.password)
     page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Show password")).to_be_focused()
+    page.keyboard.press("Tab")
     expect(page.get_by_label("Send me an OTP")).to_be_focused()
     page.keyboard.press("ArrowDown")
     expect(page.get_by_label("I have an authenticator app")).to_be_checked()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,7 @@ from broker._kit.secret import Secret
 from broker._kit.sessions import stored_session
 from broker._kit.sessions.store import MemoryStore, Store
 from broker._kit.sessions.stored_session import LoginMethod
-from broker.mstock.__main__ import cli, host_checks
+from broker.mstock.__main__ import cli, host_checks, live_check
 from broker.mstock.broker import MSTOCK
 from broker.mstock.client import login
 from broker.mstock.settings import Config
@@ -40,6 +40,9 @@ class Person:
     is_at_terminal: bool = True
     auto: Any = None
     broker: Broker = MSTOCK
+    platform: str = "linux"
+    programs: dict[str, int] = field(default_factory=dict)
+    ran: list[tuple[str, ...]] = field(default_factory=list)
 
     @property
     def config(self) -> Config:
@@ -49,14 +52,22 @@ class Person:
         context = Context(
             self.broker,
             host_checks=host_checks,
+            live_check=live_check,
             clock=self.clock,
             read_settings=lambda: self.settings,
             open_store=lambda broker, settings: self.store,
             is_terminal=lambda: self.is_at_terminal,
+            platform=self.platform,
+            run_program=self.run_program,
         )
         if self.auto is not None:
             context.auto_login = self.auto
         return context
+
+    def run_program(self, command: Sequence[str]) -> tuple[int | None, str]:
+        """The system's own programs: none, unless `programs` says with what they end."""
+        self.ran.append(tuple(command))
+        return self.programs.get(command[0]), "there is no such manager"
 
     def runs(self, *words: str, types: str | list[str] = "") -> Result:
         typed = types if isinstance(types, str) else "".join(f"{line}\n" for line in types)
@@ -102,6 +113,7 @@ def box() -> Iterator[Simulator]:
 @pytest.fixture
 def person(box: Simulator, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Person]:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "me"))  # where a service's file would be
     monkeypatch.setenv("BROKER_HOME", str(tmp_path / "home"))  # where `erase` without a .env looks
     settings = settings_for(box, "B", BROKER_HOME=str(tmp_path / "home"))
     leaks = Leaks()

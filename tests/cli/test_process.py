@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -138,6 +139,38 @@ def test_auto_login_is_switched_on_at_the_terminal(place: Place) -> None:
     place.leaks.show("terminal", terminal.shown)
     place.leaks.show("store", (place.folder / "home" / "sessions.db").read_bytes())
     assert "password of MA" in place.run("erase", "--yes").stdout
+
+
+@at_a_terminal
+def test_the_address_that_goes_on_is_printed_on_a_terminal_only(place: Place) -> None:
+    place.log_in()
+    with place.terminal("web", "--port", "0") as terminal:
+        terminal.expect("/continue/")
+        terminal.expect("Ctrl-C ends")
+        terminal.press(b"\x03")
+        assert terminal.end() == 0
+    web = subprocess.Popen(
+        [sys.executable, "-m", "broker.mstock", "web", "--port", "0"],
+        cwd=place.folder,
+        env=place.env(PYTHONUNBUFFERED="1"),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+    )
+    assert web.stdout is not None
+    lines = [web.stdout.readline(), web.stdout.readline()]
+    web.terminate()
+    rest, _ = web.communicate(timeout=30)
+    assert b"Ctrl-C ends" in lines[1]
+    assert b"/continue" not in b"".join((*lines, rest))
+
+
+def test_a_taken_port_is_named_with_the_way_out(place: Place) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = place.run("web", "--port", str(port))
+    assert done.returncode == 1
+    assert f"Port {port} cannot be used" in done.stderr
+    assert "broker.mstock web --port" in done.stderr
 
 
 def test_without_a_terminal_no_password_is_taken(place: Place) -> None:

@@ -17,6 +17,7 @@ from broker._kit.sessions.auto_login import AutoLoginStatus
 from broker._kit.sessions.stored_session import LoginMethod
 from broker.mstock.broker import MSTOCK
 from tests.cli.conftest import Person
+from tests.conftest import settings_for
 
 
 def pass_by(person: Person, **time: int) -> None:
@@ -259,5 +260,19 @@ class TestLogout:
         code, body = person.asks("logout")
         assert (code, body["status"], body["confirmed"]) == (6, "unconfirmed", False)
         assert "did not confirm" in body["message"]
-        assert person.calls("logout") == 1
+        assert person.calls("logout") == 2  # mStock's description allows one more
         assert person.context().session() is None
+
+    @pytest.mark.parametrize("when", ["before", "after"])
+    @pytest.mark.parametrize("api_type", ["A", "B"])
+    def test_one_that_was_lost_is_sent_once_more(
+        self, person: Person, api_type: str, when: str
+    ) -> None:
+        home = person.settings["BROKER_HOME"]
+        person.settings = settings_for(person.box, api_type, BROKER_HOME=home)
+        person.is_logged_in()
+        person.box.faults.set(f"{api_type.lower()}/logout", "bad_gateway", times=1, when=when)
+        code, body = person.asks("logout")
+        assert (code, body["confirmed"]) == (0, True)
+        assert person.calls("logout") == 2
+        assert not person.box.sessions[0].alive(person.box.clock.now())

@@ -133,6 +133,54 @@ def test_after_midnight_the_hosts_pages_learn_that_the_session_is_over(
     assert answer == {"logged_in": True, "broker_session_expired": True}
 
 
+class TestWhyASessionEnded:
+    """The login page says it, and never "midnight" in the evening."""
+
+    def test_after_midnight(
+        self, browser: Browser, openalgo: OpenAlgo, clock: PatientClock
+    ) -> None:
+        browser.log_in()
+        assert browser.get("/mstock/funds").heading == "Funds"
+        next_morning(clock, 0, 1)
+        assert "ended at midnight IST" in browser.get("/mstock/funds").alert
+        assert "ended at midnight IST" in browser.get().alert
+        openalgo.upsert_auth("trader", "", "mstock", revoke=True)  # as the host does at 03:00
+        assert "ended at midnight IST" in browser.get().alert
+
+    def test_a_browser_that_asks_after_midnight_makes_it_no_refusal(
+        self, browser: Browser, mstock: FakeMstock, clock: PatientClock
+    ) -> None:
+        browser.log_in()
+        next_morning(clock, 0, 1)
+        mstock.will_fail("fund_report", TokenException("The session is over."))
+        browser.raw("/auth/session-status")
+        assert "ended at midnight IST" in browser.get().alert
+
+    def test_refused_at_20_58_by_mstock(
+        self, browser: Browser, mstock: FakeMstock, clock: PatientClock
+    ) -> None:
+        browser.log_in()
+        clock.advance(11 * 3600 + 58 * 60)
+        mstock.will_fail("fund_report", *(TokenException("It is over.") for _ in "ab"))
+        browser.get("/mstock/funds")
+        alert = browser.get().alert
+        assert "the broker has ended the session" in alert
+        assert "midnight" not in alert
+        mstock.will_fail("fund_report", TokenException("It is over."))
+        browser.raw("/auth/session-status")
+        assert "the broker has ended the session" in browser.get().alert
+
+    def test_logged_out_in_openalgo(self, browser: Browser, openalgo: OpenAlgo) -> None:
+        browser.log_in()
+        openalgo.upsert_auth("trader", "", "mstock", revoke=True)
+        alert = browser.get().alert
+        assert "logged out in OpenAlgo" in alert
+        assert "midnight" not in alert
+
+    def test_before_the_first_login_there_is_nothing_to_say(self, browser: Browser) -> None:
+        assert browser.get().alert == ""
+
+
 def test_a_host_that_lacks_its_function_says_so_and_keeps_running(
     browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:

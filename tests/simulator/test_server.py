@@ -209,12 +209,13 @@ def test_unknown_settings_are_refused(wrong):
         Simulator(**wrong)
 
 
-def test_the_command_says_where_it_is_and_nothing_secret():
-    command = [sys.executable, "-u", "-m", "broker_simulator", "--profile", "tolerant"]
+def test_the_command_says_where_it_is_and_how_to_reach_it():
+    ports = ["--port", "0", "--ws-port", "0"]
+    command = [sys.executable, "-u", "-m", "broker_simulator", "--profile", "tolerant", *ports]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             first = process.stdout.readline()
-            rest = [process.stdout.readline() for _ in range(3)]
+            rest = list(iter(process.stdout.readline, "Ctrl+C stops it.\n"))
             url = first.split()[-1]
             page = requests.get(f"{url}/", timeout=5)
         finally:
@@ -222,4 +223,21 @@ def test_the_command_says_where_it_is_and_nothing_secret():
     assert first.startswith("SIMULATOR of mStock (tolerant, older documents): http://127.0.0.1:")
     assert "SIMULATOR" in page.text
     assert "MA0000001" in "".join(rest)
-    assert "demo/0001" not in "".join(rest)
+    assert f"MSTOCK_REST_URL={url}\n" in rest
+    assert [line.partition("=")[0] for line in rest if "=" in line] == [
+        "BROKER_API_KEY",
+        "BROKER_API_SECRET",
+        "MSTOCK_API_TYPE",
+        "MSTOCK_REST_URL",
+        "MSTOCK_WS_URL",
+    ]
+
+
+def test_a_taken_port_is_said_with_the_way_out():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        command = [sys.executable, "-m", "broker_simulator", "--ws-port", "0", "--port", port]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "--port 0" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -215,7 +215,7 @@ SUCCESSES: list[tuple[Call, Any, str, Any]] = [
 def test_each_documented_success_gives_its_message_and_data(
     call: Call, body: Any, message: str, data: Any
 ) -> None:
-    assert ask(body, call) == Envelope(message, data)
+    assert ask(body, call)._replace(status=None) == Envelope(message, data)
 
 
 class TestStatus:
@@ -252,7 +252,7 @@ class TestStatus:
 class TestShape:
     def test_an_object_in_a_one_element_list_is_taken_out(self) -> None:
         body = [{"status": "true", "message": "m", "data": 1}]
-        assert ask(body, LOGIN) == Envelope("m", 1)
+        assert ask(body, LOGIN)._replace(status=None) == Envelope("m", 1)
 
     def test_data_may_be_null_or_absent(self) -> None:
         assert ask({"status": "success", "data": None}).data is None

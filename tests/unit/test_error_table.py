@@ -100,6 +100,17 @@ class TestTable:
         assert type(caught) is error
         assert (caught.code, caught.http_status) == (code, http)
 
+    def test_a_refused_address_is_named_and_how_to_find_ones_own(self) -> None:
+        words = "Primary and Secondary IP Address are not matching (203.0.113.9)"
+        caught = refusal(ROUTES[FUNDS], 403, "IA403", words)
+        assert "203.0.113.9" in caught.message
+        assert "internet address" in caught.message
+        assert "my IP address" in caught.next_step
+        caught = refusal(ROUTES[FUNDS], 403, "IA403", "Not with this one")
+        assert "API key or the IP address" in caught.message
+        assert "my IP address" in caught.next_step
+        assert "BROKER_API_SECRET" in caught.next_step
+
     def test_the_last_row_takes_what_is_left(self) -> None:
         last = ERROR_RULES[-1]
         assert (last.calls, last.http, last.code, last.text) == (None, None, None, None)

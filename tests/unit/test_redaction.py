@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker._kit.http.redaction import plain
-from broker.mstock.client.envelope import Envelope
 from broker.mstock.client.routes import Call
 from broker.mstock.errors import InputException
 from tests.unit.envelopes import (
@@ -67,7 +66,7 @@ class TestWords:
     def test_words_that_are_not_text_are_left_out(self) -> None:
         for words in (None, 5, [], {}, ["x"], True):
             assert str(refused({"status": "false", "message": words, "errorcode": None}))
-            assert ask({"status": "true", "message": words, "data": 1}) == Envelope("", 1)
+            assert ask({"status": "true", "message": words, "data": 1})[:2] == ("", 1)
 
     def test_no_markup_is_in_the_code(self) -> None:
         assert refused(type_b("m", "<b>MA500</b>")).code == "MA500"

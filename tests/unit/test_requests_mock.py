@@ -45,7 +45,7 @@ def test_a_login_by_totp(mstock: requests_mock.Mocker, kind: str) -> None:
 def test_a_lost_answer_and_a_refused_connection(mstock: requests_mock.Mocker, kind: str) -> None:
     url = f"{URL}{ROOT[kind]}"
     for error, words in [
-        (requests.ReadTimeout, "Whether mStock took the password and sent an OTP is unknown."),
+        (requests.ReadTimeout, "Whether mStock took the password is unknown."),
         (requests.ConnectTimeout, "Nothing was sent."),
     ]:
         mstock.post(f"{url}/{LOGIN}", exc=error)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import requests
 
+from broker_simulator.demo.__main__ import tunnel
 from tests.support import process
 
 ROOT = Path(__file__).parents[2]
@@ -52,6 +53,34 @@ def test_the_demo(started: subprocess.Popen[str]) -> None:
     assert started.returncode == 0
     with pytest.raises(requests.ConnectionError):
         requests.get(page_url, timeout=5)
+
+
+@pytest.mark.parametrize("api_type", ["A", "B"])
+def test_the_simulators_env_lines_are_all_that_the_command_line_needs(
+    tmp_path: Path, api_type: str
+) -> None:
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "HOME": str(tmp_path)}
+    how: dict[str, Any] = {"cwd": tmp_path, "env": env, "stderr": subprocess.STDOUT}
+    words = ("--port", "0", "--ws-port", "0", "--type", api_type)
+    with process.started("broker_simulator", *words, **how) as box:
+        assert box.stdout is not None
+        lines = list(iter(box.stdout.readline, "Ctrl+C stops it.\n"))
+        (tmp_path / ".env").write_text("".join(line for line in lines if "=" in line))
+        (tmp_path / ".env").chmod(0o600)
+        command = [sys.executable, "-m", "broker.mstock", "doctor"]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert f"API type {api_type}, for a SIMULATOR" in done.stdout
+
+
+def test_over_ssh_the_demo_tells_how_to_reach_it() -> None:
+    env = {"SSH_CONNECTION": "198.51.100.7 50000 203.0.113.9 2222"}
+    line = tunnel(env, (5001, 5002))
+    assert line.startswith("ssh -N -L 5001:127.0.0.1:5001 -L 5002:127.0.0.1:5002 ")
+    assert line.endswith("@203.0.113.9 -p 2222")
+    assert tunnel({}, (5001,)) == ""
 
 
 def test_a_taken_port_is_said_in_a_sentence() -> None:

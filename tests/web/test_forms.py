@@ -114,12 +114,14 @@ def test_fields_help_phones_and_password_managers(browser: Browser) -> None:
     assert "otp" in labels
 
 
-def test_no_page_has_a_script_or_inline_style(browser: Browser) -> None:
+def test_no_page_has_a_script_but_ours_nor_inline_style(browser: Browser) -> None:
     code = browser.ask_for_otp()
     pages = [code, browser.enter(code, "12"), browser.get("/nonsense"), browser.enter(code)]
     assert pages[-1].heading == "Funds"
     for page in [browser.post(pages[-1].forms[0], "/logout"), browser.get("/"), *pages]:
         names = {tag for tag, _ in page.tags}
-        assert names.isdisjoint({"script", "style", "iframe", "object"})
+        assert names.isdisjoint({"style", "iframe", "object"})
+        scripts = [attrs["src"] for tag, attrs in page.tags if tag == "script"]
+        assert scripts == ["/mstock/static/page.js"]
         for _, attrs in page.tags:
             assert not [name for name in attrs if name == "style" or name.startswith("on")]

@@ -15,6 +15,7 @@ import click
 from broker._kit.broker import Broker, BrokerSettings
 from broker._kit.cli import output
 from broker._kit.cli.console import Command, Exit, as_json_option
+from broker._kit.cli.service_manager import Run, run
 from broker._kit.clock import SYSTEM_CLOCK, Clock
 from broker._kit.errors import CorrectInput, LogInAgain, OutcomeUnknown, StoreError
 from broker._kit.openalgo.checkout import is_openalgo, page_address
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 # What a host check found: its name, whether it is right, what was found, what to do about it.
 HostChecks = Callable[[Broker, Path], Iterable[tuple[str, bool, str, str]]]
+# What reads of the broker say of its protocol, as names and answers without figures or names; given
+# settings, token, clock and which reads. It raises `BrokerError`.
+LiveCheck = Callable[[BrokerSettings, Secret, Clock, str], Iterable[tuple[str, str]]]
 T = TypeVar("T")
 
 
@@ -45,10 +49,13 @@ class Context:
 
     broker: Broker
     host_checks: HostChecks = lambda _broker, _folder: ()
+    live_check: LiveCheck = lambda _config, _token, _clock, _what: ()
     clock: Clock = SYSTEM_CLOCK
     read_settings: Callable[[], Mapping[str, str]] = file_environment
     open_store: Callable[[Broker, ServiceSettings], Store] = open_store
     is_terminal: Callable[[], bool] = lambda: sys.stdin is not None and sys.stdin.isatty()
+    platform: str = sys.platform
+    run_program: Run = run
     as_json: bool = False
 
     @cached_property

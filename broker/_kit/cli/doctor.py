@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 import platform
 import re
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -23,9 +20,12 @@ from broker._kit.broker import BrokerSettings, LoginClient
 from broker._kit.cli import output, prompts
 from broker._kit.cli.console import Exit
 from broker._kit.cli.context import Context, command
+from broker._kit.cli.live_report import live_report
+from broker._kit.cli.redacted import private, redacted
+from broker._kit.cli.service import manager_of, state_words
 from broker._kit.errors import BrokerError
 from broker._kit.openalgo.checkout import is_openalgo
-from broker._kit.secret import Secret, masked
+from broker._kit.secret import Secret
 from broker._kit.sessions import report
 from broker._kit.settings import file_environment
 
@@ -39,14 +39,6 @@ _IS_WINDOWS = sys.platform == "win32"
 _CLIENT_CODE = r"[A-Za-z]{2}[0-9]{4,10}"
 # An authenticator code is good for half a minute; a Date header counts whole seconds.
 _LARGEST_DRIFT, _HALF_A_SECOND = timedelta(seconds=30), timedelta(seconds=0.5)
-_PRIVATE = (
-    (r"[\w.+-]+@[\w-]+(\.[\w-]+)+", "<mail>"),
-    (r"(?<![\w.])(?<!OpenAlgo )[0-9]{1,3}(\.[0-9]{1,3}){3}(?!\.?[0-9A-Za-z])", "<address>"),
-    (r"(?<![\w:])([0-9A-Fa-f]{0,4}:){3,7}[0-9A-Fa-f]{0,4}(?![\w:])", "<address>"),
-    (r"(?<![\w:])::1(?![\w:])", "<address>"),
-)
-# A user may be called so: then the name gives nobody away, and the text needs the word.
-_COMMON_WORDS = frozenset({"openalgo", "python", "user", "root", "admin", "sessions", "key"})
 
 
 class Check(NamedTuple):
@@ -74,12 +66,24 @@ class Check(NamedTuple):
     is_flag=True,
     help="A copy to give away: without secrets, client code, paths, names and addresses.",
 )
-def doctor(context: Context, with_login: bool, folder: Path | None, is_report: bool) -> None:
+@click.option(
+    "--live",
+    is_flag=False,
+    flag_value="reads",
+    type=click.Choice(["reads", "packets"]),
+    help="Instead: after asking, read funds, books and candles, and print in which shapes they "
+    "come, to paste into a report; with `packets` live prices.",
+)
+def doctor(
+    context: Context, with_login: bool, folder: Path | None, is_report: bool, live: str | None
+) -> None:
     """Check settings, rights, network and clock; with --login also password, TOTP, key and IP.
 
     Without --login the broker is sent a greeting and nothing else. Exit code 1 when something is
     to be done.
     """
+    if live is not None:
+        live_report(context, live)
     if folder is not None:
         if not is_openalgo(folder):
             raise click.BadParameter("that is not OpenAlgo's folder.", param_hint="--openalgo")
@@ -99,7 +103,7 @@ def doctor(context: Context, with_login: bool, folder: Path | None, is_report: b
         checks += _network_checks(context, config)
         checks += _trial(context, config) if with_login else ()
     if is_report:
-        texts, words = _private(context, folder)
+        texts, words = private(context, folder)
         clean = partial(redacted, texts=texts, words=words)
         checks = [
             check._replace(words=clean(check.words), todo=clean(check.todo)) for check in checks
@@ -193,6 +197,18 @@ def _stored_data(context: Context) -> _Found:
     return OK, f"can be read; {words}. To log in: {context.command_line('login')}"
 
 
+def _service(context: Context) -> _Found:
+    if context.openalgo is not None:
+        return None
+    state = manager_of(context).state()
+    if not state.is_installed or state.is_running is None:
+        return (OK if state.is_installed else SKIPPED), state_words(state)
+    if state.is_running:
+        return OK, state_words(state)
+    todo = f"Start it again with {context.command_line('service install')}, or look at the "
+    return TODO, state_words(state), f"{todo}system's log for why it ended."
+
+
 # What looks, and returns the line's rest, None for no line.
 _LOCAL: dict[str, Callable[[Context], _Found]] = {
     "Rights of .env": _env_rights,
@@ -200,6 +216,7 @@ _LOCAL: dict[str, Callable[[Context], _Found]] = {
     "Client code and API key": _not_swapped,
     "Rights of stored data": _home_rights,
     "Stored data": _stored_data,
+    "Service": _service,
 }
 
 
@@ -317,39 +334,3 @@ def _refused(error: BrokerError, step: str) -> Check:
         # A refusal of the address and not of the key says so in these words.
         step = _ADDRESS if "internet address" in error.message else _KEY
     return _failed(step, error)
-
-
-def _private(context: Context, folder: Path | None) -> tuple[dict[str, str], dict[str, str]]:
-    """What must not leave this computer, as far as it is known here: texts, and whole words."""
-    home = os.path.expanduser("~")
-    texts = {os.path.realpath(home): "~", home: "~", os.getcwd(): "<folder>"}
-    words = {socket.gethostname(): "<computer>"}
-    with suppress(OSError, KeyError, ImportError):
-        words[getpass.getuser()] = "<user>"
-    words.pop(context.broker.name, None)  # as a common word
-    with suppress(BrokerError):
-        texts[context.service_settings.home] = "<BROKER_HOME>"
-    with suppress(BrokerError):
-        code = context.config.client_code
-        texts |= {context.config.api_key.reveal(): "<API key>", masked(code): "<client code>"}
-        words[code] = "<client code>"
-    if context.env_file:
-        texts[str(context.env_file.parent)] = "<folder>"
-    folders = (folder, folder and folder.resolve(), context.openalgo)
-    return texts | {str(each): "<OpenAlgo>" for each in folders if each}, words
-
-
-def redacted(text: str, texts: dict[str, str], words: dict[str, str]) -> str:
-    """The text without `texts` anywhere and `words` where they stand alone; the longest first.
-
-    What is too short to be looked for is left alone: `/` is everybody's folder.
-    """
-    for known in sorted(filter(lambda each: len(each) > 1, texts), key=len, reverse=True):
-        text = text.replace(known, texts[known])
-    for word, instead in words.items():
-        if len(word) > 2 and word.lower() not in _COMMON_WORDS:
-            alone = rf"(?<![0-9A-Za-z])(?i:{re.escape(word)})(?![0-9A-Za-z])"
-            text = re.sub(alone, instead, text)
-    for pattern, instead in _PRIVATE:
-        text = re.sub(pattern, instead, text)
-    return text

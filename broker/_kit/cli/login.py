@@ -112,7 +112,7 @@ def _save(context: Context, token: Secret, method: LoginMethod) -> None:
     try:
         save_session(context.store, context.config.account, token, context.clock.now(), method)
     except BrokerError as error:
-        result = context.broker.log_out(context.config, token)
+        result = context.broker.end_session(context.config, token)
         raise StoreError(
             f"{context.broker.title} took the login, but the session cannot be stored. "
             f"{error.message} The new session was given up. {result.message}",

@@ -9,9 +9,10 @@ import click
 from broker._kit.broker import Broker
 from broker._kit.cli.auto_login import auto_login
 from broker._kit.cli.console import Group
-from broker._kit.cli.context import Context, HostChecks
+from broker._kit.cli.context import Context, HostChecks, LiveCheck
 from broker._kit.cli.doctor import doctor
 from broker._kit.cli.login import login
+from broker._kit.cli.service import service
 from broker._kit.cli.session_commands import erase, funds, logout, status
 from broker._kit.cli.web import demo, web
 
@@ -26,8 +27,13 @@ def command_line(
     broker: Broker,
     extra_commands: Iterable[click.Command] = (),
     host_checks: HostChecks = Context.host_checks,
+    live_check: LiveCheck = Context.live_check,
 ) -> click.Group:
-    """The commands for one broker. `host_checks` are what `doctor` looks at in an OpenAlgo."""
+    """The commands for one broker.
+
+    `host_checks` are what `doctor` looks at in an OpenAlgo, `live_check` what `doctor --live` asks
+    of the broker.
+    """
 
     @click.group(
         broker.name,
@@ -38,9 +44,9 @@ def command_line(
     @click.version_option(broker.version, message=f"{broker.title} for OpenAlgo %(version)s")
     @click.pass_context
     def main(ctx: click.Context) -> None:
-        ctx.obj = ctx.obj or Context(broker, host_checks)
+        ctx.obj = ctx.obj or Context(broker, host_checks, live_check)
 
-    usual = (login, status, funds, logout, auto_login, doctor, erase, web, demo)
+    usual = (login, status, funds, logout, auto_login, doctor, erase, web, service, demo)
     for command in (*usual, *extra_commands):
         main.add_command(command)
     return main

@@ -10,12 +10,14 @@ from broker._kit.broker import FundGroup, FundLine, FundReport, LogoutResult
 from broker._kit.cli import output, prompts
 from broker._kit.cli.console import Exit, is_verbose
 from broker._kit.cli.context import Context, command
+from broker._kit.cli.service import manager_of, state_json, state_words
 from broker._kit.clock import IST
 from broker._kit.errors import BrokerError, LogInAgain
+from broker._kit.money import rupees
 from broker._kit.sessions import report
 from broker._kit.sessions.stored_session import StoredSession, delete_session, end_reason
 from broker._kit.settings import ServiceSettings, environment
-from broker._kit.web.formatting import fund_text, rupees, tone
+from broker._kit.web.formatting import fund_text, tone
 
 _COLOURS = {"gain": "green", "loss": "red"}
 
@@ -40,11 +42,13 @@ def status(context: Context) -> None:
         auto = context.auto_login.status(account)
     except BrokerError as error:  # which must not hide the session
         fault = str(error)
+    service = manager_of(context).state()
     body |= {
         "logged_in": is_in,
         "session": report.session_json(session),
         "stored_for_other_api_types": others,
         "auto_login": report.auto_login_json(auto) if auto else {"error": fault},
+        "service": state_json(service),
     }
     changed = "".join(
         f"A session of API type {each} is stored, and {context.broker.api_type_setting} is now "
@@ -58,6 +62,7 @@ def status(context: Context) -> None:
             lines = [("Account", context.account_words()), ("Changed type", changed)]
             lines += report.session_lines(session, now)
             lines += report.auto_login_lines(auto) if auto else [("Auto-login", fault)]
+            lines.append(("Service", state_words(service)))
             return "\n".join(filter(None, (output.pairs(lines), log_in)))
         line = "" if context.config.is_live else "SIMULATOR: "
         if end := end_reason(context.store, account, now):
@@ -68,6 +73,8 @@ def status(context: Context) -> None:
             line += "; auto-login has stopped"
         elif auto and auto.enabled and auto.next_at:
             line += f"; next login {day_time(auto.next_at, now)}"
+        if service.is_installed and service.is_running is False:
+            line += "; its service does not run"
         trouble = auto.notice or auto.blocked if auto else fault
         calendar = auto.calendar_words if auto and auto.enabled else ""
         return "\n".join(filter(None, (line, changed, trouble, calendar, log_in)))
@@ -147,7 +154,7 @@ def logout(context: Context) -> None:
     result = LogoutResult(True, f"The {title} session had already ended.")
     if not session.is_over:
         with context.interruptible():
-            result = context.broker.log_out(config, session.token)
+            result = context.broker.end_session(config, session.token)
     delete_session(context.store, config.account, session.token)
     context.answer(
         context.account_json() | result._asdict(),

@@ -5,32 +5,37 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import runpy
+import signal
 import sys
+import webbrowser
 
 import click
 
 from broker._kit.cli import output
 from broker._kit.cli.console import Command
 from broker._kit.cli.context import Context, command
+from broker._kit.cli.service import PORT
+from broker._kit.errors import BrokerError
 from broker._kit.settings import file_environment
-
-_PORT = 5757  # OpenAlgo's is 5000
 
 
 @command(has_json=False)
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
-    default=_PORT,
+    default=PORT,
     show_default=True,
     help="Port to listen on; 0 takes a free one.",
 )
-def web(context: Context, port: int) -> None:
+@click.option("--open", "opens", is_flag=True, help="Open the page in this computer's browser.")
+def web(context: Context, port: int, opens: bool) -> None:
     """Serve the login and funds pages to this computer's browser, until Ctrl-C.
 
     While it runs, auto-login is at work, if you have switched it on.
     """
     # Flask takes its time to load, and no other command needs it.
+    from broker._kit.sessions.known_browsers import OneTimeKey
+    from broker._kit.web.continue_page import PATH
     from broker._kit.web.server import LoopbackServer
     from broker._kit.web.standalone_app import start
 
@@ -43,16 +48,43 @@ def web(context: Context, port: int) -> None:
             f"look at http://127.0.0.1:{port}/. Else take another port: "
             f"{context.command_line(f'web --port {port + 1 if port < 65535 else 0}')}"
         ) from None
+    with contextlib.suppress(ValueError):  # in a thread
+        # As a service manager asks for the end: a login under way is waited for.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     with server:
         # Settings are read at each request: a fixed line needs no restart.
-        stop = start(broker, lambda: broker.read_settings(file_environment()), settings, server)
+        one_time = OneTimeKey()
+        stop = start(
+            broker,
+            lambda: broker.read_settings(file_environment()),
+            settings,
+            server,
+            one_time=one_time,
+        )
         output.out(f"{words}: open {server.url}/")
+        # Where nobody but the user at this computer sees it.
+        if (opens or sys.stdout.isatty()) and _has_session(context):
+            address = f"{server.url}{PATH}/{one_time.make()}"
+            if not opens:
+                output.out("To go on with the session that is stored, once, within five minutes:")
+                output.out(f"  {address}")
+        else:
+            address = f"{server.url}/"
+        if opens:
+            webbrowser.open(address)
         output.out("Ctrl-C ends the page, not the session: log out for that.")
         try:
             with contextlib.suppress(KeyboardInterrupt):
                 server.wait()
         finally:
             stop()
+
+
+def _has_session(context: Context) -> bool:
+    with contextlib.suppress(BrokerError):
+        session = context.session()
+        return session is not None and not session.is_over
+    return False
 
 
 @click.command(

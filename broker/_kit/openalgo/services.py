@@ -17,6 +17,7 @@ from broker._kit.sessions.stored_session import (
     LoginMethod,
     StoredSession,
     delete_session,
+    end_reason,
     load_session,
     save_session,
 )
@@ -88,7 +89,22 @@ class Services:
         stored, is_over = self.stored_session(config)
         short = config.with_timeouts(_SHORT)
         if stored and is_over and self.guard.confirm_over(short, stored.token):
-            delete_session(self.store, config.account, stored.token, EndReason.REFUSED)
+            reason = stored.end_reason or EndReason.REFUSED
+            delete_session(self.store, config.account, stored.token, reason)
+
+    def why_ended(self, account: Account) -> EndReason | None:
+        """Why the account's last session is over, None while it may be alive or nobody knows."""
+        now = self.clock.now()
+        session = self.store.load(account).session
+        reason = end_reason(self.store, account, now)
+        if session is None or reason is None:
+            is_over = session and session.token and self.guard.is_revoked(account, session.token)
+            return EndReason.REFUSED if is_over else None
+        began = session.logged_in_at
+        is_late = began is not None and self.broker.session_end(began) <= now
+        # The host takes yesterday's token away only later in the night.
+        is_night = is_late and reason is EndReason.LOGGED_OUT_ELSEWHERE
+        return EndReason.MIDNIGHT if is_night else reason
 
     def log_out(self, user: str, encrypted: str) -> None:
         """Log out at the broker what the host has revoked or is about to."""
@@ -97,7 +113,7 @@ class Services:
         if not token or self.guard.is_revoked(config.account, token):
             return
         if self._is_committed(user, encrypted):  # else rolled back: the token is still in use
-            result = self.broker.log_out(config.with_timeouts(_SHORT), token)
+            result = self.broker.end_session(config.with_timeouts(_SHORT), token)
             log.info(f"{self.broker.title} logout after OpenAlgo's: {result.message}")
 
     def store_renewed(self, config: BrokerSettings, token: Secret) -> None:

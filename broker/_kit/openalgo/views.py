@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from flask import Response, jsonify, make_response, request, session, url_for
@@ -10,10 +11,10 @@ from broker._kit.broker import BrokerSettings
 from broker._kit.errors import BrokerError, LogInAgain
 from broker._kit.openalgo import auth_table, host
 from broker._kit.secret import Secret
-from broker._kit.sessions.stored_session import LoginMethod, StoredSession, save_session
-from broker._kit.sessions.token_guard import fingerprint
-from broker._kit.web import funds_page, messages
-from broker._kit.web.funds_page import Links, Shown
+from broker._kit.sessions.report import END_WORDS
+from broker._kit.sessions.stored_session import EndReason, LoginMethod, StoredSession, save_session
+from broker._kit.web import messages
+from broker._kit.web.funds_page import FundsPage, Links
 from broker._kit.web.pages import (
     Pages,
     json_error,
@@ -27,6 +28,8 @@ from broker._kit.web.session_service import Banner
 if TYPE_CHECKING:
     from broker._kit.openalgo.services import Services
 
+# Here nobody else takes a token away.
+_ENDS = END_WORDS | {EndReason.LOGGED_OUT_ELSEWHERE: "it was logged out in OpenAlgo"}
 _DASHBOARD, _BACK = "/dashboard", "OpenAlgo's dashboard"
 
 log = host.logger(__name__)
@@ -40,7 +43,7 @@ class OpenAlgoViews:
         self._services = services
         self._broker, self._clock = pages.broker, services.clock
         self._store, self._guard = services.store, services.guard
-        self._last_funds: dict[str, Shown] = {}
+        self._funds_page = FundsPage(pages, self._guard, self._clock)
         # Keys of the host's browser session, a cookie that its owner can read: nothing secret.
         self._notice_key = f"{pages.broker.name}_notice"
         self._new_login_key = f"{pages.broker.name}_new_login"
@@ -76,7 +79,7 @@ class OpenAlgoViews:
 
     def notice(self) -> str:
         """What to say above a fresh login form."""
-        return str(session.pop(self._notice_key, ""))
+        return str(session.pop(self._notice_key, "")) or self._why_over()
 
     def banner(self) -> Banner | None:
         """Auto-login in one line."""
@@ -157,19 +160,16 @@ class OpenAlgoViews:
         config, stored = found
         links = Links(url_for(self._pages.funds_endpoint), "", _DASHBOARD, _BACK)
         try:
-            report = self._guard.run(
-                config, stored.token, lambda: self._broker.fund_report(config, stored.token)
-            )
+            return self._funds_page.show(config, stored.token, links, self.banner())
         except LogInAgain as error:
             return self._to_broker_login(str(error))
-        except BrokerError as error:
-            last = self._last_funds.get(fingerprint(stored.token))
-            return funds_page.with_problem(self._pages, config, error, links, self.banner(), last)
-        # Only this session's: figures of another day or account are nobody's last.
-        self._last_funds = {fingerprint(stored.token): Shown(report, self._clock.now())}
-        return funds_page.with_figures(
-            self._pages, config, report, self._clock, links, self.banner()
-        )
+
+    def _why_over(self) -> str:
+        """Why the last session is over, as a sentence; "" when nobody knows."""
+        account, reason = self._pages.account(), None
+        with contextlib.suppress(BrokerError):
+            reason = self._services.why_ended(account) if account else None
+        return f"The {self._broker.title} session is over: {_ENDS[reason]}." if reason else ""
 
     def _live_session(self, config: BrokerSettings) -> StoredSession | None:
         """This user's stored session unless it is known to be over. Raises `BrokerError`."""
@@ -185,7 +185,8 @@ class OpenAlgoViews:
         config = self._pages.config_source()
         stored, title = self._live_session(config), self._broker.title
         if stored is None:
-            return self._to_broker_login(f"Today's {title} session is over. Log in to {title}.")
+            why = self._why_over() or f"Today's {title} session is over. Log in to {title}."
+            return self._to_broker_login(why)
         return config, stored
 
     def _finish_login(self, token: Secret, config: BrokerSettings) -> Response:

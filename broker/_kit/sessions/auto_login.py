@@ -288,7 +288,7 @@ class AutoLogin:
 
     def _given_up(self, config: BrokerSettings, token: Secret) -> CorrectInput:
         """Log the new session out: all was erased while it was made."""
-        self._broker.log_out(config, token)
+        self._broker.end_session(config, token)
         return _erased("The new session was given up.")
 
     def _lease(self, config: BrokerSettings) -> AbstractContextManager[None]:

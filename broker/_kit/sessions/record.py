@@ -29,7 +29,7 @@ class EndReason(StrEnum):
     REFUSED = "refused"  # the broker refuses the token
     LOGGED_OUT = "logged_out"
     LOGGED_OUT_ELSEWHERE = "logged_out_elsewhere"
-    MIDNIGHT = "midnight"  # the time was over; never stored, it follows from the clock
+    MIDNIGHT = "midnight"  # the time was over: it follows from the clock while there is a token
 
 
 class SessionRecord(NamedTuple):
@@ -95,6 +95,13 @@ class AutoLoginState(NamedTuple):
         return tuple(attempt for attempt in self.attempts if attempt.result)
 
 
+class KnownBrowser(NamedTuple):
+    """A browser that has logged in here: the hash of the key that it keeps, and since when."""
+
+    key_hash: str
+    since: datetime
+
+
 @dataclass
 class AccountRecord:
     """All that is stored of an account; `auto_login` is None if it was never switched on."""
@@ -104,6 +111,7 @@ class AccountRecord:
     api_key: Secret | None = None  # only where one store serves many accounts; else it is in .env
     session: SessionRecord | None = None
     auto_login: AutoLoginState | None = None
+    browsers: tuple[KnownBrowser, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -118,6 +126,7 @@ class AccountRecord:
             (self.api_key, "API key"),
             (self.session, "session"),
             (self.auto_login, "auto-login settings and history"),
+            (self.browsers or None, "browsers that may go on with the session"),
         )
         return [described(account, name) for part, name in parts if part is not None]
 
@@ -144,9 +153,12 @@ def from_json(text: str) -> AccountRecord:
     raise ValueError("not an account's record")  # without the text, which holds secrets
 
 
+_PARTS = (SessionRecord, AutoLoginState, Attempt, KnownBrowser)
+
+
 def _plain(value: Any) -> Any:
     """As JSON has it; a None is left out."""
-    if isinstance(value, SessionRecord | AutoLoginState | Attempt):
+    if isinstance(value, _PARTS):
         value = value._asdict()
     match value:
         case Secret():
@@ -172,7 +184,7 @@ def _read(hint: Any, value: Any) -> Any:
     kind = next(iter(get_args(hint)), hint)  # the T of `T | None` and of `tuple[T, ...]`
     if get_origin(hint) is tuple:
         return tuple(_read(kind, part) for part in _typed(list, value))
-    if kind in (SessionRecord, AutoLoginState, Attempt):
+    if kind in _PARTS:
         return kind(**_fields(kind, value))
     if kind is Secret:
         return Secret(_typed(str, value))

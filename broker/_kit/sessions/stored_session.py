@@ -87,11 +87,14 @@ def delete_session(
 ) -> bool:
     """Delete the stored token, with `token` only if it is still that one; True when it was there.
 
-    Why the session ended stays: `reason`, unless the broker had ended it before.
+    Why the session ended stays: `reason`, unless the broker had ended it before. A logout ends the
+    browsers' right to go on without a login, too.
     """
     with store.update(account) as record:
         session = record.session
         if session is None or not session.token or token not in (None, session.token):
             return False
         record.session = session._replace(token=None, end_reason=session.end_reason or reason)
+        if reason is EndReason.LOGGED_OUT:
+            record.browsers = ()
     return True

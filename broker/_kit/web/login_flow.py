@@ -29,7 +29,14 @@ from broker._kit.sessions.stored_session import LoginMethod
 from broker._kit.web import messages
 from broker._kit.web.login_limits import AlreadySubmitted, LimitReached, LoginLimits, SingleSubmit
 from broker._kit.web.messages import NOT_LOGGED_IN, OTP_REQUIRED, Outcome, Problem
-from broker._kit.web.pending_logins import Gone, NoResendLeft, PendingLogins, TooSoon, Why
+from broker._kit.web.pending_logins import (
+    Gone,
+    NoResendLeft,
+    PendingLogins,
+    TooSoon,
+    Waiting,
+    Why,
+)
 
 _NOTHING = Secret("")
 _SIX_DIGITS = re.compile(r"[0-9]{6}")
@@ -102,6 +109,10 @@ class LoginFlow:
         why = self.pending.why_ended(visit.browser)
         news = why and replace(messages.gone(why), is_news=True)
         return Outcome(NOT_LOGGED_IN, problem=news)
+
+    def seconds_left(self, waiting: Waiting) -> int:
+        """How long the OTP may still be entered."""
+        return max(0, int((waiting.ends_at - self._clock.now()).total_seconds()))
 
     def act(self, visit: Visit, entry: Entry) -> Outcome:
         """Carry out what was entered; a wrong shape is refused before anything is used or sent."""

@@ -115,6 +115,7 @@ class LoginPage:
             waiting=waiting,
             sent_words=waiting and messages.sent_words(waiting, title),
             tries_words=waiting and messages.tries_words(waiting, title),
+            otp_left=waiting and self._flow.seconds_left(waiting),
         )
 
 

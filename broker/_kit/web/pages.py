@@ -201,6 +201,7 @@ class Pages:
             "pages": [page for page in pages if page[1] in current_app.view_functions],
             "auto_login_page": self.auto_login_endpoint,
             "style": f"{static}/style.css",
+            "script": f"{static}/page.js",
             "icon": f"{static}/icon.svg",
         }
         with contextlib.suppress(Exception):  # the page that says what is wrong with the settings

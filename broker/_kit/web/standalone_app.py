@@ -7,6 +7,7 @@ import math
 import secrets
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from flask import Flask, Response, jsonify, request, session, url_for
@@ -15,19 +16,21 @@ from werkzeug.exceptions import HTTPException, SecurityError
 
 from broker._kit.broker import Broker, BrokerSettings, LogoutResult
 from broker._kit.clock import SYSTEM_CLOCK, Clock
-from broker._kit.errors import BrokerError, SessionExpired, SettingError
+from broker._kit.errors import BrokerError, LogInAgain, SettingError
 from broker._kit.secret import Secret
 from broker._kit.sessions.browser_sessions import BrowserSessions, DaySession
+from broker._kit.sessions.known_browsers import OneTimeKey
 from broker._kit.sessions.login_lock import LoginLock
 from broker._kit.sessions.report import END_WORDS
 from broker._kit.sessions.store import Store
-from broker._kit.sessions.stored_session import EndReason
-from broker._kit.sessions.token_guard import TokenGuard, fingerprint, token_guard
+from broker._kit.sessions.stored_session import EndReason, StoredSession
+from broker._kit.sessions.token_guard import TokenGuard, token_guard
 from broker._kit.settings import Account, ServiceSettings
-from broker._kit.web import funds_page, messages
+from broker._kit.web import messages
 from broker._kit.web.auto_login_page import AutoLoginPage
 from broker._kit.web.broker_pages import PageTools, Visit
-from broker._kit.web.funds_page import Links, Shown
+from broker._kit.web.continue_page import ContinuePage
+from broker._kit.web.funds_page import FundsPage, Links
 from broker._kit.web.login_flow import LoginFlow
 from broker._kit.web.login_limits import AlreadySubmitted, SingleSubmit
 from broker._kit.web.login_page import LoginPage
@@ -62,6 +65,7 @@ def create_app(
     no_auto: BrokerError | None = None,
     guard: TokenGuard | None = None,
     services: ServiceSettings | None = None,
+    one_time: OneTimeKey | None = None,
 ) -> Flask:
     """The app: `/<broker>/callback` to log in, `/funds`, `/logout`, `/<broker>/auto-login`.
 
@@ -69,7 +73,8 @@ def create_app(
     `SettingError`. With a `store` a login is stored in it, and a `flow` that is given should share
     its login lock; `auto` is what the auto-login page shows; `no_auto` says why there is none.
     `guard` is the process's one unless the app has a clock of its own. With `services` the broker's
-    own pages are served too.
+    own pages are served too. `one_time` is the key of an address that goes on with the stored
+    session.
     """
     app = Flask(__name__, static_folder=None, template_folder=None)
     app.config.update(
@@ -86,8 +91,9 @@ def create_app(
     pages = Pages(broker, config_source, phone_url=phone_url)
     service = SessionService(clock, store, auto, no_auto)
     browsers = BrowserSessions(broker, store, clock)
+    goes_on = ContinuePage(pages, store, clock, one_time)
     guard = guard or token_guard(broker)
-    views = StandaloneViews(pages, browsers, service, guard, clock)
+    views = StandaloneViews(pages, browsers, service, goes_on, guard, clock)
     lock = None if store is None else LoginLock(store, clock)
     login = LoginPage(pages, views, flow or LoginFlow(broker, clock, lock=lock)).blueprint()
     app.before_request(lambda: _on_cross_site(pages))
@@ -103,6 +109,7 @@ def create_app(
     app.add_url_rule("/funds", "funds", views.funds)
     app.add_url_rule("/logout", "log_out", views.log_out, methods=["POST"])
     app.add_url_rule("/logged-out", "logged_out", views.logged_out)
+    goes_on.add_to(app, views.go_on)
     app.add_url_rule("/favicon.ico", "favicon", lambda: login.send_static_file("icon.svg"))
     app.register_error_handler(SecurityError, lambda error: _on_untrusted_host(pages))
     app.register_error_handler(HTTPException, lambda error: _on_http_error(pages, error))
@@ -118,6 +125,7 @@ def start(
     server: LoopbackServer,
     clock: Clock = SYSTEM_CLOCK,
     every: float = 20.0,
+    one_time: OneTimeKey | None = None,
 ) -> Callable[[], None]:
     """Serve the pages on this server, with auto-login at work; returns what stops auto-login.
 
@@ -138,6 +146,9 @@ def start(
             return None
         return config if config.account == account else None
 
+    make_app = partial(
+        create_app, broker, config_source, clock, services=services, one_time=one_time
+    )
     store: Store | None = None
     try:
         store = open_store(broker, services)
@@ -145,15 +156,9 @@ def start(
         auto = AutoLogin(broker, store, config_of, clock, calendar=calendar, tell=tell)
     except BrokerError as error:
         no_auto = error.with_traceback(None)
-        server.start(
-            create_app(
-                broker, config_source, clock, store=store, no_auto=no_auto, services=services
-            )
-        )
+        server.start(make_app(store=store, no_auto=no_auto))
         return lambda: None
-    server.start(
-        create_app(broker, config_source, clock, store=store, auto=auto, services=services)
-    )
+    server.start(make_app(store=store, auto=auto))
     return start_ticking(auto, every)
 
 
@@ -165,6 +170,7 @@ class StandaloneViews:
         pages: Pages,
         browsers: BrowserSessions,
         service: SessionService,
+        goes_on: ContinuePage,
         guard: TokenGuard,
         clock: Clock,
     ) -> None:
@@ -172,10 +178,11 @@ class StandaloneViews:
         self._broker = pages.broker
         self._browsers = browsers
         self._service = service
+        self._goes_on = goes_on
         self._guard = guard
         self._clock = clock
         self._logouts: SingleSubmit[LogoutResult | None] = SingleSubmit()
-        self._last: dict[str, Shown] = {}
+        self._funds_page = FundsPage(pages, guard, clock)
 
     # What the login and auto-login pages ask: see `AppViews`.
 
@@ -185,10 +192,11 @@ class StandaloneViews:
 
     def on_success(self, token: Secret, config: BrokerSettings) -> Response:
         """Keep the token here, give the browser a new session, and show the funds."""
-        key, day = self._browsers.put(token, config, instead_of=session.get(_KEY, ""))
-        session.clear()
-        session.update({_KEY: key, _ENDS: day.ends_at.isoformat()})
-        return self._logged_in()
+        return self._goes_on.remember(self._enter(token, config), config)
+
+    def go_on(self, stored: StoredSession, config: BrokerSettings) -> Response:
+        """Give the browser a new session with the stored token, and show the funds."""
+        return self._enter(stored.token, config)
 
     def notice(self) -> str:
         """Why the browser was led to the login; told once."""
@@ -209,6 +217,8 @@ class StandaloneViews:
 
     def index(self) -> Response:
         """The funds when logged in, or when auto-login is to log in; the login when not."""
+        if not self._session() and (offer := self._goes_on.offer()):
+            return offer
         is_in = self._session() or self._awaited()
         return see_other(url_for("funds" if is_in else self._pages.login_endpoint))
 
@@ -219,17 +229,19 @@ class StandaloneViews:
     def show(self, view: Callable[[Visit], Response]) -> Response:
         """What `view` answers a browser that is logged in; others are led to the login.
 
-        The broker is asked only while the session can be alive; a `SessionExpired` ends it here.
+        The broker is asked only while the session can be alive; a `LogInAgain` ends it here.
         """
         day = self._session()
         if day is None:
+            if offer := self._goes_on.offer():
+                return offer
             status = self._awaited()
             return self._to_login(self._end_reason()) if status is None else self._wait(status)
         if session.get(_ENDS) != day.ends_at.isoformat():
             session[_ENDS] = day.ends_at.isoformat()  # auto-login has renewed the session
         try:
             page = view(self._visit(day))
-        except SessionExpired as error:
+        except LogInAgain as error:
             self._browsers.end(session[_KEY], day.token)
             if self._session() is not None:  # a newer one had been stored meanwhile
                 is_get = request.method == "GET"
@@ -253,18 +265,8 @@ class StandaloneViews:
         return Visit(self._settings_for(day), day.token, is_logged_in)
 
     def _funds(self, visit: Visit) -> Response:
-        (config, token, _), banner, mark = visit, self.banner(), fingerprint(visit.token)
         links = Links(refresh=url_for("funds"), log_out=url_for("log_out"))
-        try:
-            report = self._guard.run(config, token, lambda: self._broker.fund_report(config, token))
-        except SessionExpired:
-            raise
-        except BrokerError as error:
-            last = self._last.get(mark)
-            return funds_page.with_problem(self._pages, config, error, links, banner, last)
-        # Only this session's: figures of another day or account are nobody's last.
-        self._last = {mark: Shown(report, self._clock.now())}
-        return funds_page.with_figures(self._pages, config, report, self._clock, links, banner)
+        return self._funds_page.show(visit.config, visit.token, links, self.banner())
 
     def log_out(self) -> Response:
         """End the session here and at the broker, and say whether the broker has confirmed it.
@@ -281,7 +283,7 @@ class StandaloneViews:
             return self._to_login(reason)
         session.clear()
         session[_LOGOUT] = [*result]
-        return see_other(url_for("logged_out"))
+        return self._goes_on.forget(see_other(url_for("logged_out")))
 
     def logged_out(self) -> Response:
         """How the logout went; asks the broker nothing."""
@@ -295,9 +297,9 @@ class StandaloneViews:
         if day is None or day.ends_at.isoformat() != ends:
             return None
         self._browsers.drop(key)
-        self._last = {}
+        self._funds_page.forget()
         config = self._settings_for(day)
-        result = self._broker.log_out(config, day.token)
+        result = self._broker.end_session(config, day.token)
         self._service.delete(config.account, day.token)
         return result
 
@@ -309,7 +311,8 @@ class StandaloneViews:
     def _awaited(self) -> AutoLoginStatus | None:
         """Auto-login's status, if this browser had logged in and auto-login will do so again."""
         account = self._pages.account()
-        return self._service.awaited(account) if account and self.may_manage() else None
+        is_known = self.may_manage() or self._goes_on.knows_browser()
+        return self._service.awaited(account) if account and is_known else None
 
     def _session(self) -> DaySession | None:
         return self._browsers.get(session.get(_KEY, ""))
@@ -328,9 +331,10 @@ class StandaloneViews:
         if ends is None:
             return ""
         title, account = self._broker.title, self._pages.account()
-        if self._clock.now() >= datetime.fromisoformat(ends):
-            return f"Your {title} session ended at midnight IST. Log in again for the new day."
         reason = self._service.end_reason(account) if account else None
+        is_late = self._clock.now() >= datetime.fromisoformat(ends)
+        if is_late and reason in (None, EndReason.MIDNIGHT):
+            return f"Your {title} session ended at midnight IST. Log in again for the new day."
         if reason in (None, EndReason.LOGGED_OUT):
             return "You are logged out."
         return f"Your {title} session is over: {END_WORDS[reason]}. Log in again."
@@ -344,6 +348,12 @@ class StandaloneViews:
         if reason:
             session[_NOTICE] = reason
         return see_other(url_for(self._pages.login_endpoint))
+
+    def _enter(self, token: Secret, config: BrokerSettings) -> Response:
+        key, day = self._browsers.put(token, config, instead_of=session.get(_KEY, ""))
+        session.clear()
+        session.update({_KEY: key, _ENDS: day.ends_at.isoformat()})
+        return self._logged_in()
 
     def _logged_in(self) -> Response:
         where = url_for("funds")
@@ -395,6 +405,7 @@ def _on_untrusted_host(pages: Pages) -> Response:
         api_type="",  # a stranger need not know what runs here
         phone_url="",
         style=f"{own}{pages.static}/style.css",
+        script="",
         icon=f"{own}{pages.static}/icon.svg",
     )
     response.headers[POLICY] = HEADERS[POLICY].replace("'self'", own)

@@ -20,12 +20,13 @@ _LONGEST_CODE = 40
 class Envelope(NamedTuple):
     """A success: mStock's message ("" for a read) and its data, as JSON with `Decimal`s.
 
-    `date` is the answer's Date header, "" without one.
+    `date` is the answer's Date header, "" without one; `status` the body's own, as it came.
     """
 
     message: str
     data: Any
     date: str = ""
+    status: Any = None
 
     def __repr__(self) -> str:
         # A login's data holds the ticket or the token.
@@ -48,7 +49,7 @@ def read(answer: Answer, route: Route, secrets: Iterable[Secret] = ()) -> Envelo
         if not 200 <= http < 300:
             raise unreadable_reply(SERVER, route, http)
         message = "" if route.repeat else plain(_words(body), secrets)
-        return Envelope(message, body.get("data"), answer.date)
+        return Envelope(message, body.get("data"), answer.date, body["status"])
     if route.limit == "orders" and body.get("data"):
         # A refusal that names an order contradicts itself: the order may stand.
         raise unreadable_reply(SERVER, route, http)

@@ -27,8 +27,10 @@ _NEW_KEY = (
 )
 _STATIC_IP = (
     "Register this connection's static IP address at trade.mstock.com under Products, Trading "
-    "APIs, or use the connection that is registered."
+    "APIs, or use the connection that is registered. A web search for “my IP address” on this "
+    "computer shows which one it has."
 )
+_KEY_OR_IP = f"{_NEW_KEY} {_STATIC_IP}"
 _NEW_LOGIN = "mStock sessions end at midnight IST and at logout; log in again."
 _LOOK = "If that does not say what to do, look in the mStock app before you try again."
 _PAUSE = "Wait a minute, then try once more."
@@ -77,7 +79,7 @@ _DEAD = r"(invalid request|incorrect auth)\. please try again\.?"
 _FAILED = "Something failed inside mStock. {said}"
 _REFUSED = "mStock refuses. {said}"
 _REFUSED_INPUT = "mStock refuses what was sent. {said}"
-_REFUSED_KEY = "mStock refuses the API key. {said}"
+_REFUSED_KEY = "mStock refuses the API key or the IP address of this connection. {said}"
 _DEAD_KEY = "mStock refuses the API key: it is suspended, expired, or of the other API type."
 _OLD_VERSION = "mStock no longer accepts the API version that this plugin speaks (1)."
 _OVER = "The mStock session is over."
@@ -86,10 +88,10 @@ ERROR_RULES: tuple[ErrorRule, ...] = (
     # What holds for every call.
     ErrorRule(APIKeyException, _DEAD_KEY, _NEW_KEY, text=r"api is suspended/expired for use\..*"),
     ErrorRule(
-        *(APIKeyException, "mStock refuses this computer's internet address.", _STATIC_IP),
+        *(APIKeyException, "mStock refuses this computer's internet address. {said}", _STATIC_IP),
         text=r"primary and secondary ip address are not matching.*",
     ),
-    ErrorRule(APIKeyException, _REFUSED_KEY, _NEW_KEY, code="APIKeyException|IA403"),
+    ErrorRule(APIKeyException, _REFUSED_KEY, _KEY_OR_IP, code="APIKeyException|IA403"),
     ErrorRule(
         *(VersionException, _OLD_VERSION, "Update the plugin."),
         text=r"please provide valid api version.*",

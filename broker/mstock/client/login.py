@@ -1,6 +1,7 @@
 """The two ways in and the one way out: OTP in two steps, TOTP in one, and logout.
 
-Nothing here repeats a call: a login, an OTP and a logout go out once each.
+Nothing here repeats a call: a login, an OTP and a logout go out once each. The kit may send an
+unconfirmed logout once more (`Broker.repeats_logout`): a dead token's is answered with a 401.
 """
 
 from __future__ import annotations
@@ -9,7 +10,13 @@ import re
 import secrets
 
 from broker._kit.broker import LogoutResult, OtpChallenge
-from broker._kit.errors import BrokerError, FixConfiguration, LoginUnfinished, Unreachable
+from broker._kit.errors import (
+    BrokerError,
+    FixConfiguration,
+    LoginUnfinished,
+    OutcomeUnknown,
+    Unreachable,
+)
 from broker._kit.secret import Secret
 from broker.mstock.client.dialects import client_for
 from broker.mstock.errors import InputException, TokenException
@@ -28,7 +35,11 @@ def send_otp(config: Config, password: Secret) -> OtpChallenge:
     them), `OutcomeUnknown` when mStock may or may not have sent the OTP, other `BrokerError`s.
     """
     _check_password(password)
-    reply = client_for(config).login(config.client_code, password)
+    try:
+        reply = client_for(config).login(config.client_code, password)
+    except OutcomeUnknown as error:
+        error.next_step = "Wait a minute, ignore any OTP that arrives, and start again."
+        raise
     if config.api_type == "A":
         return OtpChallenge(Secret(_LOCAL_TICKET + secrets.token_urlsafe(24)), "")
     return OtpChallenge(reply.ticket, reply.message)

@@ -62,8 +62,8 @@ _USER_MODULE = (
     Route(
         *(Call.LOGIN, "POST", "/connect/login"),
         unknown=(
-            "Whether mStock took the password and sent an OTP is unknown.",
-            "Wait a minute, ignore any OTP that arrives, and start again.",
+            "Whether mStock took the password is unknown.",
+            "Wait a minute and start again.",
         ),
     ),
     Route(

@@ -12,8 +12,9 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from broker._kit.errors import BrokerError
+from broker._kit.money import rupees
 from broker._kit.sessions.report import date_time
-from broker._kit.web.formatting import count, rupees
+from broker._kit.web.formatting import count
 from broker._kit.web.messages import Problem, problem_of
 from broker.mstock.mapping import order_data
 from broker.mstock.mapping.orders import SymbolOf
