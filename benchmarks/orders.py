@@ -165,4 +165,4 @@ def order_lines(rounds: int, calls: int) -> list[Line]:
             )
         finally:
             order_api.order_service = the_doors_own
-    return [line("place_order_api", "requests.Session.post", ours, theirs["post"], None)]
+    return [line("place_order_api", "requests.Session", ours, theirs["post"], None)]
