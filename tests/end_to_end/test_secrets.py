@@ -178,7 +178,7 @@ class Browser:
             self._leaks.show("cookie", cookie.value)
             payload = (cookie.value or "").split(".")[0]
             readable = base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))
-            self._leaks.show("cookie, read", readable.decode())
+            self._leaks.show("cookie, read", readable.decode("utf-8", "replace"))
         self._page = answer.text
         return answer.text
 
