@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -266,3 +267,21 @@ def test_without_a_kit_of_its_version_one_sentence_is_said(tmp_path: Path, kit: 
     state = "is of version 0.0.9" if kit else "is missing or incomplete"
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (5, "", 1)
     assert state in done.stderr
+
+
+@at_a_terminal
+def test_watch_draws_what_the_market_does_until_ctrl_c(place: Place) -> None:
+    with (place.folder / ".env").open("a") as file:
+        file.write(f"MSTOCK_WS_URL={place.box.ws_url}\n")
+    place.log_in()
+    assert place.run("instruments").returncode == 0
+    market = place.box.world.market
+    infy = next(each for each in market.master if (each.exchange, each.token) == ("NSE", "1594"))
+    with place.terminal("watch", "INFY") as terminal:
+        terminal.expect("Connected")
+        terminal.expect("NSE:INFY")
+        market.set_price(infy, Decimal("1555.05"))
+        terminal.expect("1,555.05")
+        terminal.press(b"\x03")
+        assert terminal.end() == 0
+    place.leaks.show("terminal", terminal.shown)

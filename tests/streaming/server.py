@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -63,7 +64,8 @@ class Client:
 class FeedServer:
     """`script` is called on a thread of its own for each connection, after its LOGIN."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.upgrade_status = 101
         self.answers_login = True
         self.answers_pings = True
@@ -71,7 +73,8 @@ class FeedServer:
         self.clients: list[Client] = []
         self.attempts: list[float] = []
         self._socket = socket.create_server(("127.0.0.1", 0))
-        self.url = f"ws://127.0.0.1:{self._socket.getsockname()[1]}"
+        port = self._socket.getsockname()[1]
+        self.url = f"wss://localhost:{port}" if tls else f"ws://127.0.0.1:{port}"
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
@@ -97,6 +100,8 @@ class FeedServer:
 
     def _serve(self, sock: socket.socket) -> None:
         try:
+            if self._tls is not None:
+                sock = self._tls.wrap_socket(sock, server_side=True)
             head = b""
             while b"\r\n\r\n" not in head:
                 head += sock.recv(4096)

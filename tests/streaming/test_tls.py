@@ -1,0 +1,56 @@
+"""The feed's connection over TLS: what the server shows is verified, and nothing is sent before."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from pathlib import Path
+
+import pytest
+import trustme
+
+from broker._kit.secret import Secret
+from broker.mstock.streaming.connection import ConnectionLost, FeedConnection, FeedLogin
+from tests.streaming.server import FeedServer
+from tests.streaming.test_feed import until
+
+
+def server_of(authority: trustme.CA, name: str) -> FeedServer:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert(name).configure_cert(context)
+    return FeedServer(context)
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> trustme.CA:
+    made = trustme.CA()
+    made.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    return made
+
+
+def connect(server: FeedServer, bundle: str | None) -> None:
+    """Connect, and close."""
+    login = FeedLogin(server.url, Secret("a-key"), Secret("a-token"), None, bundle)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        connection = FeedConnection(login, ours, 5.0, 5.0)
+        until(lambda: len(server.clients) == 1)
+        connection.close()
+
+
+def test_a_trusted_certificate_connects(authority: trustme.CA, tmp_path: Path) -> None:
+    server = server_of(authority, "localhost")
+    connect(server, str(tmp_path / "authority.pem"))
+    server.close()
+
+
+@pytest.mark.parametrize(("name", "is_known"), [("localhost", False), ("elsewhere.example", True)])
+def test_another_certificate_gets_nothing(
+    authority: trustme.CA, tmp_path: Path, name: str, is_known: bool
+) -> None:
+    server = server_of(authority, name)
+    with pytest.raises(ConnectionLost) as caught:
+        connect(server, str(tmp_path / "authority.pem") if is_known else None)
+    assert "a-token" not in str(caught.value)
+    assert server.clients == []
+    server.close()
