@@ -1,4 +1,4 @@
-"""A raw-socket server that answers every request with the same fund summary, as fast as it can.
+"""A raw-socket server that answers as fast as it can: a GET with funds, a POST with an order id.
 
 Run as a process of its own: `python -m benchmarks.server CORE`; prints its port.
 """
@@ -6,6 +6,7 @@ Run as a process of its own: `python -m benchmarks.server CORE`; prints its port
 from __future__ import annotations
 
 import os
+import re
 import socket
 import sys
 import threading
@@ -21,13 +22,22 @@ _FUNDS = (
     b'"PHYSICAL_MARGIN":"0.0","REALISED_PROFITS":"0","RECEIVABLES":"0","SEG":"A",'
     b'"SUM_OF_ALL":"300000024665","UNCLEAR_BALANCE":"0"}]}'
 )
-_ANSWER = (
-    b"HTTP/1.1 200 OK\r\nDate: Mon, 23 Nov 2026 03:45:00 GMT\r\n"
-    b"Content-Type: application/json; charset=utf-8\r\nServer: bench\r\nContent-Length: "
-    + str(len(_FUNDS)).encode()
-    + b"\r\n\r\n"
-    + _FUNDS
+_ORDER = (
+    b'{"status":"true","message":"SUCCESS","errorcode":"","data":{"script":"INFY-EQ",'
+    b'"orderid":"21612506101476"}}'
 )
+
+
+def _answer(body: bytes) -> bytes:
+    head = (
+        b"HTTP/1.1 200 OK\r\nDate: Mon, 23 Nov 2026 03:45:00 GMT\r\n"
+        b"Content-Type: application/json; charset=utf-8\r\nServer: bench\r\nContent-Length: "
+    )
+    return head + str(len(body)).encode() + b"\r\n\r\n" + body
+
+
+_ANSWERS = {b"GET": _answer(_FUNDS), b"POST": _answer(_ORDER)}
+_LENGTH = re.compile(rb"content-length: *(\d+)", re.I)
 
 
 def _serve(sock: socket.socket) -> None:
@@ -35,8 +45,10 @@ def _serve(sock: socket.socket) -> None:
     request = b""
     while piece := sock.recv(65536):
         request += piece
-        if request.endswith(b"\r\n\r\n"):
-            sock.sendall(_ANSWER)
+        head, end, body = request.partition(b"\r\n\r\n")
+        length = _LENGTH.search(head)
+        if end and len(body) >= int(length[1] if length else 0):
+            sock.sendall(_ANSWERS[head.partition(b" ")[0]])
             request = b""
 
 

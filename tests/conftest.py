@@ -10,12 +10,14 @@ import pytest
 from broker._kit.sessions.token_guard import token_guard
 from broker.mstock.settings import Config
 from broker_simulator.mstock import Simulator
+from proofs.postgres import NoPostgreSQL, postgresql
 from tests.support.chromium import chromium, new_context, page, shoot
 from tests.support.stage import morning_box
 
 # One browser for every folder's tests: two of Playwright's drivers do not bear each other.
 __all__ = ["chromium", "new_context", "page", "shoot"]
 
+_ENV = dict(os.environ)  # as it was before any test took our settings out of it
 _OURS = ("BROKER_", "MSTOCK_", "REDIRECT_URL")
 _NETWORK = ("PROXY", "CA_BUNDLE", "SSL_CERT_FILE", "NETRC")
 
@@ -50,6 +52,16 @@ def settings_for(simulator: Simulator, api_type: str = "B", **more: str) -> dict
         "MSTOCK_REST_URL": simulator.rest_url,
         **more,
     }
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The address of a PostgreSQL server; skipped with the reason where there is none."""
+    try:
+        with postgresql(_ENV) as url:
+            yield url
+    except NoPostgreSQL as reason:
+        pytest.skip(str(reason))
 
 
 @pytest.fixture(params=["older", "newer"])

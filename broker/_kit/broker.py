@@ -122,8 +122,9 @@ class Broker:
     `session_end` is the moment at which a session that began then is dead for certain;
     `usual_life` how long it may be expected to live at least. `otp_channels` is how an OTP comes.
     `repeats_logout` allows a logout that was not confirmed to be sent once more: of a token that is
-    dead by then it must be harmless. `unbuilt` names what the plugin cannot do yet, such as
-    "orders". `erase_more` removes what the broker keeps beside the sessions and says what it was;
+    dead by then it must be harmless. `after_login` is what OpenAlgo does not do by itself when a
+    new session is stored there. `unbuilt` names what the plugin cannot do yet, such as "orders".
+    `erase_more` removes what the broker keeps beside the sessions and says what it was;
     `host_files` are its files in OpenAlgo's folder, which an uninstall removes. `order_updates` is
     the module and the function that make OpenAlgo's adapter for order updates out of a user's name;
     without it OpenAlgo polls. `pages` makes the broker's own pages of the standalone app: it gets
@@ -148,6 +149,7 @@ class Broker:
     terms: tuple[str, ...]
     otp_channels: str = "SMS and e-mail"
     repeats_logout: bool = False
+    after_login: Callable[[], object] = lambda: None
     unbuilt: tuple[str, ...] = ()
     erase_more: Callable[[ServiceSettings], list[str]] = _nothing_more
     host_files: tuple[str, ...] = ()

@@ -15,12 +15,12 @@ from broker._kit.cli.main import command_line
 from broker._kit.openalgo.installer.checks import host_checks
 from broker._kit.openalgo.installer.commands import commands
 from broker.mstock.broker import MSTOCK
-from broker.mstock.cli.data import COMMANDS as DATA_COMMANDS
+from broker.mstock.cli import books, data, orders, positions, prices
 from broker.mstock.cli.live_check import live_check
-from broker.mstock.cli.orders import COMMANDS as ORDER_COMMANDS
-from broker.mstock.cli.prices import COMMANDS as PRICE_COMMANDS
 
-_OWN = (*DATA_COMMANDS, *ORDER_COMMANDS, *PRICE_COMMANDS)
+_OWN = (
+    *data.COMMANDS, *books.COMMANDS, *orders.COMMANDS, *positions.COMMANDS, *prices.COMMANDS,
+)  # fmt: skip
 
 cli = command_line(MSTOCK, (*commands(MSTOCK), *_OWN), host_checks, live_check)
 

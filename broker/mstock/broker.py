@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,14 @@ def _erase_journal(settings: ServiceSettings) -> list[str]:
     return erase_journals(settings)
 
 
+def _check_instruments() -> None:
+    """Download the instruments when they are of another API type: OpenAlgo goes by the day only."""
+    from broker.mstock.database import instruments
+
+    with suppress(instruments.NoInstruments):  # it downloads
+        instruments.instruments()
+
+
 def _pages(tools: PageTools) -> BrokerPages:
     from broker.mstock.web import pages  # loads websocket-client and SQLAlchemy
 
@@ -62,6 +71,7 @@ MSTOCK = Broker(
     terms=TERMS,
     # A token that the first logout has ended is answered with a 401, and nothing else happens.
     repeats_logout=True,
+    after_login=_check_instruments,
     erase_more=_erase_journal,
     host_files=("db/mstock_orders.db",),
     pages=_pages,

@@ -87,6 +87,21 @@ def test_an_old_price_is_not_called_live(demo: Demo, page: Page) -> None:
     expect(live).not_to_have_class(re.compile("stale"))
 
 
+def test_a_window_that_was_hidden_shows_what_happened_meanwhile(demo: Demo, page: Page) -> None:
+    log_in(page, demo)
+    page.get_by_role("link", name="Positions and orders").click()
+    expect(page.locator("#live")).to_contain_text("Live: ")
+    hide = """hidden => {
+        Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+        document.dispatchEvent(new Event("visibilitychange"));
+    }"""
+    page.evaluate(hide, True)
+    trade(demo, "BUY", 50, "INFY")
+    expect(page.get_by_text("No orders today.")).to_be_visible()
+    page.evaluate(hide, False)
+    expect(page.get_by_text("1 completed")).to_be_visible()
+
+
 def test_a_logout_in_another_tab_leads_this_one_to_the_login(demo: Demo, page: Page) -> None:
     log_in(page, demo)
     page.get_by_role("link", name="Positions and orders").click()

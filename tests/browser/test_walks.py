@@ -147,7 +147,9 @@ def test_keyboard_alone(demo: Demo, page: Page) -> None:
     expect(skip).to_be_focused()
     expect(skip).to_have_css("outline-style", "solid")
     expect(skip).to_be_in_viewport()
-    for name in ("Simulated phone", "Funds", "Auto-login", "Refresh"):
+    for name in (
+        *("Simulated phone", "Funds", "Positions and orders", "Market", "Auto-login", "Refresh"),
+    ):
         page.keyboard.press("Tab")
         expect(page.get_by_role("link", name=name).first).to_be_focused()
     page.keyboard.press("Tab")

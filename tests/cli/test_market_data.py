@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
+import pandas
 import pytest
 
 from tests.cli.conftest import Person
@@ -122,14 +123,23 @@ def test_a_file_that_cannot_be_written_is_said(trader: Person, tmp_path: Path) -
     assert "cannot be written" in done.stderr
 
 
-def test_parquet_is_written_or_the_package_is_named(trader: Person, tmp_path: Path) -> None:
-    path = tmp_path / "x.parquet"
-    done = trader.runs("history", "INFY", "--parquet", str(path))
-    if importlib.util.find_spec("pyarrow"):
-        assert path.read_bytes()[:4] == b"PAR1"
-    else:
-        assert "pyarrow" in done.stderr
-        assert done.exit_code == 1
+def test_parquet_holds_what_csv_holds(trader: Person, tmp_path: Path) -> None:
+    parquet, table = tmp_path / "x.parquet", tmp_path / "x.csv"
+    days = ("--from", "2026-11-16", "--to", "2026-11-20")
+    done = trader.runs("history", "INFY", *days, "--parquet", str(parquet), "--csv", str(table))
+    assert done.exit_code == 0, done.stderr
+    assert len(pandas.read_csv(table)) == 5
+    pandas.testing.assert_frame_equal(pandas.read_parquet(parquet), pandas.read_csv(table))
+
+
+def test_without_a_package_for_parquet_it_is_named(
+    trader: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for engine in ("pyarrow", "fastparquet"):
+        monkeypatch.setitem(sys.modules, engine, None)
+    done = trader.runs("history", "INFY", "--parquet", str(tmp_path / "x.parquet"))
+    assert done.exit_code == 1
+    assert "pip install fastparquet" in done.stderr
 
 
 def test_bad_words_are_refused_by_name(trader: Person) -> None:

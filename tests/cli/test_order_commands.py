@@ -1,4 +1,4 @@
-"""`orders`, `trades`, `positions`, `holdings`, `margin`, `place`, `modify`, `cancel`, `close`."""
+"""The commands of orders, positions and holdings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from broker.mstock.orders import desk
 from broker.mstock.orders.journal import FILE, Entry, Journal, file_url
 from tests.cli.conftest import Person
 from tests.conftest import settings_for
+from tests.support.stage import MORNING
 from tests.support.stub_instruments import StubInstruments, host_symbol
+
+Trader = Person
+Share = tuple[str, str, str]
 
 
 @pytest.fixture(params=["A", "B"])
@@ -38,17 +42,17 @@ def share(person: Person) -> tuple[str, str, str]:
     return host_symbol(found), f"{price.normalize():f}", f"{price - 1:f}".removesuffix(".000")
 
 
-def placed(trader: Person, *words: str) -> str:
+def placed(trader: Trader, *words: str) -> str:
     code, body = trader.asks("place", *words, "--yes")
     assert code == 0, body
     return str(body["orderid"])
 
 
-def book(trader: Person) -> list[dict[str, Any]]:
+def book(trader: Trader) -> list[dict[str, Any]]:
     return list(trader.asks("orders")[1]["orders"])
 
 
-def test_from_place_to_close(trader: Person, share: tuple[str, str, str]) -> None:
+def test_from_place_to_close(trader: Trader, share: Share) -> None:
     symbol, price, other = share
     order_id = placed(trader, "BUY", "2", symbol.lower(), "--price", price)
     (row,) = book(trader)
@@ -72,7 +76,7 @@ def test_from_place_to_close(trader: Person, share: tuple[str, str, str]) -> Non
     assert (code, body["unknown"]) == (0, [])
 
 
-def test_placing_shows_the_margin_and_asks(trader: Person, share: tuple[str, str, str]) -> None:
+def test_placing_shows_the_margin_and_asks(trader: Trader, share: Share) -> None:
     symbol, price, _ = share
     words = ("place", "BUY", "2", symbol, "--price", price, "--product", "CNC")
     asked = trader.runs(*words, types="n\n")
@@ -109,9 +113,7 @@ def test_what_cannot_be_right_is_refused(
     assert trader.calls("/orders/regular") == 0
 
 
-def test_an_order_whose_outcome_is_unknown_is_listed(
-    trader: Person, share: tuple[str, str, str]
-) -> None:
+def test_an_order_whose_outcome_is_unknown_is_listed(trader: Person, share: Share) -> None:
     symbol, price, _ = share
     route = f"{trader.config.api_type.lower()}/orders/place"
     trader.box.faults.set(route, "reset", times=1, when="before")
@@ -123,7 +125,7 @@ def test_an_order_whose_outcome_is_unknown_is_listed(
 
 
 def test_a_close_cancels_the_stop_first_and_says_when_it_stays_open(
-    trader: Person, share: tuple[str, str, str]
+    trader: Person, share: Share
 ) -> None:
     symbol, price, _ = share
     placed(trader, "BUY", "2", symbol)
@@ -142,7 +144,90 @@ def test_a_close_cancels_the_stop_first_and_says_when_it_stays_open(
     assert trader.asks("positions")[1]["positions"][0]["quantity"] == 0
 
 
-def test_all(trader: Person, share: tuple[str, str, str]) -> None:
+def test_the_history_of_one_order(trader: Trader, share: Share) -> None:
+    symbol, price, other = share
+    order_id = placed(trader, "BUY", "2", symbol, "--price", price)
+    assert trader.asks("modify", order_id, "--price", other, "--yes")[0] == 0
+    assert trader.asks("cancel", order_id, "--yes")[0] == 0
+    code, body = trader.asks("order", order_id)
+    assert code == 0
+    states = body["history"]
+    assert {(row["order_status"], row["price"]) for row in states} >= {
+        ("open", float(price)), ("open", float(other)), ("cancelled", float(other)),
+    }  # fmt: skip
+    assert {(row["symbol"], row["exchange"]) for row in states} == {(symbol, "NSE")}
+    assert f"{order_id}: BUY 2 {symbol} on NSE, MIS" in trader.runs("order", order_id).stdout
+    code, body = trader.asks("order", "12345")
+    assert (code, "no order 12345" in body["message"]) == (1, True)
+
+
+def test_converting_a_position(trader: Trader, share: Share) -> None:
+    symbol = share[0]
+    placed(trader, "BUY", "5", symbol)
+    words = ("convert", symbol.lower(), "cnc", "--quantity", "2")
+    asked = trader.runs(*words, types="n\n")
+    assert asked.exit_code == 1
+    assert f"Convert 2 {symbol} on NSE from MIS to CNC?" in asked.stderr
+    assert trader.calls("/convertposition") == 0
+    assert trader.asks(*words, "--yes")[0] == 0
+    assert by_product(trader) == {"MIS": 3, "CNC": 2}
+    assert trader.runs("convert", symbol, "CNC", types="y\n").exit_code == 0
+    assert by_product(trader)["CNC"] == 5
+    for wrong, field in (
+        (("convert", symbol, "CNC"), "open position"),
+        (("convert", symbol, "NRML", "--product", "CNC"), "product"),
+        (("convert", symbol, "CNC", "--product", "CNC"), "product"),
+        (("convert", symbol, "MIS", "--product", "CNC", "--quantity", "6"), "quantity"),
+        (("convert", symbol, "MIS", "--product", "CNC", "--quantity", "one"), "quantity"),
+    ):
+        code, body = trader.asks(*wrong, "--yes")
+        assert (code, field in body["message"]) == (1, True), body
+    assert trader.calls("/convertposition") == 2
+
+
+def by_product(trader: Trader) -> dict[str, int]:
+    rows = trader.asks("positions")[1]["positions"]
+    return {row["product"]: row["quantity"] for row in rows}
+
+
+def test_a_conversion_without_an_answer_is_unknown(trader: Trader, share: Share) -> None:
+    placed(trader, "BUY", "5", share[0])
+    route = f"{trader.config.api_type.lower()}/portfolio/convertposition"
+    trader.box.faults.set(route, "reset", times=1, when="before")
+    code, body = trader.asks("convert", share[0], "CNC", "--yes")
+    assert (code, "check the positions" in body["message"]) == (6, True)
+    (row,) = trader.asks("orders", "unknown")[1]["unknown"]
+    assert (row["kind"], row["quantity"]) == ("convert", 5)
+    assert trader.calls("/convertposition") == 1
+
+
+def test_after_market_orders(trader: Trader, share: Share) -> None:
+    symbol, price, _ = share
+    trader.box.clock.set(MORNING.replace(hour=16, minute=30), frozen=True)
+    trader.clock.wall = MORNING.replace(hour=16, minute=30)
+    asked = trader.runs("place", "BUY", "1", symbol, "--price", price, "--amo", types="n\n")
+    assert "after market" in asked.stderr
+    order_id = placed(trader, "BUY", "1", symbol, "--price", price, "--amo")
+    (order,) = (order for _, order in trader.box.exchange.all_orders())
+    assert (order.order_id, order.request.variety.value) == (order_id, "amo")
+
+
+def test_cover_orders_are_for_type_a_and_bracket_orders_for_none(
+    trader: Trader, share: Share
+) -> None:
+    symbol, price, other = share
+    words = ("place", "BUY", "1", symbol, "--price", price, "--trigger", other)
+    code, body = trader.asks(*words, "--bracket", "--yes")
+    assert (code, "bracket" in body["message"]) == (1, True)
+    code, body = trader.asks(*words, "--cover", "--yes")
+    orders = [order for _, order in trader.box.exchange.all_orders()]
+    if trader.config.api_type == "A":
+        assert {order.request.variety.value for order in orders} == {"co"}
+    else:
+        assert (code, body["message"].startswith("variety"), orders) == (1, True, [])
+
+
+def test_all(trader: Trader, share: Share) -> None:
     symbol, price, _ = share
     placed(trader, "BUY", "1", symbol)
     for _ in range(2):
@@ -159,7 +244,7 @@ def test_without_a_session(person: Person) -> None:
         assert person.runs(name).exit_code == 3
 
 
-def test_erase_knows_the_journal(trader: Person, share: tuple[str, str, str]) -> None:
+def test_erase_knows_the_journal(trader: Trader, share: Share) -> None:
     placed(trader, "BUY", "1", share[0], "--price", share[1])
     home = trader.settings["BROKER_HOME"]
     journal = Journal(file_url(home), trader.config.account, trader.clock)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
+from types import ModuleType
 
 import pytest
 
@@ -215,6 +218,16 @@ class TestDepth:
             with pytest.raises(FixConfiguration, match="MSTOCK_WS_SOCKETS=2"):
                 data.get_depth("INFY", "NSE")
             assert not any(entry.route == "stream" for entry in desk.box.journal)
+
+    def test_in_a_host_whose_prices_will_run_here_it_may_connect(
+        self, desk: Desk, data: BrokerData, stream: None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        proxy = ModuleType("websocket_proxy.app_integration")
+        proxy.__dict__["_websocket_thread"] = threading.current_thread()
+        monkeypatch.setitem(sys.modules, proxy.__name__, proxy)
+        monkeypatch.setattr("broker._kit.openalgo.host.is_present", lambda: True)
+        monkeypatch.setattr(data_module, "_instruments", lambda: local_instruments(desk.config))
+        assert data.get_depth("INFY", "NSE")["bids"]
 
     def test_in_a_host_whose_prices_run_here_it_is_one_socket(
         self, desk: Desk, data: BrokerData, stream: None, monkeypatch: pytest.MonkeyPatch

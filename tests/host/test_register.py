@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+from dataclasses import replace
 
 import pytest
 from flask import Flask
@@ -52,6 +54,7 @@ class TestARegisterThatFails:
             (Pages, "form_blueprint", "the auto-login page"),
             (Pages, "blueprint", "the funds page"),
             (auth_table, "on_revoked", "the logout at the broker"),
+            (auth_table, "on_stored", "what follows a login"),
             (register, "start_ticking", "auto-login"),
         ],
     )
@@ -174,6 +177,28 @@ class TestTheStart:
         assert ticking.made["on_login"] == app.extensions["mstock"].get().store_renewed
         app.extensions["mstock"].stop()
         assert not ticking.is_on
+
+    def test_a_new_token_of_this_broker_is_followed_up(
+        self, openalgo: OpenAlgo, broker: Broker
+    ) -> None:
+        seen: list[str] = []
+        auth_table.on_stored(broker, lambda: seen.append("stored"))
+        for token in ("one", "two"):
+            openalgo.upsert_auth("trader", token, "mstock")
+        openalgo.upsert_auth("trader", "", "mstock", revoke=True)
+        openalgo.upsert_auth("trader", "three", "zerodha")
+        assert seen == ["stored"] * 2
+
+    def test_what_follows_a_login_follows_it(
+        self, openalgo: OpenAlgo, broker: Broker, config: Config, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        followed = threading.Event()
+        monkeypatch.setattr(register, "_COMMITTED_AFTER_S", 0.0)
+        app = openalgo.app()
+        register.register(replace(broker, after_login=followed.set), app)
+        app.extensions["mstock"].stop()
+        openalgo.upsert_auth("trader", "one", "mstock")
+        assert followed.wait(5)
 
     def test_a_tick_before_the_hosts_tables_are_there_is_harmless(
         self, app: Flask, ticking: Ticking, monkeypatch: pytest.MonkeyPatch

@@ -11,6 +11,7 @@ from playwright.sync_api import BrowserContext, Page, Request, Response, expect
 from broker_simulator.mstock import Simulator
 from tests.support.chromium import require_chromium
 from tests.support.openalgo.host import Host
+from tests.support.openalgo.hours import until
 from tests.support.openalgo.visitor import PASSWORD, USER
 
 Shoot = Callable[[Page, str], None]
@@ -171,6 +172,38 @@ def log_in_here(page: Page, host: Host, simulator: Simulator, totp: Callable[[],
     page.get_by_label("Code from the app").fill(totp())
     press(page, "Continue")
     page.wait_for_url("**/dashboard")
+
+
+def test_the_order_pages_show_real_rows(
+    host: Host, tab: Page, simulator: Simulator, totp: Callable[[], str], shoot: Shoot
+) -> None:
+    simulator.demo.totp_enabled = True
+    app_login(tab, host)
+    log_in_here(tab, host, simulator, totp)
+    as_json = {"Accept": "application/json"}
+    key = tab.request.get(f"{host.url}/apikey", headers=as_json).json()["api_key"]
+    infy = {"symbol": "INFY", "exchange": "NSE"}
+    order = {**infy, "strategy": "test", "action": "BUY", "product": "MIS", "quantity": 5}
+    rest = host.visitor().rest
+    assert until(lambda: rest("quotes", key, **infy).json()["status"] == "success", 60)
+    ltp = rest("quotes", key, **infy).json()["data"]["ltp"]
+    limit = {"pricetype": "LIMIT", "price": float(round(ltp * 0.95))}
+    for more in ({"pricetype": "MARKET"}, limit):
+        placed = rest("placeorder", key, **order, **more).json()
+        assert placed["status"] == "success", placed
+    resting = placed["orderid"]
+    for page, words in (
+        ("orderbook", ("INFY", resting, "open")),
+        ("tradebook", ("INFY",)),
+        ("positions", ("INFY", "MIS")),
+        ("pnl-tracker", ("Current MTM",)),
+    ):
+        tab.goto(f"{host.url}/{page}")
+        for word in words:
+            expect(tab.get_by_text(re.compile(re.escape(word), re.I)).first).to_be_visible()
+        shoot(tab, f"host-{page}")
+    for end in ("cancelallorder", "closeposition"):
+        assert rest(end, key, strategy="test").json()["status"] == "success"
 
 
 def test_every_page_of_the_host_loads(

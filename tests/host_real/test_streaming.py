@@ -5,46 +5,30 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from datetime import datetime
 
 import pytest
 import requests
-import websocket
 
-from broker_simulator.mstock import Simulator
+from broker_simulator.mstock import IST, Simulator
 from tests.support.openalgo.host import Host
+from tests.support.openalgo.prices import Prices
 from tests.support.openalgo.visitor import Visitor
 
 LogIn = Callable[[Visitor], requests.Response]
 
 
 @pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulator]:
+    with Simulator() as box:
+        box.demo.totp_enabled = True
+        box.clock.set(datetime(2026, 11, 23, 11, tzinfo=IST))
+        yield box
+
+
+@pytest.fixture(scope="module")
 def settings(simulator: Simulator) -> dict[str, str]:
     return {"MSTOCK_WS_URL": simulator.ws_url}
-
-
-class Prices:
-    """A client of the proxy."""
-
-    def __init__(self, url: str, api_key: str) -> None:
-        self._socket = websocket.create_connection(url, timeout=20)
-        self.ask(action="authenticate", api_key=api_key)
-        self.expect(lambda message: message.get("type") == "auth")
-
-    def ask(self, **message: Any) -> None:
-        self._socket.send(json.dumps(message))
-
-    def expect(self, wanted: Callable[[dict[str, Any]], bool], seconds: float = 20) -> Any:
-        ends, seen = time.monotonic() + seconds, []
-        while time.monotonic() < ends:
-            message = json.loads(self._socket.recv())
-            if wanted(message):
-                return message
-            seen.append(message)
-        raise AssertionError(seen[-5:])
-
-    def close(self) -> None:
-        self._socket.close()
 
 
 @pytest.fixture
@@ -85,3 +69,23 @@ def test_a_lost_connection_comes_back_by_itself(prices: Prices, simulator: Simul
     infy = simulator.world.market.master.get("NSE", "1594")
     assert infy is not None
     prices.expect(is_tick)
+
+
+def test_orders_are_polled_and_told_by_default(
+    prices: Prices, trader: Visitor, simulator: Simulator
+) -> None:
+    prices.ask(action="subscribe_orders")
+    prices.expect(lambda each: each.get("type") == "subscribe_orders")
+    time.sleep(6)  # the poller's first reading of the book, which tells nothing
+    order = {"symbol": "INFY", "exchange": "NSE", "strategy": "test", "action": "BUY"}
+    placed = trader.rest(
+        "placeorder", trader.api_key(), **order, product="MIS", pricetype="MARKET", quantity=1
+    ).json()
+    assert placed["status"] == "success", placed
+
+    def is_done(message: dict[str, object]) -> bool:
+        is_it = message.get("type") == "order_update" and message["orderid"] == placed["orderid"]
+        return is_it and message["order_status"] == "complete"
+
+    assert prices.expect(is_done)["filled_quantity"] == 1
+    assert len(simulator.stream.connections) == 1  # no socket of its own

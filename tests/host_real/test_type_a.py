@@ -8,6 +8,7 @@ import pytest
 import requests
 
 from broker_simulator.mstock import Simulator
+from tests.support.openalgo.host import Host
 from tests.support.openalgo.hours import until
 from tests.support.openalgo.visitor import Visitor
 
@@ -26,3 +27,29 @@ def test_login_funds_logout(
     trader.logout()
     assert until(lambda: simulator.sessions[0].ended_at is not None)
     assert {entry.route.partition("/")[0] for entry in simulator.journal} == {"a"}
+
+
+def test_the_other_types_instruments_are_downloaded_at_login(
+    host: Host,
+    trader: Visitor,
+    log_in: Callable[[Visitor], requests.Response],
+    simulator: Simulator,
+) -> None:
+    """Without anybody looking one up, and though OpenAlgo has downloaded once today."""
+    log_in(trader)
+    assert until(lambda: len(downloads(simulator)) >= 1, 60)
+    assert until(lambda: host.output().count("instruments stored") >= 1, 60)
+    account = simulator.demo
+    host.stop()
+    host.start(MSTOCK_API_TYPE="B", BROKER_API_SECRET=account.api_key_b)
+    trader.app_login()
+    before = len(downloads(simulator))
+    log_in(trader)
+    assert until(lambda: len(downloads(simulator)) > before, 60)
+    assert downloads(simulator)[-1].startswith("b/")
+    trader.http.close()  # the host closes what was idle meanwhile
+
+
+def downloads(simulator: Simulator) -> list[str]:
+    routes = (entry.route for entry in simulator.journal)
+    return [route for route in routes if "master" in route.lower()]

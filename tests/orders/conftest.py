@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from broker._kit.secret import Secret
@@ -41,8 +42,9 @@ class Trader:
     config: Config
     client: TradingClient
     clock: SimulatedTime
-    home: Path
+    journal_url: Secret
     background: list[Callable[[], None]] = field(default_factory=list)
+    journals: list[Journal] = field(default_factory=list)
 
     @property
     def auth(self) -> str:
@@ -52,7 +54,8 @@ class Trader:
     def service(self, token: str | None = None, **more: Any) -> OrderService:
         """A service of its own, as another process would have it."""
         calls = OrderCalls(client_for(self.config), self.config.api_type, self.clock)
-        journal = Journal(file_url(str(self.home)), self.config.account, self.clock)
+        journal = Journal(self.journal_url, self.config.account, self.clock)
+        self.journals.append(journal)
         guard = TokenGuard(MSTOCK, self.clock)
         given = {
             "calls": calls,
@@ -88,15 +91,31 @@ def sim() -> Iterator[Simulator]:
 
 
 @pytest.fixture
+def journal_url(tmp_path: Path) -> Secret:
+    return file_url(str(tmp_path))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def any_journal_url(request: pytest.FixtureRequest, tmp_path: Path) -> Secret:
+    """Each of the journal's places, empty."""
+    if request.param == "sqlite":
+        return file_url(str(tmp_path))
+    url = str(request.getfixturevalue("postgres_server"))
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute("DROP TABLE IF EXISTS mstock_orders")
+    return Secret(url)
+
+
+@pytest.fixture
 def trader(
-    sim: Simulator, api_type: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Trader:
+    sim: Simulator, api_type: str, journal_url: Secret, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Trader]:
     clock = SimulatedTime(sim, MOMENT)
     for name, value in settings_for(sim, api_type, BROKER_READ_TIMEOUT="0.5").items():
         monkeypatch.setenv(name, value)
     market = sim.world.market
     assert isinstance(market, StubMarket)
-    found = Trader(sim, market, Config.from_env(), CLIENTS[api_type](sim), clock, tmp_path)
+    found = Trader(sim, market, Config.from_env(), CLIENTS[api_type](sim), clock, journal_url)
     service = found.service()
     lookup = Lookup(StubInstruments(market.master))
     for module in (order_api, margin_api):
@@ -107,7 +126,9 @@ def trader(
         )
         monkeypatch.setattr(module, "lookup", lambda: lookup)
     monkeypatch.setattr(order_api, "lookup_or_none", lambda: lookup)
-    return found
+    yield found
+    for journal in found.journals:
+        journal.close()
 
 
 @pytest.fixture

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from broker._kit.errors import BrokerError, LogInAgain
+from broker._kit.errors import BrokerError, LogInAgain, OutcomeUnknown
 from broker.mstock.api import margin_api, order_api
 from broker.mstock.errors import InputException
 from broker.mstock.mapping.order_data import calculate_order_statistics
+from broker.mstock.mapping.positions import Position
 from broker.mstock.orders.journal import State
+from broker.mstock.orders.placing import OrderService
 from tests.orders.conftest import Trader
 from tests.support.stub_market import ACC, INFY, NIFTY_CE
 
@@ -243,7 +245,7 @@ def test_margin_of_a_leg_and_a_basket(trader: Trader, order: Order) -> None:
 def test_history_and_conversion(trader: Trader, order: Order) -> None:
     service = trader.service()
     order_id = order_api.place_order_api(order(price=1250), trader.auth)[2]
-    assert {each.status for each in service.history(str(order_id))} >= {"complete"}
+    assert {each.status for each in service.history(str(order_id), "NSE")} >= {"complete"}
     (row,) = service.positions()
     instrument = order_api.lookup().by_token(INFY.token, "NSE")
     assert instrument is not None
@@ -256,6 +258,56 @@ def test_history_and_conversion(trader: Trader, order: Order) -> None:
     service.convert(row, instrument, "BUY", 2, "CNC")
     assert {each.product: each.quantity for each in service.positions()} == {"MIS": 4, "CNC": 6}
     assert service.journal.unknown() == []
+
+
+def test_a_conversion_that_was_not_taken_is_unknown_and_not_repeated(
+    trader: Trader, order: Order
+) -> None:
+    service = trader.service()
+    order_api.place_order_api(order(price=1250), trader.auth)
+    (row,) = service.positions()
+    instrument = order_api.lookup().by_token(INFY.token, "NSE")
+    assert instrument is not None
+    trader.fault("portfolio/convertposition", "reset", when="before")
+    with pytest.raises(OutcomeUnknown, match="check the positions"):
+        service.convert(row, instrument, "BUY", 4, "CNC")
+    assert trader.sent("portfolio/convertposition") == 1
+    (entry,) = service.journal.unknown()
+    assert (entry.kind, entry.quantity, entry.product) == ("convert", 4, "CNC")
+
+
+def test_a_conversion_that_shows_late_is_settled_by_the_positions(
+    trader: Trader, order: Order
+) -> None:
+    service = trader.service()
+    order_api.place_order_api(order(price=1250), trader.auth)
+    (row,) = service.positions()
+    instrument = order_api.lookup().by_token(INFY.token, "NSE")
+    assert instrument is not None
+    trader.fault("portfolio/convertposition", "reset", when="after")
+    trader.fault("orders", "bad_gateway", times=None)
+    with pytest.raises(OutcomeUnknown):
+        service.convert(row, instrument, "BUY", 4, "CNC")
+    trader.sim.faults.clear()
+    for work in trader.background:
+        work()
+    assert service.journal.unknown() == []
+
+
+def test_positions_that_were_read_across_an_order_are_not_kept(
+    trader: Trader, order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = OrderService.positions
+
+    def read_across_an_order(service: OrderService) -> list[Position]:
+        rows = read(service)
+        monkeypatch.setattr(OrderService, "positions", read)
+        assert order_api.place_order_api(order(pricetype="MARKET"), trader.auth)[2]
+        return rows
+
+    monkeypatch.setattr(OrderService, "positions", read_across_an_order)
+    where = ("INFY", "NSE", "MIS", trader.auth)
+    assert [order_api.get_open_position(*where) for _ in range(2)] == ["0", "10"]
 
 
 def test_an_exit_needs_no_master(trader: Trader, order: Order, monkeypatch: Any) -> None:

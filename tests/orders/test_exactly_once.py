@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import textwrap
 import threading
 from collections.abc import Callable
 from datetime import timedelta
@@ -14,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from broker._kit.errors import OutcomeUnknown, RateLimited, StoreError
+from broker._kit.errors import OutcomeUnknown, StoreError
 from broker.mstock.api import order_api
 from broker.mstock.mapping.transform_data import Instrument, read_order
-from broker.mstock.orders.journal import OPEN, Entry, State, new_tag
+from broker.mstock.orders.journal import State
 from broker.mstock.orders.placing import LOOK_UP_S
 from broker.mstock.orders.settling import BACKGROUND_PAUSE_S
 from tests.orders.conftest import Trader
@@ -160,7 +156,7 @@ def test_modify_and_cancel_are_settled_by_the_orders_state(
 
 def test_without_a_journal_no_order_but_a_cancel(trader: Trader, order: Order) -> None:
     order_id = str(order_api.place_order_api(order(), trader.auth)[2])
-    journal = trader.home / "mstock_orders.db"
+    journal = Path(trader.service().journal.file)
     journal.write_bytes(b"this is no database" * 100)
     res, body, _ = order_api.place_order_api(order(), trader.auth)
     assert res is not None
@@ -187,91 +183,9 @@ def test_an_order_that_was_taken_is_told_though_the_journal_broke(
     assert service.place(read_order(order()), instrument).order_id
 
 
-def test_limits_are_shared_and_a_share_is_kept_for_cancels(trader: Trader) -> None:
-    services = [trader.service(), trader.service()]
-
-    def entry(kind: str) -> Entry:
-        return Entry(new_tag(), kind, trader.clock.now())
-
-    def place_many() -> None:
-        for n in range(1001):
-            services[n % 2].journal.begin(entry("place"))
-
-    with pytest.raises(RateLimited, match="Nothing was sent"):
-        place_many()
-    # 27 a second, 225 a minute: waiting a second at most, the minute's share ends it.
-    assert len(services[0].journal.open()) == 225
-    for _ in range(25):
-        services[0].journal.begin(entry("cancel"), urgent=True)
-    with pytest.raises(RateLimited):
-        services[1].journal.begin(entry("cancel"), urgent=True)
-    trader.clock.advance(60)
-    services[1].journal.begin(entry("place"))
-
-
-def test_rows_go_after_a_week(trader: Trader) -> None:
-    trader.service().journal.begin(Entry(new_tag(), "place", trader.clock.now()))
-    for days, left in ((6, 2), (8, 1)):
-        trader.clock.advance(days * 86400)
-        journal = trader.service().journal
-        journal.begin(Entry(new_tag(), "place", trader.clock.now()))
-        with journal._transaction() as connection:
-            count = connection.exec_driver_sql("select count(*) from mstock_orders").scalar()
-        assert count == left
-
-
 def test_others_cannot_read_the_journal(trader: Trader, order: Order) -> None:
     order_api.place_order_api(order(), trader.auth)
-    assert (trader.home / "mstock_orders.db").stat().st_mode & 0o077 == 0
-
-
-KILLED = """
-    import os, sys
-    from datetime import datetime
-    from decimal import Decimal
-    from broker.mstock.orders.journal import Entry, Journal, file_url, new_tag
-    from broker._kit.settings import Account
-    from broker._kit.clock import IST
-
-    class Stopped:
-        def now(self): return datetime.fromisoformat(sys.argv[5]).astimezone(IST)
-        def monotonic(self): return 0.0
-        def sleep(self, seconds): pass
-
-    clock = Stopped()
-    journal = Journal(file_url(sys.argv[1]), Account(*sys.argv[2:5]), clock)
-    journal.begin(Entry(
-        "killed", "place", clock.now(), token="1594", symbol="INFY", exchange="NSE", side="BUY",
-        quantity=10, price_type="LIMIT", product="MIS", price=Decimal(1240)))
-    os.kill(os.getpid(), 9)
-"""
-
-
-def test_what_a_killed_process_left_open_is_settled_at_the_next_start(trader: Trader) -> None:
-    program = textwrap.dedent(KILLED)
-    now = trader.clock.now().isoformat()
-    arguments = [str(trader.home), *trader.config.account, now]
-    done = subprocess.run(
-        [sys.executable, "-c", program, *arguments], check=False, cwd=Path.cwd(), env=os.environ
-    )
-    assert done.returncode == -9
-    order_id = trader.client.place()  # it had gone out
-    service = trader.service()
-    (left,) = service.journal.unknown()
-    assert (left.tag, left.state) == ("killed", State.SENDING)
-    service.recover()
-    (work,) = trader.background
-    work()
-    found = service.journal.entry("killed")
-    assert found is not None
-    assert (found.state, found.order_id) == (State.DONE, order_id)
-
-
-def test_a_living_process_settles_its_own(trader: Trader) -> None:
-    service = trader.service()
-    service.journal.begin(Entry("mine", "place", trader.clock.now()))
-    assert service.journal.unknown() == []
-    assert [each.state for each in service.journal.open()] == [OPEN[0]]
+    assert Path(trader.service().journal.file).stat().st_mode & 0o077 == 0
 
 
 def test_many_threads_with_lost_answers(trader: Trader, order: Order) -> None:

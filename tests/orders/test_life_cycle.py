@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import tempfile
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from broker._kit.errors import BrokerError, OutcomeUnknown
 from broker.mstock.mapping.transform_data import Instrument, OrderRequest
 from broker.mstock.mapping.vocabulary import FINAL
-from broker.mstock.orders.journal import State
+from broker.mstock.orders.journal import State, file_url
 from broker.mstock.settings import Config
 from broker_simulator.mstock import Simulator
 from proofs.simulated import SimulatedTime
@@ -47,8 +46,8 @@ class Lives(RuleBasedStateMachine):
         clock = SimulatedTime(self.box, MOMENT)
         config = Config.from_env(settings_for(self.box, self.api_type))
         client = CLIENTS[self.api_type](self.box)
-        home = Path(self.folder.name)
-        self.trader = Trader(self.box, market, config, client, clock, home)
+        journal = file_url(self.folder.name)
+        self.trader = Trader(self.box, market, config, client, clock, journal)
         self.service = self.trader.service()
         self.ids: list[str] = []
         self.unknown = 0

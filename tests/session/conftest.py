@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,10 +15,8 @@ from broker._kit.sessions.store import MemoryStore, Store
 from broker._kit.settings import Account
 from broker.mstock.broker import MSTOCK
 from broker.mstock.settings import REST_URL
-from proofs.postgres import NoPostgreSQL, postgresql
 from tests.support.auto import Stage, staged
 
-_ENV = dict(os.environ)  # as it was before any test took our settings out of it
 _TABLES = "broker_key, broker_records, broker_leases"
 
 ALICE = Account(REST_URL, "B", "MA0000001")
@@ -29,15 +26,6 @@ ALICE_A = Account(REST_URL, "A", "MA0000001")
 ALICE_HERE = Account("http://127.0.0.1:9", "B", "MA0000001")
 
 Opener = Callable[[], Store]
-
-
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
-    try:
-        with postgresql(_ENV) as url:
-            yield url
-    except NoPostgreSQL as reason:
-        pytest.skip(str(reason))
 
 
 @pytest.fixture

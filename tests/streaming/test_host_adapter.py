@@ -153,6 +153,55 @@ def test_what_cannot_be_subscribed_is_said(server: FeedServer, streams: list[Hos
     assert stream.unsubscribe("NOSUCH", "NSE", 1)["status"] == "success"
 
 
+@pytest.mark.parametrize("symbol", ["NIFTY29DEC2624010CE", "NIFTY29DEC2640300CE"])
+def test_a_strike_is_not_taken_for_the_end_of_the_session(
+    server: FeedServer, streams: list[HostStream], symbol: str
+) -> None:
+    stream = connected(Adapter(), streams)
+    words = stream.subscribe(symbol, "NFO", 1)["message"]
+    assert "not in mStock's list" in words
+    assert symbol in words.replace("\N{WORD JOINER}", "")
+    # What the host looks for in a text, anywhere in it.
+    assert not any(each in words for each in ("401", "403"))
+
+
+def test_five_levels_are_served_whatever_was_asked_for(
+    server: FeedServer, streams: list[HostStream]
+) -> None:
+    stream = connected(Adapter(), streams)
+    answer = stream.subscribe("INFY", "NSE", 3, 50)
+    assert (answer["status"], answer["actual_depth"]) == ("success", 5)
+
+
+def test_over_the_cap_the_answer_names_the_setting(
+    server: FeedServer, streams: list[HostStream], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MSTOCK_WS_MAX_INSTRUMENTS", "1")
+    stream = connected(Adapter(), streams)
+    assert stream.subscribe("INFY", "NSE", 1)["status"] == "success"
+    answer = stream.subscribe("ACC", "NSE", 1)
+    assert answer["status"] == "error"
+    assert "MSTOCK_WS_MAX_INSTRUMENTS" in answer["message"]
+    # Nothing of it is left: it may be asked for again, and unsubscribed.
+    assert stream.unsubscribe("ACC", "NSE", 1)["status"] == "success"
+    assert stream.unsubscribe("INFY", "NSE", 1)["status"] == "success"
+    assert stream.subscribe("ACC", "NSE", 1)["status"] == "success"
+
+
+def test_disconnecting_twice_and_connecting_again(
+    server: FeedServer, streams: list[HostStream]
+) -> None:
+    stream = connected(Adapter(), streams)
+    until(lambda: stream.connected)
+    stream.disconnect()
+    stream.disconnect()
+    assert not stream.connected
+    assert stream.subscribe("INFY", "NSE", 1)["status"] == "error"
+    assert stream.connect()["status"] == "success"
+    assert stream.subscribe("INFY", "NSE", 1)["status"] == "success"
+    until(lambda: stream.connected)
+
+
 def test_type_a_refuses_a_number_that_stands_on_another_exchange(
     server: FeedServer, streams: list[HostStream], monkeypatch: pytest.MonkeyPatch
 ) -> None:

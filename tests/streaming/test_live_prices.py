@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from datetime import datetime
+from struct import pack
 from typing import Any
 
 import pytest
@@ -85,6 +86,35 @@ def test_a_strategy_reads_the_newest_price_of_each_instrument(
         seen = [next(iter(prices)), next(iter(prices))]
         assert {each.symbol: each.values["ltp"] for each in seen} == {"INFY": 3.0, "ACC": 7.77}
         assert prices.next(0.01) is None
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+def test_a_number_that_stands_on_two_exchanges_keeps_its_first_name(
+    server: FeedServer, is_open: bool
+) -> None:
+    config = Config.from_env({**settings(MSTOCK_API_TYPE="A"), "MSTOCK_WS_URL": server.url})
+    prices = live(config)
+    if is_open:
+        prices.open()
+    prices.subscribe("ACC", "NSE")
+    with pytest.raises(CorrectInput, match="already subscribed on NSE"):
+        prices.subscribe("ACC", "BSE")
+    with prices:
+        until(lambda: server.clients and server.clients[0].requests)
+        server.clients[0].send(pack(">HHII", 1, 8, 22, 137_330))
+        price = prices.next(5)
+    assert price is not None
+    assert (price.symbol, price.exchange) == ("ACC", "NSE")
+
+
+def test_over_the_cap_opening_says_so_and_leaves_nothing_open(server: FeedServer) -> None:
+    small = {**settings(MSTOCK_WS_MAX_INSTRUMENTS="1"), "MSTOCK_WS_URL": server.url}
+    prices = live(Config.from_env(small))
+    prices.subscribe("INFY", "NSE")
+    prices.subscribe("ACC", "NSE")
+    with pytest.raises(CorrectInput, match="MSTOCK_WS_MAX_INSTRUMENTS"):
+        prices.open()
+    assert prices.status().state == "stopped"
 
 
 def test_closing_ends_a_waiting_iterator(config: Config) -> None:

@@ -20,6 +20,7 @@ from broker._kit.secret import Secret
 from broker.mstock.mapping.orders import Order
 from broker.mstock.mapping.transform_data import Instrument, OrderRequest
 from broker.mstock.mapping.vocabulary import FINAL
+from broker.mstock.orders.journal import file_url
 from broker.mstock.orders.placing import OrderService
 from broker.mstock.settings import Config
 from broker.mstock.streaming import host_orders, order_listener
@@ -229,7 +230,7 @@ def desk(api_type: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
         market = sim.world.market
         assert isinstance(market, StubMarket)
         clock: Any = DeskClock(sim)
-        trader = Trader(sim, market, config, CLIENTS[api_type](sim), clock, tmp_path)
+        trader = Trader(sim, market, config, CLIENTS[api_type](sim), clock, file_url(str(tmp_path)))
         made = Desk(trader, trader.service(), config)
         book = OrderBook(made.service.settler.look, lambda: bool(made.service.journal.unknown()))
         monkeypatch.setattr(host_orders, "session_token", lambda _user: Secret(trader.auth))

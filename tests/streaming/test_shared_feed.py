@@ -177,3 +177,23 @@ def test_the_session_is_asked_of_whoever_is_still_there(
     assert server.clients[1].query["ACCESS_TOKEN"] == ["the-newer-token"]
     until(lambda: two.gaps == 1)
     assert one.gaps == 0
+
+
+def test_one_that_fails_costs_the_others_no_tick(
+    server: FeedServer, listeners: list[Listener], caplog: pytest.LogCaptureFixture
+) -> None:
+    failing, other = Listener(server), Listener(server)
+
+    def fail(_tick: Tick) -> None:
+        raise RuntimeError("my strategy's secret")
+
+    failing.subscriber = failing.subscriber._replace(on_tick=fail)
+    for each in (failing, other):
+        listeners.append(each)
+        each.join()
+        each.want(INFY)
+    until(lambda: all_asked(server) == [{"1594": LTP}])
+    server.clients[0].send(ltp("1594", 150_000))
+    until(lambda: [tick.values["ltp"] for tick in other.ticks] == [1500.0])
+    assert "listener" in caplog.text
+    assert "secret" not in caplog.text

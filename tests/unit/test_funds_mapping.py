@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from broker.mstock.errors import DataException
 from broker.mstock.mapping.fund_report import fund_report
-from broker.mstock.mapping.funds import margin, rupees, summary
+from broker.mstock.mapping.funds import margin, summary, two_decimals
 
 DOCUMENTED: dict[str, Any] = {
     "ADDITIONAL_MARGIN": "0.0",
@@ -179,7 +179,7 @@ class TestProperties:
         ],
     )
     def test_rounding_is_to_the_paisa_and_half_to_even(self, amount: str, text: str) -> None:
-        assert rupees(Decimal(amount)) == text
+        assert two_decimals(Decimal(amount)) == text
 
 
 NOT_A_FIGURE = [

@@ -97,6 +97,7 @@ class FakeMstock:
             fund_report=self.fund_report,
             check_session=self.check_session,
             log_out=self.logout,
+            after_login=lambda: None,
         )
 
     def _called(self, name: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -142,8 +142,11 @@ class TestLive:
     def test_a_live_price_replaces_that_of_the_page(self, sent: float | None) -> None:
         read = {"positions": Read([position()], NOW)}
         last = LastRead(read, [self.held(sent)], lambda token, exchange: "INFY")
-        (row,) = books.with_prices(last, {("INFY", "NSE"): 1520.0})
+        (row,) = books.with_prices(last, {("INFY", "NSE"): (1520.0, NOW)})
         assert (row["ltp"], row["pnl"]) == (1520.0, 1000.0)
+        older = NOW - timedelta(seconds=1)  # than the reading of the page
+        (row,) = books.with_prices(last, {("INFY", "NSE"): (1520.0, older)})
+        assert (row["ltp"], row["pnl"]) == (1510.5, 525.0)
         (row,) = books.with_prices(last, {})
         assert (row["ltp"], row["pnl"]) == (1510.5, 525.0)
 

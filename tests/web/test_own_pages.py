@@ -299,8 +299,22 @@ class TestEvents:
         with_list.page(POSITIONS)
         with events(with_list) as stream:
             stream.until("figures", is_live=True)
+            assert stream.until("orders") == {"words": ""}  # what changed before it was connected
             trade(demo, "BUY", 5, "INFY")
             assert "INFY" in stream.until("orders")["words"]
+
+    def test_a_change_between_the_page_and_its_stream_is_told(
+        self, demo: Demo, with_list: Visitor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(live, "LINGER_S", 30.0)
+        with_list.page(POSITIONS)
+        with events(with_list) as first:
+            first.until("orders")
+            with_list.page(POSITIONS)
+            trade(demo, "BUY", 5, "INFY")
+            first.until("orders")
+            with events(with_list) as second:
+                assert "INFY" in second.until("orders")["words"]
 
     def test_streams_share_one_connection_are_few_and_starve_nobody(
         self, demo: Demo, with_list: Visitor

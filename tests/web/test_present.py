@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from broker._kit.broker import FundLine
 from broker._kit.clock import IST
+from broker._kit.money import rupees
 from broker._kit.secret import masked
 from broker._kit.sessions import report
 from broker._kit.web import formatting
@@ -39,12 +40,12 @@ AMOUNTS = st.decimals(
     ],
 )
 def test_rupees_in_lakh_grouping(amount: str, text: str) -> None:
-    assert formatting.rupees(Decimal(amount)) == text
+    assert rupees(Decimal(amount)) == text
 
 
 @given(AMOUNTS)
 def test_no_digit_is_lost_and_every_group_has_its_place(amount: Decimal) -> None:
-    text = formatting.rupees(amount)
+    text = rupees(amount)
     assert re.fullmatch(
         r"−?₹[0-9]{1,2}(,[0-9]{2})*,[0-9]{3}\.[0-9]{2}|−?₹[0-9]{1,3}\.[0-9]{2}", text
     )
@@ -53,14 +54,14 @@ def test_no_digit_is_lost_and_every_group_has_its_place(amount: Decimal) -> None
 
 @given(AMOUNTS)
 def test_a_gain_has_a_plus_and_a_loss_a_minus(amount: Decimal) -> None:
-    sign = formatting.rupees(amount, plus=True)[0]
+    sign = rupees(amount, plus=True)[0]
     assert sign == ("+" if amount > 0 else "−" if amount < 0 else "₹")
 
 
 def test_rupees_do_not_depend_on_the_threads_decimal_context() -> None:
     with localcontext() as context:
         context.prec = 3
-        assert formatting.rupees(Decimal("1234567.89")) == "₹12,34,567.89"
+        assert rupees(Decimal("1234567.89")) == "₹12,34,567.89"
 
 
 @given(AMOUNTS.filter(lambda each: each >= 0), AMOUNTS.filter(lambda each: each >= 0))

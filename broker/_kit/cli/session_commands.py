@@ -13,10 +13,11 @@ from broker._kit.cli.context import Context, command
 from broker._kit.cli.service import manager_of, state_json, state_words
 from broker._kit.clock import IST
 from broker._kit.errors import BrokerError, LogInAgain
+from broker._kit.money import rupees
 from broker._kit.sessions import report
 from broker._kit.sessions.stored_session import StoredSession, delete_session, end_reason
 from broker._kit.settings import ServiceSettings, environment
-from broker._kit.web.formatting import fund_text, rupees, tone
+from broker._kit.web.formatting import fund_text, tone
 
 _COLOURS = {"gain": "green", "loss": "red"}
 

@@ -130,6 +130,24 @@ def on_revoked(broker: Broker, notify: Callable[[str, str], None]) -> None:
     event.listen(model, "before_update", look)
 
 
+def on_stored(broker: Broker, notify: Callable[[], None]) -> None:
+    """Have `notify()` called whenever the host stores a new token of the broker.
+
+    As `on_revoked`: before the commit, so it must be quick. Raises `HostError`.
+    """
+    from sqlalchemy import event
+    from sqlalchemy import inspect as state_of
+
+    def look(_mapper: Any, _connection: Any, target: Any) -> None:
+        is_new = state_of(target).attrs["auth"].history.has_changes()
+        if target.broker == broker.name and target.auth and not target.is_revoked and is_new:
+            notify()
+
+    model = attribute(AUTH_DB, "Auth")
+    for moment in ("before_insert", "before_update"):
+        event.listen(model, moment, look)
+
+
 def finish_login(broker: Broker, token: Secret, user: str, client_code: str) -> Any:
     """Hand a new token to the host, whose answer is for the browser. Raises `HostError`."""
     return call(

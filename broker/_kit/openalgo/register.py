@@ -36,6 +36,9 @@ _HOST_LOGIN = "brlogin.broker_callback"
 # Where the host's pages ask whether the broker session still stands.
 _STATUS_PATHS = frozenset({"/auth/session-status", "/auth/dashboard-data", "/auth/broker"})
 
+# By then the host has stored a token that it is about to store.
+_COMMITTED_AFTER_S = 2.0
+
 log = host.logger(__name__)
 
 
@@ -48,6 +51,7 @@ def register(broker: Broker, app: Flask, clock: Clock = SYSTEM_CLOCK) -> None:
         "the auto-login page": lambda: app.register_blueprint(_auto_login(services)),
         "the end of a session": lambda: app.before_request(services.revoke_if_over),
         "the logout at the broker": lambda: auth_table.on_revoked(broker, services.log_out),
+        "what follows a login": lambda: auth_table.on_stored(broker, services.after_login),
         "auto-login": services.start,
     }
     if "orders" not in broker.unbuilt:
@@ -112,6 +116,16 @@ class LazyServices:
                 self.get().log_out(user, encrypted)
 
         threading.Thread(target=run, name=f"{self.broker.name}-logout", daemon=True).start()
+
+    def after_login(self) -> None:
+        """The host stores a token. On a thread, as `log_out`."""
+
+        def run() -> None:
+            self._clock.sleep(_COMMITTED_AFTER_S)
+            with self._logged("what follows a login", logging.ERROR):
+                self.broker.after_login()
+
+        threading.Thread(target=run, name=f"{self.broker.name}-login", daemon=True).start()
 
     def log_missing(self, part: str, error: Exception) -> None:
         """Log what OpenAlgo has to do without."""

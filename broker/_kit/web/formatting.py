@@ -3,26 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import Decimal
 from typing import NamedTuple
 
 from broker._kit.broker import FundLine
 from broker._kit.clock import IST
-
-# Of our own: the host's other code may have changed the thread's.
-_CONTEXT = Context(prec=40, rounding=ROUND_HALF_EVEN)
-_PAISA = Decimal("0.01")
-_MINUS = "\N{MINUS SIGN}"
-
-
-def rupees(amount: Decimal, *, plus: bool = False) -> str:
-    """An amount in lakh grouping with two decimals: ₹12,34,567.89, with `plus` also +₹1.00."""
-    rounded = _CONTEXT.quantize(amount, _PAISA)
-    whole, paise = f"{rounded.copy_abs():f}".split(".")
-    head, tail = whole[:-3], whole[-3:]
-    groups = [head[max(0, end - 2) : end] for end in range(len(head), 0, -2)][::-1]
-    sign = _MINUS if rounded < 0 else "+" if plus and rounded > 0 else ""
-    return f"{sign}₹{','.join([*groups, tail])}.{paise}"
+from broker._kit.money import CONTEXT, rupees
 
 
 def fund_text(line: FundLine) -> str:
@@ -52,14 +38,14 @@ def bar(used: Decimal, available: Decimal) -> Bar | None:
 
     A negative balance means that more is in use than there is: the bar is full and `is_short`.
     """
-    total, whole = _CONTEXT.add(used, available), Decimal(100)
+    total, whole = CONTEXT.add(used, available), Decimal(100)
     if available < 0:
         return Bar(used, available, whole, Decimal(0), is_short=True)
     if used < 0 or total <= 0:
         return None
-    share = _CONTEXT.divide(_CONTEXT.multiply(used, whole), total)
-    percent = _CONTEXT.quantize(share, Decimal("0.1"))
-    return Bar(used, available, percent, _CONTEXT.subtract(whole, percent))
+    share = CONTEXT.divide(CONTEXT.multiply(used, whole), total)
+    percent = CONTEXT.quantize(share, Decimal("0.1"))
+    return Bar(used, available, percent, CONTEXT.subtract(whole, percent))
 
 
 def clock_time(moment: datetime) -> str:

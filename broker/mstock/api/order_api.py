@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 from broker._kit.errors import BrokerError, OutcomeUnknown
@@ -18,7 +19,12 @@ from broker._kit.faults import guarded
 from broker._kit.secret import Secret
 from broker.mstock.mapping import order_data
 from broker.mstock.mapping.positions import Position, PriceOf, holding_rows, located, position_rows
-from broker.mstock.mapping.transform_data import read_order, read_order_id, read_target
+from broker.mstock.mapping.transform_data import (
+    OrderRequest,
+    read_order,
+    read_order_id,
+    read_target,
+)
 from broker.mstock.orders.exits import cancel_all, close_all
 from broker.mstock.orders.lookup import Lookup
 from broker.mstock.orders.placing import OrderService
@@ -44,9 +50,9 @@ Changed = tuple[Body, int]
 # How long positions that were read serve `get_open_position`; an order of ours ends it at once.
 _POSITIONS_LIFE_S = 1.0
 
-_symbol_locks: dict[tuple[str, str, str], threading.RLock] = {}
-_symbol_locks_guard = threading.Lock()
 _cached_positions: dict[Secret, tuple[float, list[Position]]] = {}
+_cache_lock = threading.Lock()
+_orders_sent = 0  # so that positions read across an order are not kept
 
 
 def place_order_api(data: Body, auth: str) -> Placed:
@@ -76,9 +82,10 @@ def place_smartorder_api(data: Body, auth: str) -> Placed:
     def place() -> Placed:
         target, quantity = read_target(data)
         request = read_order({**data, "quantity": quantity or 1})
-        symbol_lock = _get_symbol_lock(request.symbol, request.exchange, request.product)
+        service = _service(auth)
+        symbol_lock = _get_symbol_lock(service, request)
         with symbol_lock:  # what is held is read after this, and nobody else trades it meanwhile
-            sent = move_to(_service(auth), lookup_or_none(), request, target, quantity)
+            sent = move_to(service, lookup_or_none(), request, target, quantity)
         if sent:
             return _placed(sent[-1].order_id)
         words = "No action needed: the position stands at its target, or is on its way there."
@@ -130,7 +137,7 @@ def close_all_positions(current_api_key: str, auth: str) -> Changed:
     """
 
     def close() -> Changed:
-        done, failed = close_all(_service(auth), lookup_or_none(), _get_symbol_lock)
+        done, failed = close_all(_service(auth), lookup_or_none())
         closing = f"Closing {', '.join(done) if done else 'nothing'}."
         if not failed:
             return {"status": "success", "message": closing if done else "No open position."}, OK
@@ -198,10 +205,9 @@ def get_open_position(tradingsymbol: str, exchange: str, producttype: str, auth:
     return guarded(read)
 
 
-def _get_symbol_lock(symbol: str, exchange: str, product: str) -> threading.RLock:
+def _get_symbol_lock(service: OrderService, request: OrderRequest) -> AbstractContextManager[None]:
     """The lock under which one position is read and traded by smart orders and closes."""
-    with _symbol_locks_guard:
-        return _symbol_locks.setdefault((symbol, exchange, product), threading.RLock())
+    return service.position_lock(request.symbol, request.exchange, request.product)
 
 
 def _get_cached_positions(auth: str) -> list[Position]:
@@ -210,17 +216,24 @@ def _get_cached_positions(auth: str) -> list[Position]:
     Smart orders do not use it: they read what is held after their lock is held.
     """
     token, now = _secret(auth), time.monotonic()  # noqa: TID251 - the host's test greps for `time`
-    read_at, rows = _cached_positions.get(token, (0.0, []))
-    if not read_at or now - read_at > _POSITIONS_LIFE_S:
-        rows = _service(auth).positions()
-        _cached_positions.clear()
-        _cached_positions[token] = (now, rows)
+    with _cache_lock:
+        (read_at, rows), sent = _cached_positions.get(token, (0.0, [])), _orders_sent
+    if read_at and now - read_at <= _POSITIONS_LIFE_S:
+        return rows
+    rows = _service(auth).positions()
+    with _cache_lock:
+        if sent == _orders_sent:
+            _cached_positions.clear()
+            _cached_positions[token] = (now, rows)
     return rows
 
 
 def _invalidate_position_cache(auth: str) -> None:
-    """Forget positions that were read before an order."""
-    _cached_positions.pop(_secret(auth), None)
+    """Forget positions that were read, or began to be read, before an order."""
+    global _orders_sent
+    with _cache_lock:
+        _orders_sent += 1
+        _cached_positions.pop(_secret(auth), None)
 
 
 def prices_of(

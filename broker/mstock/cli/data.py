@@ -327,7 +327,8 @@ def _write(kind: str, path: Path, found: list[Candle], interval: str, title: str
         raise CorrectInput(f"{path} cannot be written: {error.strerror}.") from None
     except ImportError:
         raise CorrectInput(
-            "Parquet files need the package pyarrow.", "Install it: pip install pyarrow"
+            "Parquet files need the package fastparquet or pyarrow.",
+            "Install one: pip install fastparquet",
         ) from None
     return True
 

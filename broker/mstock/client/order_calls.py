@@ -132,9 +132,10 @@ class OrderCalls:
         """Today's fills."""
         return orders.trades(self._ask(self._routes.trades, token).data)
 
-    def positions(self, token: Secret) -> list[Position]:
-        """Net positions, closed ones of the day too."""
-        data = self._ask(self._routes.positions, token).data
+    def positions(self, token: Secret, seconds: float | None = None) -> list[Position]:
+        """Net positions, closed ones of the day too; within `seconds` where given."""
+        route = self._routes.positions
+        data = self._ask(route._replace(seconds=seconds), token).data
         return positions.positions(self.api_type, data)
 
     def holdings(self, token: Secret) -> Any:

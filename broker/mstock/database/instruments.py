@@ -38,6 +38,8 @@ class HostInstruments(SymbolTable):
         super().__init__(*symbols.symbol_table())
 
     def find(self, symbol: str, exchange: str) -> InstrumentRow | None:
+        if self._kept is not None:
+            return super().find(symbol, exchange)
         info = symbols.symbol_info(symbol, exchange)
         return None if info is None else InstrumentRow(*(getattr(info, name) for name in COLUMNS))
 

@@ -6,7 +6,8 @@ written in the same transaction, says whose instruments are in it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
@@ -101,6 +102,31 @@ class SymbolTable:
         self._engine = engine
         self._table = table
         self._fields = [table.c[name] for name in COLUMNS]
+        self._kept: Connection | None = None
+
+    def keep_open(self) -> None:
+        """Look up over one connection from now on, in one thread at a time, until `close`.
+
+        Where SQLite's last connection is closed, the file is tidied up: that is too slow for a
+        thousand look-ups in a row.
+        """
+        if self._kept is None:
+            self._kept = self._engine.connect()
+
+    def close(self) -> None:
+        """Close that connection."""
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            kept.close()
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        if self._kept is None:
+            with self._engine.connect() as connection:
+                yield connection
+        else:
+            with self._kept.begin():  # each time its own snapshot
+                yield self._kept
 
     def find(self, symbol: str, exchange: str) -> InstrumentRow | None:
         return self._first(self._table.c.symbol == symbol, exchange)
@@ -142,7 +168,7 @@ class SymbolTable:
             .distinct()
             .where(columns.name == name, columns.exchange == exchange, columns.expiry != "")
         )
-        with self._engine.connect() as connection:
+        with self._connected() as connection:
             found = list(connection.execute(query).scalars())
         return sorted(found, key=_day)
 
@@ -156,7 +182,7 @@ class SymbolTable:
 
     def mark(self) -> Mark | None:
         """Whose master this is; None when none was stored, or another's is in its place."""
-        with self._engine.connect() as connection:
+        with self._connected() as connection:
             if not sql.inspect(connection).has_table(_MARK.name):
                 return None
             row = connection.execute(sql.select(_MARK)).first()
@@ -221,7 +247,7 @@ class SymbolTable:
         return found[0] if found else None
 
     def _all(self, query: sql.Select[Any]) -> list[InstrumentRow]:
-        with self._engine.connect() as connection:
+        with self._connected() as connection:
             return [InstrumentRow(*row) for row in connection.execute(query)]
 
 

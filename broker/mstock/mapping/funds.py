@@ -45,7 +45,7 @@ class Margin(NamedTuple):
 
     def for_host(self) -> dict[str, str]:
         """Each as a string with two decimals."""
-        return {name: rupees(amount) for name, amount in self._asdict().items()}
+        return {name: two_decimals(amount) for name, amount in self._asdict().items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ def margin(data: Any, view: str = "cash") -> Margin:
     )
 
 
-def rupees(amount: Decimal) -> str:
+def two_decimals(amount: Decimal) -> str:
     """An amount as plain ASCII text with two decimals; half a paisa rounds to even, -0 is 0."""
     return str(_MONEY.add(_MONEY.quantize(amount, _PAISA), _ZERO))
 

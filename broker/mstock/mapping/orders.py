@@ -7,9 +7,11 @@ mStock's own spelling; only a row whose side or quantity cannot be read fails th
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from broker.mstock.errors import DataException
@@ -19,10 +21,15 @@ from broker.mstock.mapping.rows import (
     needed_quantity,
     needed_side,
     number,
+    number_of,
     price,
-    quantity,
+    price_of,
+    quantity_of,
     rows_of,
     text,
+    text_of,
+    unreadable,
+    whole_of,
 )
 
 # Finds the host's symbol: (token, exchange) to a symbol, None when it is not in the master.
@@ -36,7 +43,6 @@ class Order(NamedTuple):
     """
 
     order_id: str
-    exchange_order_id: str
     token: str
     exchange: str
     candidates: tuple[str, ...]
@@ -49,7 +55,6 @@ class Order(NamedTuple):
     disclosed_quantity: int
     filled_quantity: int
     pending_quantity: int
-    cancelled_quantity: int
     price: Decimal
     trigger_price: Decimal
     average_price: float
@@ -65,93 +70,132 @@ class Order(NamedTuple):
 
 
 _ZERO = Decimal(0)
-# Our field: mStock's key, in each API type.
-_KEYS: dict[str, dict[str, str]] = {
-    "A": {
-        "order_id": "order_id",
-        "exchange_order_id": "exchange_order_id",
-        "token": "instrument_token",
-        "symbol": "tradingsymbol",
-        "side": "transaction_type",
-        "product": "product",
-        "price_type": "order_type",
-        "validity": "validity",
-        "disclosed": "disclosed_quantity",
-        "filled": "filled_quantity",
-        "pending": "pending_quantity",
-        "cancelled": "cancelled_quantity",
-        "trigger": "trigger_price",
-        "average": "average_price",
-        "text": "status_message",
-        "time": "order_timestamp",
-        "tag": "tag",
-    },
-    "B": {
-        "order_id": "orderid",
-        "exchange_order_id": "exchangeorderid",
-        "token": "symboltoken",
-        "symbol": "tradingsymbol",
-        "side": "transactiontype",
-        "product": "producttype",
-        "price_type": "ordertype",
-        "validity": "duration",
-        "disclosed": "disclosedquantity",
-        "filled": "filledshares",
-        "pending": "unfilledshares",
-        "cancelled": "cancelsize",
-        "trigger": "triggerprice",
-        "average": "averageprice",
-        "text": "text",
-        "time": "updatetime",
-        "tag": "ordertag",
-    },
-}
+# What is read of a row, in this order: mStock's keys in each API type. Two more may be missing.
+_KEYS: dict[str, tuple[str, ...]] = {
+    "A": (
+        "order_id", "instrument_token", "tradingsymbol", "status_message", "order_timestamp",
+        "exchange", "transaction_type", "product", "order_type", "validity", "status", "quantity",
+        "disclosed_quantity", "filled_quantity", "pending_quantity", "price", "trigger_price",
+        "average_price",
+    ),
+    "B": (
+        "orderid", "symboltoken", "tradingsymbol", "text", "updatetime", "exchange",
+        "transactiontype", "producttype", "ordertype", "duration", "status", "quantity",
+        "disclosedquantity", "filledshares", "unfilledshares", "price", "triggerprice",
+        "averageprice",
+    ),
+}  # fmt: skip
+_TEXTS, _SIDE, _QUANTITY = 5, 6, 11  # how many texts come first; where side and quantity are
+_KIND, _TAGS = "instrumenttype", {"A": "tag", "B": "ordertag"}
+_ALL_OF = {api_type: itemgetter(*keys) for api_type, keys in _KEYS.items()}
 
 
 def orders(api_type: str, data: Any, book: str = "order book") -> list[Order]:
     """The orders of a book or of one order's history, as mStock sends them."""
-    keys = _KEYS[api_type]
-    return [_order(row, keys, book) for row in rows_of(data, book)]
+    return [_order(row, api_type, book) for row in rows_of(data, book)]
 
 
-def _order(row: Row, keys: dict[str, str], book: str) -> Order:
-    exchange = text(row, "exchange").upper()
-    kind = text(row, "instrumenttype")
-    limit = number(row, "price") or _ZERO
-    if kind:
-        exchange = vocabulary.host_exchange(exchange, kind)
-    tag = row.get(keys["tag"])
+def _order(row: Row, api_type: str, book: str) -> Order:
+    try:
+        values = _ALL_OF[api_type](row)
+    except KeyError:  # slower
+        values = tuple(map(row.get, _KEYS[api_type]))
+    kind, tag = row.get(_KIND), row.get(_TAGS[api_type])
+    try:
+        return _read(values, kind, tag, api_type, book)
+    except TypeError:  # a list or an object stands in a field: it is taken as text
+        values = tuple(each if isinstance(each, Hashable) else str(each) for each in values)
+        return _read(values, str(kind), tag, api_type, book)
+
+
+def _read(values: tuple[Any, ...], kind: object, tag: object, api_type: str, book: str) -> Order:
+    order_id, token, symbol, message, time = [
+        str(each).strip() if each and each != "None" else "" for each in values[:_TEXTS]
+    ]
+    (
+        where, side, product, price_type, validity, status, count, disclosed, filled, pending,
+        limit, trigger, average,
+    ) = values[_TEXTS:]  # fmt: skip
+    limit = number_of(limit) or _ZERO
+    exchange, candidates, side, product, price_type, validity, status = _words(
+        where, kind, side, product, price_type, bool(limit), validity, status
+    )
+    if not side:
+        raise unreadable(book, _KEYS[api_type][_SIDE])
+    quantity = whole_of(count)
+    if quantity is None:
+        raise unreadable(book, _KEYS[api_type][_QUANTITY])
+    return Order(
+        order_id,
+        token,
+        exchange,
+        candidates,
+        symbol,
+        side,
+        product,
+        price_type,
+        validity,
+        quantity,
+        quantity_of(disclosed),
+        quantity_of(filled),
+        quantity_of(pending),
+        limit,
+        number_of(trigger) or _ZERO,
+        price_of(average),
+        status,
+        message,
+        time,
+        _tag(tag) if tag else "",
+    )
+
+
+def _tag(tag: object) -> str:
     if isinstance(tag, list) and len(tag) == 1:  # Type A's documents have a list here
         tag = tag[0]
-    return Order(
-        text(row, keys["order_id"]),
-        text(row, keys["exchange_order_id"]),
-        text(row, keys["token"]),
-        exchange,
-        (exchange,) if kind else vocabulary.candidate_exchanges(exchange),
-        text(row, keys["symbol"]),
-        needed_side(row, keys["side"], book, vocabulary.SIDES),
-        vocabulary.host_product(text(row, keys["product"])),
-        vocabulary.host_price_type(text(row, keys["price_type"]), bool(limit)),
-        text(row, keys["validity"]),
-        needed_quantity(row, "quantity", book),
-        quantity(row, keys["disclosed"]),
-        quantity(row, keys["filled"]),
-        quantity(row, keys["pending"]),
-        quantity(row, keys["cancelled"]),
-        limit,
-        number(row, keys["trigger"]) or _ZERO,
-        price(row, keys["average"]),
-        vocabulary.host_status(text(row, "status")),
-        text(row, keys["text"]),
-        text(row, keys["time"]),
-        tag if isinstance(tag, str) and tag != "None" else "",
+    return tag if isinstance(tag, str) and tag != "None" else ""
+
+
+class _Words(NamedTuple):
+    """The words of a row, of which a book has few kinds; `side` is "" when it cannot be read."""
+
+    exchange: str
+    candidates: tuple[str, ...]
+    side: str
+    product: str
+    price_type: str
+    validity: str
+    status: str
+
+
+@lru_cache(maxsize=1024)
+def _words(
+    exchange: object,
+    kind: object,
+    side: object,
+    product: object,
+    price_type: object,
+    has_price: bool,
+    validity: object,
+    status: object,
+) -> _Words:
+    where, kind = text_of(exchange).upper(), text_of(kind)
+    if kind:
+        where = vocabulary.host_exchange(where, kind)
+    return _Words(
+        where,
+        (where,) if kind else vocabulary.candidate_exchanges(where),
+        vocabulary.SIDES.get(text_of(side).upper(), ""),
+        vocabulary.host_product(text_of(product)),
+        vocabulary.host_price_type(text_of(price_type), has_price),
+        text_of(validity),
+        vocabulary.host_status(text_of(status)),
     )
 
 
 # How an update on the WebSocket is marked: the kind's key, the data's key, the API type.
 _UPDATES = (("type", "data", "A"), ("order_status", "orderData", "B"))
 _KINDS = ("order", "trade")
+_CANCELLED = {"A": "cancelled_quantity", "B": "cancelsize"}
 
 
 def order_update(text: str) -> Order | None:
@@ -165,10 +209,11 @@ def order_update(text: str) -> Order | None:
     if not kind:
         return None
     try:
-        order = _order(row, _KEYS[api_type], "order update")
+        order = _order(row, api_type, "order update")
     except DataException:
         return None
-    counted = order.filled_quantity + order.pending_quantity + order.cancelled_quantity
+    cancelled = number(row, _CANCELLED[api_type]) or 0
+    counted = order.filled_quantity + order.pending_quantity + cancelled
     return order if kind == "order" or counted == order.quantity else None
 
 
@@ -238,6 +283,8 @@ def locate(row: Order | Trade, symbol_of: SymbolOf) -> tuple[str, str]:
     A token may stand on several exchanges: where the row does not say which (Type A), one whose
     symbol begins with mStock's own name is preferred, since the name alone is never trusted.
     """
+    if len(row.candidates) == 1:
+        return symbol_of(row.token, row.exchange) or row.symbol, row.exchange
     found = [(symbol, each) for each in row.candidates if (symbol := symbol_of(row.token, each))]
     if len(found) > 1:
         bare = row.symbol.split("-")[0].upper()

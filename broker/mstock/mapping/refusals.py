@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
+from broker._kit.money import rupees
+
 _FUND = re.compile(
     r"FUND LIMIT INSUFFICIENT.*?AVAILABLE FUND=(?P<available>-?[\d.]+)"
     r".*?ADDITIONAL REQUIRED FUND=(?P<missing>-?[\d.]+)"
@@ -29,8 +31,7 @@ def readable_refusal(text: str) -> str:
     fund = _FUND.search(words)
     if fund:
         needed, available, missing = (
-            f"₹{Decimal(fund[name].rstrip('.')):,.2f}"
-            for name in ("needed", "available", "missing")
+            rupees(Decimal(fund[name].rstrip("."))) for name in ("needed", "available", "missing")
         )
         return (
             f"Not enough funds: the order needs {needed} of margin, {available} is available, "

@@ -16,7 +16,7 @@ from broker.mstock.mapping.vocabulary import PRICE_TYPES, PRODUCTS, VALIDITIES
 
 _SENT_NOTHING = "Nothing was sent."
 _ZERO = Decimal(0)
-_CASH = frozenset({"NSE", "BSE"})
+CASH = frozenset({"NSE", "BSE"})
 _DERIVATIVES = frozenset({"NFO", "BFO", "CDS", "BCD", "MCX"})
 # Which products each kind of exchange takes; MTF and MARGIN are mStock's own.
 _PRODUCTS_BY_KIND = {
@@ -60,9 +60,12 @@ class OrderRequest(NamedTuple):
 def read_order(data: Mapping[str, Any]) -> OrderRequest:
     """The host's order data, whatever types its callers use (contract 4.2).
 
-    `validity`, `is_after_market` and `is_cover` are our own commands' and not the host's.
+    `validity` and the varieties `is_after_market`, `is_cover` and `is_bracket` are our own
+    commands' and not the host's; mStock takes no bracket orders any more.
     Raises `InputException` naming the field.
     """
+    if data.get("is_bracket"):
+        raise _refused("variety", "bracket is in mStock's older documents only and is not taken")
     price_type = _word(data, "pricetype", "MARKET", tuple(PRICE_TYPES["A"]))
     price, trigger = _decimal(data, "price"), _decimal(data, "trigger_price")
     is_cover = bool(data.get("is_cover"))
@@ -115,6 +118,11 @@ def read_target(data: Mapping[str, Any]) -> tuple[int, int]:
     return int(target), _count(data, "quantity")
 
 
+def read_quantity(value: object) -> int:
+    """A quantity of 1 or more. Raises `InputException`."""
+    return _count({"quantity": value}, "quantity", least=1)
+
+
 def read_order_id(data: Mapping[str, Any]) -> str:
     """The order id. Raises `InputException` without one."""
     order_id = str(data.get("orderid") or "").strip()
@@ -130,10 +138,7 @@ def check_order(request: OrderRequest, instrument: Instrument, *, reduces: bool 
     """
     if reduces:
         return
-    kind = "cash" if request.exchange in _CASH else "derivatives"
-    allowed = _PRODUCTS_BY_KIND[kind]
-    if request.exchange in _CASH | _DERIVATIVES and request.product not in allowed:
-        raise _refused("product", f"must be {_either(allowed)} on {request.exchange}")
+    check_product(request.product, request.exchange)
     lot = instrument.lot_size
     if lot and request.quantity % lot:
         raise _refused("quantity", f"must be a multiple of the lot size {lot} of {request.symbol}")
@@ -141,6 +146,13 @@ def check_order(request: OrderRequest, instrument: Instrument, *, reduces: bool 
     for name, value in (("price", request.price), ("trigger_price", request.trigger_price)):
         if tick and value % tick:
             raise _refused(name, f"must be a multiple of the tick size {tick} of {request.symbol}")
+
+
+def check_product(product: str, exchange: str) -> None:
+    """Raises `InputException` for a product that one of the host's exchanges does not take."""
+    allowed = _PRODUCTS_BY_KIND["cash" if exchange in CASH else "derivatives"]
+    if exchange in CASH | _DERIVATIVES and product not in allowed:
+        raise _refused("product", f"must be {_either(allowed)} on {exchange}")
 
 
 def check_tag(tag: str) -> None:

@@ -119,7 +119,7 @@ def candidate_exchanges(exchange: str) -> tuple[str, ...]:
     return _EXCHANGES_BY_KIND.get(exchange, (exchange,))
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=32768)  # a session has 22,500 seconds
 def parse_time(text: str) -> datetime | None:
     """A time of one of mStock's routes, aware, in IST; None when it is none of its formats."""
     for form in _TIME_FORMATS:
@@ -130,7 +130,7 @@ def parse_time(text: str) -> datetime | None:
     return None
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=32768)
 def host_time(text: str) -> str:
     """The same as the host wants it, `YYYY-MM-DD HH:MM:SS` IST; "" when it is no time."""
     time = parse_time(text)

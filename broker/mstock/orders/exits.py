@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from functools import partial
 from typing import NamedTuple
 
@@ -15,9 +14,6 @@ from broker.mstock.mapping.vocabulary import LIVE
 from broker.mstock.orders.lookup import Lookup
 from broker.mstock.orders.placing import OrderService, Placed
 from broker.mstock.orders.smart import move_to
-
-# The lock of (symbol, exchange, product).
-LockOf = Callable[[str, str, str], AbstractContextManager[object]]
 
 
 class Failed(NamedTuple):
@@ -62,7 +58,7 @@ class ClosedPositions(NamedTuple):
     failed: list[Failed]
 
 
-def close_all(service: OrderService, lookup: Lookup, lock_of: LockOf) -> ClosedPositions:
+def close_all(service: OrderService, lookup: Lookup) -> ClosedPositions:
     """Send a market order against every open position.
 
     Raises `BrokerError` when the positions cannot be read.
@@ -75,7 +71,7 @@ def close_all(service: OrderService, lookup: Lookup, lock_of: LockOf) -> ClosedP
         where = (symbol, exchange, row.product)
         what = f"{symbol} on {exchange}, {row.product}"
         try:
-            sent = guarded(partial(close, service, lookup, lock_of, where))
+            sent = guarded(partial(close, service, lookup, where))
         except BrokerError as error:
             found.failed.append(Failed(what, error))
         else:
@@ -84,11 +80,9 @@ def close_all(service: OrderService, lookup: Lookup, lock_of: LockOf) -> ClosedP
     return found
 
 
-def close(
-    service: OrderService, lookup: Lookup, lock_of: LockOf, where: tuple[str, str, str]
-) -> list[Placed]:
+def close(service: OrderService, lookup: Lookup, where: tuple[str, str, str]) -> list[Placed]:
     """Send what brings one position to zero; nothing when that is on its way already."""
     symbol, exchange, product = where
-    with lock_of(*where):
+    with service.position_lock(*where):
         request = OrderRequest(symbol, exchange, "SELL", 0, product=product)
         return move_to(service, lookup, request, 0, 0)

@@ -32,6 +32,7 @@ from broker._kit.secret import Secret
 from broker._kit.sessions.sql_store import WRITES, open_engine
 from broker._kit.settings import Account, ServiceSettings
 from broker.mstock.client.routes import RATE_LIMITS
+from broker.mstock.orders.position_locks import PositionLocks
 from broker.mstock.orders.process import has_ended, this_process
 from broker.mstock.orders.settle import SentOrder
 
@@ -84,6 +85,7 @@ _rows = sa.Table(
     sa.Column("product", sa.Text, nullable=False),
     sa.Column("price", sa.Text, nullable=False),
     sa.Column("trigger_price", sa.Text, nullable=False),
+    sa.Column("held", sa.BigInteger, nullable=False),
     sa.Column("note", sa.Text, nullable=False),
     sa.Index("mstock_orders_by_time", "client_code", "at"),
     sa.Index("mstock_orders_by_likeness", "client_code", "token", "quantity"),
@@ -95,7 +97,8 @@ class Entry(NamedTuple):
     """One call in the journal. Words are the host's; `at` is our clock's, aware.
 
     `kind` is "place", "modify", "cancel" or "convert"; `door` is "smart" for a smart order's.
-    `closed` when the order is known to trade no more.
+    `closed` when the order is known to trade no more. `held` is of a conversion: the signed
+    quantity that its new product had before.
     """
 
     tag: str
@@ -115,6 +118,7 @@ class Entry(NamedTuple):
     product: str = ""
     price: Decimal = Decimal(0)
     trigger_price: Decimal = Decimal(0)
+    held: int = 0
     note: str = ""
 
     def sent(self, clock_offset: timedelta) -> SentOrder:
@@ -147,11 +151,18 @@ class Journal:
     def __init__(self, url: Secret, account: Account, clock: Clock = SYSTEM_CLOCK) -> None:
         self._engine = open_engine(url)
         self.file = (self._engine.url.database or "") if self._engine.name == "sqlite" else ""
+        self._lock_engine = open_engine(url)
+        self.position_locks = PositionLocks(self._lock_engine, self.file, account)
         self._account = account
         self._clock = clock
         self._prepared = False
         # SQLite lets waiting writers poll, and some of many threads starve: here they queue.
         self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Close the connections to a server."""
+        self._engine.dispose()
+        self._lock_engine.dispose()
 
     def begin(self, entry: Entry, *, urgent: bool = False) -> None:
         """Write a call down before it is sent, and count it against mStock's limits.
@@ -322,6 +333,8 @@ def erase_journals(settings: ServiceSettings) -> list[str]:
             log.error("The journal of orders was not erased (%s).", type(error).__name__)
         else:
             removed.append("the journal of orders in the database of BROKER_STORE")
+        finally:
+            engine.dispose()
     return removed
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, TypeVar
 
 from broker._kit.clock import SYSTEM_CLOCK, Clock
@@ -18,12 +19,13 @@ from broker._kit.secret import Secret
 from broker._kit.sessions.token_guard import TokenGuard, token_guard
 from broker.mstock.broker import MSTOCK
 from broker.mstock.client.order_calls import OrderCalls, order_calls
-from broker.mstock.errors import GeneralException, MiraeException
+from broker.mstock.errors import GeneralException, InputException, MiraeException
 from broker.mstock.mapping.margin_data import Margin, margin_request, sum_margins
 from broker.mstock.mapping.orders import Order, Trade
 from broker.mstock.mapping.positions import Position
 from broker.mstock.mapping.refusals import readable_refusal
 from broker.mstock.mapping.transform_data import (
+    CASH,
     Instrument,
     OrderRequest,
     check_order,
@@ -33,7 +35,7 @@ from broker.mstock.mapping.transform_data import (
     variety,
 )
 from broker.mstock.orders.journal import Entry, Journal, State, new_tag
-from broker.mstock.orders.settling import Settler, Spawn, change_outcome, in_a_thread
+from broker.mstock.orders.settling import Settler, Spawn, change_outcome, held, in_a_thread
 from broker.mstock.settings import Config
 
 log = logging.getLogger(__name__)
@@ -44,7 +46,6 @@ _SAID = re.compile("“(.*)”", re.S)
 _QUIETLY_FAILED = (Unreachable, RateLimited)  # nothing was changed at mStock
 
 T = TypeVar("T")
-LookUp = Callable[[], tuple[State, str, str]]
 
 
 class Placed(NamedTuple):
@@ -79,7 +80,19 @@ class OrderService:
         self._calls = calls or order_calls(config)
         self._guard = guard or token_guard(MSTOCK)
         self._spawn = spawn
-        self.settler = Settler(journal, self._book_within, lambda: self._calls.clock_offset, clock)
+        self.settler = Settler(
+            journal,
+            self._book_within,
+            self._positions_within,
+            lambda: self._calls.clock_offset,
+            clock,
+        )
+
+    def position_lock(
+        self, symbol: str, exchange: str, product: str
+    ) -> AbstractContextManager[None]:
+        """The lock under which one position is read and traded, or converted."""
+        return self.journal.position_locks.hold(symbol, exchange, product)
 
     # Books
 
@@ -93,14 +106,22 @@ class OrderService:
 
     def positions(self) -> list[Position]:
         """Net positions, closed ones of the day too."""
-        return self._ask(lambda: self._calls.positions(self._token))
+        return self._positions_within(None)
 
     def holdings(self) -> Any:
         """Holdings as mStock sends them."""
         return self._ask(lambda: self._calls.holdings(self._token))
 
-    def history(self, order_id: str, segment: str = "E") -> list[Order]:
-        """The states of one order."""
+    def find_order(self, order_id: str) -> Order:
+        """An order of today. Raises `InputException` when the book has none of that id."""
+        for order in self.order_book():
+            if order.order_id == order_id:
+                return order
+        raise InputException(f"There is no order {order_id} today. Nothing was sent.")
+
+    def history(self, order_id: str, exchange: str) -> list[Order]:
+        """The states of one order on one of the host's exchanges, as mStock lists them."""
+        segment = "E" if exchange in CASH else "D"
         return self._ask(lambda: self._calls.history(self._token, order_id, segment))
 
     def margin(self, legs: list[tuple[OrderRequest, Instrument]]) -> Margin:
@@ -205,38 +226,31 @@ class OrderService:
             "convert",
             self.clock.now(),
             token=row.token,
+            symbol=row.symbol,
             side=side,
             quantity=quantity,
             product=product,
+            held=held(self.positions(), row.token, product),
         )
-        before = self._held(row.token, product)
         self.journal.begin(entry)
-
-        def look_up() -> tuple[State, str, str]:
-            moved = abs(self._held(row.token, product) - before) == quantity
-            return State.DONE if moved else State.UNKNOWN, "", ""
 
         def call() -> str:
             self._calls.convert(self._token, body)
             return ""
 
-        self._send(entry, call, look_up)
+        self._send(entry, call)
 
-    def _held(self, token: str, product: str) -> int:
-        rows = self.positions()
-        return sum(row.quantity for row in rows if (row.token, row.product) == (token, product))
-
-    def _send(self, entry: Entry, call: Callable[[], str], look_up: LookUp | None = None) -> str:
+    def _send(self, entry: Entry, call: Callable[[], str]) -> str:
         try:
             order_id = self._ask(call)
         except OutcomeUnknown as error:
-            return self._look_up(entry, error, look_up)
+            return self._look_up(entry, error)
         except GeneralException as error:
             # Something failed inside mStock: before or after it took the order, it does not say.
-            return self._look_up(entry, error, look_up)
+            return self._look_up(entry, error)
         except BrokerError as error:
             if (error.http_status or 0) >= 500:
-                return self._look_up(entry, error, look_up)
+                return self._look_up(entry, error)
             state = State.UNSENT if isinstance(error, _QUIETLY_FAILED) else State.REFUSED
             self._finish(entry, state, note=error.message)
             raise readable(error) from None
@@ -246,7 +260,7 @@ class OrderService:
         self._finish(entry, State.DONE, order_id=order_id)
         return order_id
 
-    def _look_up(self, entry: Entry, error: BrokerError, look_up: LookUp | None) -> str:
+    def _look_up(self, entry: Entry, error: BrokerError) -> str:
         """What became of a call without an answer: its order id, or an error."""
         end = self.clock.monotonic() + LOOK_UP_S
         self._finish(entry, State.UNKNOWN, note=error.message)
@@ -254,7 +268,7 @@ class OrderService:
             self.clock.sleep(min(pause, max(0.0, end - self.clock.monotonic())))
             left = end - self.clock.monotonic()
             try:
-                state, note, order_id = look_up() if look_up else self._outcome(entry, left)
+                state, note, order_id = self._outcome(entry, left)
             except BrokerError as fault:
                 log.debug("An outcome could not be looked up: %s", type(fault).__name__)
                 state = State.UNKNOWN
@@ -266,10 +280,11 @@ class OrderService:
             if left <= 0:
                 break
         self.settler.go_on(self._spawn)
-        what = "this order" if entry.kind == "place" else f"to {entry.kind} {entry.order_id}"
+        what = f"to {entry.kind} {entry.order_id or entry.symbol}"
+        where, do = ("positions", "do") if entry.kind == "convert" else ("order book", "does")
         raise OutcomeUnknown(
-            f"Outcome unknown, check the order book: mStock's answer ({what}) was lost and the "
-            f"order book does not settle it (tag {entry.tag}).",
+            f"Outcome unknown, check the {where}: mStock's answer ({what}) was lost and the "
+            f"{where} {do} not settle it (tag {entry.tag}).",
             "Do not repeat it before you have looked.",
             http_status=error.http_status,
             is_silence=error.is_silence,
@@ -278,7 +293,7 @@ class OrderService:
     def _outcome(self, entry: Entry, seconds: float) -> tuple[State, str, str]:
         """State, note and order id of a call, as far as the order book of now tells."""
         book = self.settler.look(max(1.0, seconds))
-        if entry.kind != "place":  # a cancel may have gone out without the journal
+        if entry.kind in ("modify", "cancel"):  # may have gone out without the journal
             return *(change_outcome(entry, book) or (State.UNKNOWN, "")), entry.order_id
         found = self.journal.entry(entry.tag)
         return (found.state, found.note, found.order_id) if found else (State.UNKNOWN, "", "")
@@ -297,6 +312,9 @@ class OrderService:
 
     def _book_within(self, seconds: float | None) -> list[Order]:
         return self._ask(lambda: self._calls.order_book(self._token, seconds))
+
+    def _positions_within(self, seconds: float | None) -> list[Position]:
+        return self._ask(lambda: self._calls.positions(self._token, seconds))
 
     def _ask(self, call: Callable[[], T]) -> T:
         return self._guard.run(self._config, self._token, call)

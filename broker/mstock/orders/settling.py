@@ -10,6 +10,7 @@ from datetime import timedelta
 from broker._kit.clock import Clock
 from broker._kit.errors import BrokerError, LogInAgain, StoreError
 from broker.mstock.mapping.orders import Order
+from broker.mstock.mapping.positions import Position
 from broker.mstock.mapping.refusals import readable_refusal
 from broker.mstock.mapping.vocabulary import FINAL
 from broker.mstock.orders.journal import OPEN, Entry, Journal, State
@@ -17,8 +18,9 @@ from broker.mstock.orders.settle import Outcome, settle
 
 log = logging.getLogger(__name__)
 
-# The book of now, asked within so many seconds.
+# The book, or the positions, of now, asked within so many seconds.
 ReadBook = Callable[[float | None], list[Order]]
+ReadPositions = Callable[[float | None], list[Position]]
 Spawn = Callable[[Callable[[], None]], None]
 
 BACKGROUND_PAUSE_S = 15.0
@@ -39,11 +41,13 @@ class Settler:
         self,
         journal: Journal,
         read_book: ReadBook,
+        read_positions: ReadPositions,
         clock_offset: Callable[[], timedelta],
         clock: Clock,
     ) -> None:
         self._journal = journal
         self._read_book = read_book
+        self._read_positions = read_positions
         self._clock_offset = clock_offset
         self._clock = clock
         self._running = threading.Lock()
@@ -56,6 +60,9 @@ class Settler:
             for entry in self._journal.unknown():
                 if entry.kind == "place":
                     self._settle_order(entry, book)
+                elif entry.kind == "convert":
+                    if is_converted(entry, self._read_positions(seconds)):
+                        self._journal.finish(entry.tag, State.DONE)
                 elif (found := change_outcome(entry, book)) is not None:
                     self._journal.finish(entry.tag, found[0], note=found[1])
         except StoreError as error:
@@ -122,6 +129,17 @@ def change_outcome(entry: Entry, book: list[Order]) -> tuple[State, str] | None:
         return State.DONE, ""
     is_over = order.status in FINAL
     return (State.REFUSED, f"The order is {order.status} already.") if is_over else None
+
+
+def held(rows: list[Position], token: str, product: str) -> int:
+    """The signed quantity of a token in a product."""
+    return sum(row.quantity for row in rows if (row.token, row.product) == (token, product))
+
+
+def is_converted(entry: Entry, rows: list[Position]) -> bool:
+    """Whether the new product has what a conversion was to bring it; no proof where it has not."""
+    brought = entry.quantity if entry.side == "BUY" else -entry.quantity
+    return held(rows, entry.token, entry.product) == entry.held + brought
 
 
 def _shows(order: Order, entry: Entry) -> bool:

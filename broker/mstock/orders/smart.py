@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from broker._kit.errors import ManualCheckRequired
 from broker.mstock.mapping.orders import Order
 from broker.mstock.mapping.positions import Position, located
 from broker.mstock.mapping.transform_data import Instrument, OrderRequest
@@ -17,15 +16,12 @@ from broker.mstock.mapping.vocabulary import FINAL
 from broker.mstock.orders.journal import OPEN, Entry
 from broker.mstock.orders.lookup import Lookup
 from broker.mstock.orders.placing import OrderService, Placed
+from broker.mstock.orders.position_locks import PositionUnsure
 
 DOOR = "smart"
 _LOOKS = 20
 _PAUSE_S = 0.25
 _NOTHING_SENT = "Nothing was sent. Look in the order book, then send it again."
-
-
-class PositionUnsure(ManualCheckRequired):
-    """How much is held cannot be told at this moment, so nothing was sent."""
 
 
 class Standing(NamedTuple):

@@ -16,7 +16,7 @@ from broker._kit.errors import (
     UnusableReply,
     WaitAndRetry,
 )
-from broker.mstock.orders.smart import PositionUnsure
+from broker.mstock.orders.position_locks import PositionUnsure
 
 OK = 200
 # First match wins.

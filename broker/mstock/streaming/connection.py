@@ -67,20 +67,9 @@ class FeedConnection:
         self._socket = websocket.WebSocket(
             enable_multithread=True, skip_utf8_validation=True, sslopt=_tls(login)
         )
-        url = (
-            f"{login.ws_url}/?ACCESS_TOKEN={quote(login.token.reveal(), safe='')}"
-            f"&API_KEY={quote(login.api_key.reveal(), safe='')}"
-        )
         self._socket.settimeout(connect_timeout)
-        try:
-            # A redirect would carry the token elsewhere.
-            self._socket.connect(  # type: ignore[no-untyped-call]
-                url, redirect_limit=0, suppress_origin=True, **_proxy(login)
-            )
-        except websocket.WebSocketBadStatusException as error:
-            raise _refusal(error.status_code) from None
-        except (websocket.WebSocketException, OSError, ValueError) as error:
-            raise _lost("The connection for live prices could not be made", error) from None
+        if fault := self._upgrade(login):
+            raise fault  # from here: no frame of its traceback has the address
         self._socket.settimeout(read_timeout)
         self._buffered = _BufferedSocket(self._socket.sock)
         self._socket.sock = self._buffered  # type: ignore[assignment]
@@ -88,6 +77,23 @@ class FeedConnection:
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._buffered.fileno(), selectors.EVENT_READ)
         self._selector.register(wake, selectors.EVENT_READ, wake)
+
+    def _upgrade(self, login: FeedLogin) -> BrokerError | None:
+        """Connect; why that failed."""
+        url = (
+            f"{login.ws_url}/?ACCESS_TOKEN={quote(login.token.reveal(), safe='')}"
+            f"&API_KEY={quote(login.api_key.reveal(), safe='')}"
+        )
+        try:
+            # A redirect would carry the token elsewhere.
+            self._socket.connect(  # type: ignore[no-untyped-call]
+                url, redirect_limit=0, suppress_origin=True, **_proxy(login)
+            )
+        except websocket.WebSocketBadStatusException as error:
+            return _refusal(error.status_code)
+        except (websocket.WebSocketException, OSError, ValueError) as error:
+            return _lost("The connection for live prices could not be made", error)
+        return None
 
     def send(self, text: str) -> None:
         """Send one text frame. Raises `ConnectionLost`."""

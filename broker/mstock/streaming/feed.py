@@ -36,6 +36,11 @@ _BURST = 512  # messages, before what is desired and the time are looked at agai
 log = logging.getLogger(__name__)
 
 
+def log_failure(error: Exception) -> None:
+    """Log where a listener has failed. Not its text: it could quote a strategy's secrets."""
+    log.error("mStock: a listener of the feed failed (%s).", fault_location(error))
+
+
 class FeedState(StrEnum):
     """What the feed is doing."""
 
@@ -71,6 +76,7 @@ class FeedTiming(NamedTuple):
     first_wait: float = 0.5
     longest_wait: float = 30.0
     look_for_token: float = 5.0
+    gather: float = 0.05  # changes of what is desired, before they are sent together
     resend_after: float = 15.0  # once per change: for what has not ticked since
 
 
@@ -121,6 +127,7 @@ class Feed:
         self._thread: threading.Thread | None = None
         self._connection: FeedConnection | None = None
         self._is_dirty = False
+        self._send_at = 0.0
         self._resend_at: float | None = None
         self._pause = threading.Event()
         self._wake_writer: socket.socket | None = None
@@ -131,16 +138,14 @@ class Feed:
         """Want these, each in its mode; a mode replaces the one before."""
         with self._lock:
             self._desired |= instruments
-            self._is_dirty = True
-        self._wake()
+            self._note_change()
 
     def unsubscribe(self, instruments: Iterable[Instrument]) -> None:
         """Want these no more."""
         with self._lock:
             for each in instruments:
                 self._desired.pop(each, None)
-            self._is_dirty = True
-        self._wake()
+            self._note_change()
 
     def start(self) -> None:
         """Connect, and stay connected until `stop`; nothing when it runs already."""
@@ -193,10 +198,17 @@ class Feed:
         """True while logged in on an open connection."""
         return self._state is FeedState.CONNECTED
 
-    def _wake(self) -> None:
-        with self._lock, contextlib.suppress(OSError):  # full: it is awake already
+    def _note_change(self) -> None:
+        """Wake the feed's thread for the first change of several: they go out together.
+
+        A thousand wake-ups in a row would also keep taking Python's lock from whoever subscribes.
+        """
+        if not self._is_dirty:
+            self._is_dirty = True
+            self._send_at = self._clock.monotonic() + self._timing.gather
             if self._wake_writer is not None:
-                self._wake_writer.send(b"!")
+                with contextlib.suppress(OSError):  # full: it is awake already
+                    self._wake_writer.send(b"!")
 
     # On the feed's own thread. A thread whose generation is over changes nothing any more.
 
@@ -284,7 +296,7 @@ class Feed:
 
     def _forget_connection(self) -> None:
         self._sent, self._flowing = {}, set()
-        self._is_dirty = bool(self._desired)
+        self._is_dirty, self._send_at = bool(self._desired), 0.0
         self._resend_at = None
 
     def _await_login(self, connection: FeedConnection) -> None:
@@ -304,7 +316,10 @@ class Feed:
         heard = ticked = asked = self._clock.monotonic()
         while self._is_current(generation):
             self._synchronise(connection)
-            if connection.wait(min(1.0, timing.ping_every / 2)):
+            pause = min(1.0, timing.ping_every / 2)
+            if self._is_dirty:
+                pause = min(pause, max(0.0, self._send_at - self._clock.monotonic()))
+            if connection.wait(pause):
                 heard = self._clock.monotonic()
                 if self._receive_burst(connection, generation):
                     ticked = heard
@@ -336,7 +351,7 @@ class Feed:
                     try:
                         self._listener.on_tick(tick)
                     except Exception as error:
-                        self._note(error)
+                        log_failure(error)
             elif message:
                 self._tell(lambda text=message: self._listener.on_text(text))  # type: ignore[misc]
             if not connection.has_buffered:
@@ -353,7 +368,7 @@ class Feed:
                     each: self._sent[each] for each in self._sent if each in self._flowing
                 }
                 self._is_dirty, self._resend_at = True, None
-            elif not self._is_dirty:
+            elif not self._is_dirty or now < self._send_at:
                 return
             else:
                 self._resend_at = now + self._timing.resend_after
@@ -381,9 +396,4 @@ class Feed:
         try:
             listener()
         except Exception as error:
-            self._note(error)
-
-    @staticmethod
-    def _note(error: Exception) -> None:
-        # Not its text: it could quote what a strategy keeps to itself.
-        log.error("mStock: a listener of the feed failed (%s).", fault_location(error))
+            log_failure(error)

@@ -17,7 +17,7 @@ from broker._kit.secret import Secret
 from broker.mstock.database.instruments import instruments
 from broker.mstock.settings import Config
 from broker.mstock.streaming.connection import FeedLogin
-from broker.mstock.streaming.lookup import find_instrument
+from broker.mstock.streaming.lookup import InstrumentLookup
 from broker.mstock.streaming.packets import DEPTH, LTP, QUOTE, Tick
 from broker.mstock.streaming.requests import Instrument
 from broker.mstock.streaming.shared_feed import (
@@ -57,6 +57,7 @@ class HostStream:
         self._lock = threading.RLock()
         self._records: dict[tuple[str, str], _Record] = {}
         self._by_instrument: dict[Instrument, tuple[_Record, ...]] = {}
+        self._lookup = InstrumentLookup(instruments)
         self._feed: SharedFeed | None = None
         self._subscriber = Subscriber(self._on_tick)
         self._user = ""
@@ -120,11 +121,12 @@ class HostStream:
         with self._lock:
             feed, self._feed = self._feed, None
             self._records, self._by_instrument = {}, {}
+            self._lookup.close()
         if feed is not None:
             leave_feed(feed, self._subscriber)
 
     def _new_record(self, symbol: str, exchange: str) -> _Record:
-        found = find_instrument(instruments(), self._api_type, symbol, exchange)
+        found = self._lookup.find(self._api_type, symbol, exchange)
         return _Record(symbol, exchange, found)
 
     def _ask(self, record: _Record, modes: set[int]) -> None:
@@ -190,4 +192,9 @@ def _published(values: dict[str, Any], mode: int, now: int) -> dict[str, Any] | 
 
 def _failure(code: str, error: Exception) -> dict[str, Any]:
     words = str(error) if isinstance(error, BrokerError) else fault_location(error)
+    if not isinstance(error, LogInAgain):
+        # The host takes "401" anywhere in a text, as in a strike of 24010, for the end of the
+        # session, and makes every connection of the user again (contract 8.3).
+        for status in ("401", "403"):
+            words = words.replace(status, f"{status[0]}\N{WORD JOINER}{status[1:]}")
     return {"status": "error", "code": code, "message": words}

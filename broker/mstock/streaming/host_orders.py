@@ -6,11 +6,11 @@ too, both share their one socket; elsewhere this is a socket of its own, without
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from broker._kit.clock import SYSTEM_CLOCK, Clock
 from broker._kit.errors import BrokerError
+from broker._kit.openalgo import host
 from broker._kit.openalgo.order_updates import (
     poll_interval,
     polling_adapter,
@@ -28,7 +28,7 @@ from broker.mstock.streaming.order_listener import OrderBook, OrderListener, ord
 from broker.mstock.streaming.order_updates import ShortLives
 from broker.mstock.streaming.shared_feed import SharedFeed, Subscriber, join_feed, leave_feed
 
-log = logging.getLogger(__name__)
+log = host.logger(__name__)
 
 
 def order_adapter(user: str) -> Any:

@@ -33,6 +33,7 @@ from broker.mstock.streaming.requests import Instrument
 from broker.mstock.streaming.shared_feed import (
     SharedFeed,
     Subscriber,
+    check_exchange,
     join_feed,
     leave_feed,
 )
@@ -140,6 +141,8 @@ class LivePrices:
         if mode not in MODES.values():
             raise CorrectInput(f"Mode {mode} is not known; 1, 2 and 3 are.")
         instrument = self._find(symbol, exchange)
+        _, other = self._wanted.get(instrument, (mode, exchange))
+        check_exchange(instrument, other, exchange)
         self._names[instrument] = (symbol, exchange)
         if self._shared is not None:
             self._shared.subscribe(self._subscriber, instrument, mode, exchange)

@@ -16,7 +16,13 @@ from broker._kit.sessions.trading_calendar import load_calendar
 from broker._kit.settings import Account
 from broker.mstock.settings import Config
 from broker.mstock.streaming.connection import FeedLogin
-from broker.mstock.streaming.feed import Feed, FeedListener, FeedState, FeedStatus
+from broker.mstock.streaming.feed import (
+    Feed,
+    FeedListener,
+    FeedState,
+    FeedStatus,
+    log_failure,
+)
 from broker.mstock.streaming.packets import Tick
 from broker.mstock.streaming.requests import DIALECTS, Instrument
 
@@ -94,12 +100,7 @@ class SharedFeed:
         """
         with self._lock:
             other = self._exchanges.get(instrument, exchange)
-            if instrument.segment == 0 and other != exchange:
-                raise CorrectInput(
-                    f"mStock's number {instrument.token} is already subscribed on {other}, and its "
-                    f"Type A prices do not say which exchange they are of; {exchange} was refused.",
-                    f"Unsubscribe it on {other} first, or use a Type B key.",
-                )
+            check_exchange(instrument, other, exchange)
             if instrument not in self._wanted:
                 self._find_room(instrument)
             self._exchanges[instrument] = other
@@ -172,21 +173,40 @@ class SharedFeed:
             if after != before:
                 feed.subscribe({instrument: after})
 
+    # A listener that fails costs the others nothing.
+
     def _on_tick(self, tick: Tick) -> None:
         for subscriber in self._wanted.get(Instrument(tick.segment, tick.token), ()):
-            subscriber.on_tick(tick)
+            try:
+                subscriber.on_tick(tick)
+            except Exception as error:
+                log_failure(error)
 
     def _on_text(self, text: str) -> None:
-        for subscriber in self._subscribers:
-            subscriber.on_text(text)
+        self._tell(lambda subscriber: subscriber.on_text(text))
 
     def _on_gap(self) -> None:
-        for subscriber in self._subscribers:
-            subscriber.on_gap()
+        self._tell(lambda subscriber: subscriber.on_gap())
 
     def _on_state(self, status: FeedStatus) -> None:
+        self._tell(lambda subscriber: subscriber.on_state(status))
+
+    def _tell(self, tell: Callable[[Subscriber], None]) -> None:
         for subscriber in self._subscribers:
-            subscriber.on_state(status)
+            try:
+                tell(subscriber)
+            except Exception as error:
+                log_failure(error)
+
+
+def check_exchange(instrument: Instrument, subscribed: str, exchange: str) -> None:
+    """Raises `CorrectInput` when an instrument's packets cannot tell these two exchanges apart."""
+    if instrument.segment == 0 and subscribed != exchange:
+        raise CorrectInput(
+            f"mStock's number {instrument.token} is already subscribed on {subscribed}, and its "
+            f"Type A prices do not say which exchange they are of; {exchange} was refused.",
+            f"Unsubscribe it on {subscribed} first, or use a Type B key.",
+        )
 
 
 _shared: dict[tuple[Account, str], SharedFeed] = {}

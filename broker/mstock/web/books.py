@@ -12,8 +12,9 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from broker._kit.errors import BrokerError
+from broker._kit.money import rupees
 from broker._kit.sessions.report import date_time
-from broker._kit.web.formatting import count, rupees
+from broker._kit.web.formatting import count
 from broker._kit.web.messages import Problem, problem_of
 from broker.mstock.mapping import order_data
 from broker.mstock.mapping.orders import SymbolOf
@@ -43,6 +44,10 @@ class LastRead(NamedTuple):
     reads: dict[str, Read]
     positions: list[Position]
     symbol_of: SymbolOf
+
+    def read_at(self, name: str) -> datetime | None:
+        """When a book was read, None if it was not."""
+        return self.reads.get(name, Read()).at
 
 
 class Cell(NamedTuple):
@@ -128,17 +133,20 @@ def profit_of(rows: Rows) -> Profit:
 _SUMMED = ("pnl", "realized", "unrealized")
 
 
-def with_prices(last: LastRead, live: dict[tuple[str, str], float]) -> Rows:
-    """The positions' rows at the live prices of (symbol, exchange); pure.
+def with_prices(last: LastRead, live: dict[tuple[str, str], tuple[float, datetime]]) -> Rows:
+    """The positions' rows at the live prices, with their times, of (symbol, exchange).
 
-    Where there is none the price of the last reading stands.
+    Where there is none, or an older one, the price of the last reading stands.
     """
-    shown = {row_key(row): row.get("ltp") for row in last.reads["positions"].rows or []}
+    rows, read_at = last.reads["positions"].rows or [], last.read_at("positions")
+    shown = {row_key(row): row.get("ltp") for row in rows}
 
     def priced(position: Position) -> Position:
         symbol, exchange = located(position, last.symbol_of)
-        row = {"symbol": symbol, "exchange": exchange, "product": position.product}
-        price = live.get((symbol, exchange), shown.get(row_key(row)))
+        price, at = live.get((symbol, exchange), (None, None))
+        if at is None or (read_at and at < read_at):
+            row = {"symbol": symbol, "exchange": exchange, "product": position.product}
+            price = shown.get(row_key(row))
         return position._replace(last_price=price)
 
     return position_rows(

@@ -108,8 +108,9 @@ class BooksPage:
         }
         reads: dict[str, Read] = {}
         for name in names:
+            at = tools.clock.now()  # what is heard from now on is newer than the book
             try:
-                reads[name] = Read(readers[name](), tools.clock.now())
+                reads[name] = Read(readers[name](), at)
             except SessionExpired:
                 raise
             except BrokerError as error:

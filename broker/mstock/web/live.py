@@ -12,6 +12,7 @@ import logging
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 from flask import Response
@@ -27,6 +28,7 @@ from broker.mstock.mapping.orders import Order
 from broker.mstock.mapping.positions import located
 from broker.mstock.streaming.feed import FeedState, FeedStatus
 from broker.mstock.streaming.live_prices import LivePrice, LivePrices
+from broker.mstock.streaming.order_listener import OrderBook
 from broker.mstock.web import books
 from broker.mstock.web.books_page import BooksPage
 
@@ -48,8 +50,8 @@ class Live:
     """One session's live prices by (symbol, exchange), and what happened to its orders."""
 
     def __init__(self, visit: Visit, home: str, clock: Clock, page: BooksPage) -> None:
-        self.prices: dict[Name, float] = {}
-        self.order_changes = 0
+        self.prices: dict[Name, tuple[float, datetime]] = {}
+        self.orders_changed_at: datetime | None = None
         self.order_words = ""
         self.streams = 0
         self._moved: set[Name] = set()
@@ -64,11 +66,20 @@ class Live:
             lambda: visit.token,
             on_price=self._on_price,
             on_order=self._on_order,
-            on_gap=self._on_gap,
             on_state=self._on_state,
             find_in=lambda config: instruments(config, home),
-            book=lambda: page.order_book(visit),
+            book=lambda: self._noting(page.order_book(visit)),
         )
+
+    def _noting(self, book: OrderBook) -> OrderBook:
+        """The same; what a reading shows without telling it is a change for the page too."""
+
+        def read() -> list[Order]:
+            found = book.read()
+            self._orders_changed()
+            return found
+
+        return book._replace(read=read)
 
     def follow(self, names: Iterable[Name]) -> None:
         """Have the prices of these and of no others."""
@@ -99,19 +110,18 @@ class Live:
         name = (price.symbol, price.exchange)
         last = price.values.get("ltp")
         if last:
-            self.prices[name] = last
+            now = self._clock.now()
+            self.prices[name] = (last, now)
             self._moved.add(name)
-            self._moved_at = clock_time(self._clock.now())
+            self._moved_at = clock_time(now)
             self._note()
 
     def _on_order(self, order: Order) -> None:
         self.order_words = f"{order.side} {order.symbol}, order {order.order_id}: {order.status}."
-        self.order_changes += 1
-        self._note()
+        self._orders_changed()
 
-    def _on_gap(self) -> None:
-        self.order_words = ""
-        self.order_changes += 1
+    def _orders_changed(self) -> None:
+        self.orders_changed_at = self._clock.now()
         self._note()
 
     def _on_state(self, status: FeedStatus) -> None:
@@ -182,7 +192,8 @@ class EventStreams:
 
     def _news(self, visit: Visit, live: Live) -> Iterator[str]:
         begin = self._clock.monotonic()
-        version, told, orders_at = -1, live.order_changes, begin
+        version, orders_at = -1, begin
+        shown_at = self._page.last_read(visit).read_at("orders")
         while (now := self._clock.monotonic()) < begin + LIFE_S:
             if not visit.is_logged_in():
                 yield _event("over", {})
@@ -192,8 +203,9 @@ class EventStreams:
             is_live, words = live.words()
             cells = books.live_cells(books.with_prices(last, live.prices))
             yield _event("figures", {"is_live": is_live, "words": words, "cells": cells})
-            if live.order_changes != told and now >= orders_at:
-                told, orders_at = live.order_changes, now + ORDERS_EVERY_S
+            changed_at = live.orders_changed_at
+            if changed_at and shown_at and changed_at > shown_at and now >= orders_at:
+                shown_at, orders_at = changed_at, now + ORDERS_EVERY_S
                 yield _event("orders", {"words": live.order_words})
             version = live.wait(version, BEAT_S)
             self._clock.sleep(PAUSE_S)

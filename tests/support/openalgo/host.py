@@ -85,13 +85,21 @@ class Host:
             break
 
     def serve_prices(self) -> None:
-        """Have the proxy for live prices run; in a container OpenAlgo leaves that to others."""
+        """Have the proxy for live prices run; in a container OpenAlgo leaves that to others.
+
+        It then shows the real time: under libfaketime a thread that waits for Python's lock spins,
+        and the proxy's two threads keep each other from working.
+        """
         if self._proxy is None and os.path.exists("/.dockerenv"):
             with (self.folder / "output.txt").open("ab") as output:
                 self._proxy = subprocess.Popen(
                     [self._python, "-m", "websocket_proxy.server"],
                     cwd=self.copy,
-                    env=self.environment(),
+                    env={
+                        name: value
+                        for name, value in self.environment().items()
+                        if name not in self.hours.environment
+                    },
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,

@@ -5,6 +5,7 @@
   const news = document.getElementById("news");
   const SILENT_MS = 15000;
   let source = null;
+  let wasOpen = false;
   let watch = 0;
 
   const say = (words, isLive) => {
@@ -31,8 +32,8 @@
     if (answer.redirected) return location.reload();
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     document.getElementById("books").replaceChildren(...fresh.getElementById("books").childNodes);
-    news.textContent = words;
-    news.hidden = !words;
+    if (words) news.textContent = words;
+    news.hidden = !news.textContent;
   };
 
   const close = () => {
@@ -47,6 +48,10 @@
     source.addEventListener("figures", (event) => figures(JSON.parse(event.data)));
     source.addEventListener("orders", (event) => orders(JSON.parse(event.data)).catch(() => {}));
     source.addEventListener("over", () => location.reload());
+    source.onopen = () => {
+      if (wasOpen) orders({ words: "" }).catch(() => {}); // what changed meanwhile was not heard
+      wasOpen = true;
+    };
     source.onerror = () => {
       if (source && source.readyState === EventSource.CLOSED) say("Not live. Refresh the page.", false);
     };

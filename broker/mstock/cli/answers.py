@@ -1,0 +1,95 @@
+"""How the commands of orders ask mStock, show rows, ask once before sending, and report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn, TypeVar, cast
+
+import click
+
+from broker._kit.broker import BrokerSettings
+from broker._kit.cli import output, prompts
+from broker._kit.cli.console import Exit
+from broker._kit.cli.context import Context
+from broker._kit.secret import Secret
+from broker._kit.sessions.token_guard import TokenGuard
+from broker.mstock.orders.desk import Desk
+from broker.mstock.orders.exits import Failed
+from broker.mstock.settings import Config
+
+Rows = list[dict[str, Any]]
+
+T = TypeVar("T")
+
+yes_option = click.option("--yes", is_flag=True, help="Do not ask; for scripts.")
+
+
+def ask(context: Context, work: Callable[[Desk], T]) -> T:
+    """What work with the stored session gives. Raises `BrokerError`, inside OpenAlgo too."""
+    context.refuse_inside_openalgo(str(click.get_current_context().info_name))
+
+    def call(config: BrokerSettings, token: Secret) -> T:
+        services, clock = context.service_settings, context.clock
+        guard = TokenGuard(context.broker, clock)
+        return work(Desk(cast(Config, config), token, services, guard, clock))
+
+    with context.interruptible():
+        return context.ask(call)
+
+
+def show(
+    context: Context, key: str, rows: Rows, names: Iterable[str], head: str, **more: Any
+) -> NoReturn:
+    """End the command with a table of these fields under a sentence; in JSON with all fields."""
+
+    def table() -> str:
+        titles = tuple(click.style(name.replace("_", " "), bold=True) for name in names)
+        cells = [tuple(_cell(row.get(name)) for name in names) for row in rows]
+        return f"{head}\n\n{output.columns([titles, *cells])}" if rows else head
+
+    context.answer(context.account_json() | {key: rows} | more, table)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:,.2f}" if isinstance(value, float) else str(value)
+
+
+def agreed_to(context: Context, question: str, what: Callable[[], str] | None = None) -> bool:
+    """Ask once at the terminal, after saying `what` is asked about.
+
+    Ends the command with exit code 2 where nobody can be asked.
+    """
+    prompts.need_terminal(context, "Whether to send it", "Give --yes to send it unasked.")
+    if what is None:
+        question = f"{context.account_words()}. {question}"
+    else:
+        output.out(f"{context.account_words()}: {what()}.", err=True)
+    return click.confirm(question, default=False, err=True)
+
+
+def report_sent(
+    context: Context, done: dict[str, Any] | None, words: Callable[[dict[str, Any]], str]
+) -> NoReturn:
+    """End the command: what was sent, or that nothing was since the user did not agree."""
+    if done is None:
+        nothing_sent(context)
+    context.answer(context.account_json() | done, lambda: words(done))
+
+
+def nothing_sent(context: Context) -> NoReturn:
+    """End the command: the user did not agree."""
+    words = "Nothing was sent."
+    context.answer({"message": words}, lambda: words, status="cancelled", code=Exit.REFUSED)
+
+
+def report_each(context: Context, verb: str, done: list[str], failed: list[Failed]) -> NoReturn:
+    """End the command: what was done one by one, and what was not; exit code 1 then."""
+    lines = [f"{verb} {', '.join(done) if done else 'nothing'}.", *map(str, failed)]
+    context.answer(
+        context.account_json() | {"done": done, "failed": list(map(str, failed))},
+        lambda: "\n".join(lines),
+        status="error" if failed else "success",
+        code=Exit.REFUSED if failed else Exit.OK,
+    )

@@ -1,0 +1,154 @@
+"""The commands `positions`, `close` and `convert`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from broker._kit.cli.context import Context, command
+from broker._kit.errors import BrokerError, ManualCheckRequired
+from broker.mstock.api.order_api import prices_of
+from broker.mstock.cli.answers import (
+    Rows,
+    agreed_to,
+    ask,
+    nothing_sent,
+    report_each,
+    report_sent,
+    show,
+    yes_option,
+)
+from broker.mstock.mapping.orders import locate
+from broker.mstock.mapping.positions import position_rows
+from broker.mstock.orders.conversion import read_conversion
+from broker.mstock.orders.desk import Desk
+from broker.mstock.orders.exits import Failed, cancel_all, close, close_all
+from broker.mstock.orders.lookup import Lookup
+
+Where = tuple[str, str, str]  # symbol, exchange, product
+
+
+@command()
+def positions(context: Context) -> None:
+    """Show the net positions and the day's profit and loss."""
+
+    def read(desk: Desk) -> Rows:
+        rows, master = desk.service.positions(), desk.lookup_or_none
+        prices = prices_of(desk.config, desk.token, rows, master)
+        return position_rows(rows, master.symbol_of, prices)
+
+    rows = ask(context, read)
+    known = [row["pnl"] for row in rows if "pnl" in row]
+    head = f"{len(rows)} positions, profit and loss {sum(known):,.2f}."
+    if len(known) < len(rows):
+        head += f" Without {len(rows) - len(known)} of them, whose last price is not known."
+    names = (
+        "symbol", "exchange", "product", "quantity", "average_price", "ltp", "realized",
+        "unrealized", "pnl",
+    )  # fmt: skip
+    show(context, "positions", rows, names, head, total_pnl=round(sum(known), 2))
+
+
+@command()
+@click.argument("symbol", required=False)
+@click.option("--exchange", default="NSE", show_default=True)
+@click.option("--product", default="MIS", show_default=True)
+@click.option("--all", "every", is_flag=True, help="Every open position.")
+@click.option("--cancel-orders", is_flag=True, help="Cancel the symbol's open orders first.")
+@yes_option
+def close_position(
+    context: Context,
+    symbol: str | None,
+    exchange: str,
+    product: str,
+    every: bool,
+    cancel_orders: bool,
+    yes: bool,
+) -> None:
+    """Close a position at the market, or all of them; exit code 1 when one was not closed.
+
+    With --cancel-orders the symbol's open orders are cancelled first; if one is not, nothing is
+    closed.
+    """
+    if every == bool(symbol) or (every and cancel_orders):
+        raise click.UsageError("Give a symbol, or --all (without --cancel-orders).")
+    where = ((symbol or "").upper(), exchange.upper(), product.upper())
+    what = "every open position" if every else f"{where[0]} on {where[1]}, {where[2]},"
+    if not yes and not agreed_to(context, f"Close {what} at the market?"):
+        nothing_sent(context)
+
+    def work(desk: Desk) -> tuple[list[str], list[Failed]]:
+        master = desk.lookup_or_none
+        if every:
+            return close_all(desk.service, master)
+        cancelled = _cancel_first(desk, master, where) if cancel_orders else []
+        try:
+            sent = close(desk.service, master, where)
+        except BrokerError as error:
+            if cancelled:
+                error.message = f"The position is open, without its stop. {error.message}"
+            raise
+        return ([what.rstrip(",")] if sent else []), []
+
+    report_each(context, "Closing", *ask(context, work))
+
+
+close_position.name = "close"
+
+
+def _cancel_first(desk: Desk, master: Lookup, where: Where) -> list[str]:
+    tokens = {
+        order.token
+        for order in desk.service.order_book()
+        if locate(order, master.symbol_of) == where[:2]
+    }
+    done, failed = cancel_all(
+        desk.service, lambda token, product: token in tokens and product == where[2]
+    )
+    if failed:
+        raise ManualCheckRequired(
+            f"Nothing was closed: not every order was cancelled. {' '.join(map(str, failed))}",
+            f"Cancelled were: {', '.join(done) or 'none'}.",
+        )
+    return done
+
+
+@command()
+@click.argument("symbol")
+@click.argument("to")
+@click.option("--exchange", default="NSE", show_default=True)
+@click.option("--product", default="MIS", show_default=True, help="What the position is now.")
+@click.option("--quantity", help="How much of it; all unless given.")
+@yes_option
+def convert(
+    context: Context,
+    symbol: str,
+    to: str,
+    exchange: str,
+    product: str,
+    quantity: str | None,
+    yes: bool,
+) -> None:
+    """Convert a position to another product: convert INFY CNC.
+
+    Exit code 6 when it is not known whether mStock did it: look with `positions` before you repeat
+    it.
+    """
+    where = (symbol.upper(), exchange.upper(), product.upper())
+
+    def work(desk: Desk) -> dict[str, Any] | None:
+        rows, master = desk.service.positions(), desk.lookup_or_none
+        found = read_conversion(rows, master, where, to, quantity)
+        if not yes and not agreed_to(context, f"Convert {found}?"):
+            return None
+        with desk.service.position_lock(*where):
+            desk.service.convert(
+                found.row, found.instrument, found.side, found.quantity, found.product
+            )
+        return {"conversion": str(found)}
+
+    report_sent(context, ask(context, work), lambda done: f"Converted {done['conversion']}.")
+
+
+COMMANDS = (positions, close_position, convert)
