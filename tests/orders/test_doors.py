@@ -274,6 +274,8 @@ def test_a_conversion_that_was_not_taken_is_unknown_and_not_repeated(
     assert trader.sent("portfolio/convertposition") == 1
     (entry,) = service.journal.unknown()
     assert (entry.kind, entry.quantity, entry.product) == ("convert", 4, "CNC")
+    trader.fault("portfolio/positions", "bad_gateway", times=None)
+    assert [row["orderid"] for row in order_api.get_order_book(trader.auth)]
 
 
 def test_a_conversion_that_shows_late_is_settled_by_the_positions(

@@ -61,13 +61,23 @@ class Settler:
                 if entry.kind == "place":
                     self._settle_order(entry, book)
                 elif entry.kind == "convert":
-                    if is_converted(entry, self._read_positions(seconds)):
-                        self._journal.finish(entry.tag, State.DONE)
+                    self._settle_conversion(entry, seconds)
                 elif (found := change_outcome(entry, book)) is not None:
                     self._journal.finish(entry.tag, found[0], note=found[1])
         except StoreError as error:
             log.error("Outcomes could not be written down. %s", error)
         return book
+
+    def _settle_conversion(self, entry: Entry, seconds: float | None) -> None:
+        try:
+            rows = self._read_positions(seconds)
+        except LogInAgain:
+            raise
+        except BrokerError as error:  # whoever asked for the order book shall have it
+            log.debug("A conversion was not looked up: %s", type(error).__name__)
+            return
+        if is_converted(entry, rows):
+            self._journal.finish(entry.tag, State.DONE)
 
     def _settle_order(self, entry: Entry, book: list[Order]) -> None:
         others = [each for each in self._journal.orders_like(entry) if each.tag != entry.tag]
