@@ -63,6 +63,20 @@ def test_erase_removes_it(trader: Trader, tmp_path: Path) -> None:
     assert trader.service().journal.open() == []
 
 
+def test_a_journal_from_before_conversions_were_settled_takes_orders(
+    trader: Trader, order: Order
+) -> None:
+    place = order_api.place_order_api
+    assert place(order(), trader.auth)[2]
+    with trader.service().journal._transaction(writes=True) as connection:
+        connection.exec_driver_sql("ALTER TABLE mstock_orders DROP COLUMN held")
+    service = trader.service()
+    (old,) = service.journal.orders_like(Entry("", "", MOMENT, token=INFY.token, quantity=10))
+    assert old.held == 0
+    service.journal.begin(Entry(new_tag(), "convert", trader.clock.now(), held=-5))
+    assert [each.held for each in service.journal.open()] == [-5]
+
+
 def test_a_database_that_is_away_shows_no_address(trader: Trader) -> None:
     url = "postgresql+psycopg://me:s3cr3t-word@127.0.0.1:1/db"
     journal = Journal(Secret(url), trader.config.account, trader.clock)

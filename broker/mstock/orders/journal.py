@@ -307,6 +307,11 @@ class Journal:
         connection = self._engine.connect().execution_options(**{WRITES: True})
         with connection, connection.begin():
             _tables.create_all(connection)
+            known = {each["name"] for each in sa.inspect(connection).get_columns(_rows.name)}
+            if "held" not in known:  # a journal from before conversions were settled
+                connection.execute(
+                    sa.text(f"ALTER TABLE {_rows.name} ADD COLUMN held BIGINT NOT NULL DEFAULT 0")
+                )
             connection.execute(sa.delete(_rows).where(old))
         self._prepared = True
 
