@@ -101,6 +101,17 @@ class TestTables:
         assert texts(shown.rows[1]) == ["BUY INFY", "10 of 10", "1,499.50", "09:31:07", "complete"]
         assert shown.rows[1][2].small == "limit 1,500.00"
 
+    def test_a_holding_without_a_last_price_is_no_loss(self) -> None:
+        row = {
+            "symbol": "INFY", "exchange": "NSE", "quantity": 10, "product": "CNC",
+            "average_price": 100.0, "ltp": 110.0, "pnl": 100.0, "pnlpercent": 10.0,
+        }  # fmt: skip
+        bare = {**row, "ltp": 0.0, "pnl": -1000.0, "pnlpercent": -100.0}
+        shown = table("holdings", [row, bare])
+        assert texts(shown.rows[1])[3:] == ["not known", "not known"]
+        assert "profit and loss +₹100.00, without 1 holding" in shown.summary
+        assert "₹" not in table("holdings", [bare]).summary
+
     def test_a_rejected_order_says_why(self) -> None:
         row = order(order_status="rejected", rejection_reason="No funds.", price=0.0)
         (cells,) = table("orders", [row]).rows

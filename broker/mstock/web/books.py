@@ -264,8 +264,11 @@ def _holdings(rows: Rows) -> list[tuple[Cell, ...]]:
             _instrument(row),
             Cell(f"{row['quantity']:,}"),
             Cell(price_text(row["average_price"])),
-            Cell(price_text(row["ltp"])),
-            _signed(_decimal(row["pnl"]), small=f"{row['pnlpercent']} %"),
+            # The host's row has 0 where mStock gave no last price: that is no loss of everything.
+            Cell(price_text(row["ltp"]) if row["ltp"] else _UNKNOWN),
+            _signed(_decimal(row["pnl"]), small=f"{row['pnlpercent']} %")
+            if row["ltp"]
+            else Cell(_UNKNOWN, "zero", "no last price"),
         )
         for row in rows
     ]
@@ -308,9 +311,15 @@ def _trades_summary(rows: Rows) -> str:
 
 
 def _holdings_summary(rows: Rows) -> str:
-    sums = order_data.calculate_portfolio_statistics(rows)
+    known = [row for row in rows if row["ltp"]]
+    missing = len(rows) - len(known)
+    without = f"without {count(missing, 'holding', 'holdings')} whose last price is not known"
+    if not known:
+        return without
+    sums = order_data.calculate_portfolio_statistics(known)
     worth, profit = (_decimal(sums[f"total{x}"]) for x in ("holdingvalue", "profitandloss"))
-    return f"worth {rupees(worth)}, profit and loss {rupees(profit, plus=True)}"
+    words = f"worth {rupees(worth)}, profit and loss {rupees(profit, plus=True)}"
+    return f"{words}, {without}" if missing else words
 
 
 class Book(NamedTuple):
