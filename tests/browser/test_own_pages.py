@@ -87,18 +87,50 @@ def test_an_old_price_is_not_called_live(demo: Demo, page: Page) -> None:
     expect(live).not_to_have_class(re.compile("stale"))
 
 
+HIDE = """hidden => {
+    Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+@pytest.mark.parametrize("demo", ["B"], indirect=True)
+def test_a_window_that_comes_back_to_no_stream_is_not_called_live(demo: Demo, page: Page) -> None:
+    log_in(page, demo)
+    page.clock.install()
+    page.get_by_role("link", name="Positions and orders").click()
+    live = page.locator("#live")
+    expect(live).to_contain_text("Live: ")
+    page.evaluate(HIDE, True)
+    page.route("**/events", lambda _route: None)  # which is never answered
+    page.evaluate(HIDE, False)
+    page.clock.fast_forward(16_000)
+    expect(live).to_contain_text("Not live: nothing has come")
+    expect(live).to_have_class(re.compile("stale"))
+
+
+@pytest.mark.parametrize("demo", ["B"], indirect=True)
+def test_tables_that_could_not_be_read_again_say_so(demo: Demo, page: Page) -> None:
+    log_in(page, demo)
+    page.get_by_role("link", name="Positions and orders").click()
+    expect(page.locator("#live")).to_contain_text("Live: ")
+    page.route("**/positions", lambda route: route.fulfill(body="<p>No.</p>"))
+    trade(demo, "BUY", 50, "INFY")
+    expect(page.get_by_role("status")).to_contain_text("could not be read again")
+    expect(page.get_by_text("No orders today.")).to_be_visible()
+    page.unroute("**/positions")
+    trade(demo, "SELL", 20, "INFY")
+    expect(page.get_by_text("2 completed")).to_be_visible()
+    expect(page.get_by_text("could not be read again")).to_have_count(0)
+
+
 def test_a_window_that_was_hidden_shows_what_happened_meanwhile(demo: Demo, page: Page) -> None:
     log_in(page, demo)
     page.get_by_role("link", name="Positions and orders").click()
     expect(page.locator("#live")).to_contain_text("Live: ")
-    hide = """hidden => {
-        Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
-        document.dispatchEvent(new Event("visibilitychange"));
-    }"""
-    page.evaluate(hide, True)
+    page.evaluate(HIDE, True)
     trade(demo, "BUY", 50, "INFY")
     expect(page.get_by_text("No orders today.")).to_be_visible()
-    page.evaluate(hide, False)
+    page.evaluate(HIDE, False)
     expect(page.get_by_text("1 completed")).to_be_visible()
 
 

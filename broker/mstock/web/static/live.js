@@ -7,6 +7,7 @@
   let source = null;
   let wasOpen = false;
   let watch = 0;
+  let isOld = false;
 
   const say = (words, isLive) => {
     live.textContent = words;
@@ -22,6 +23,10 @@
       }
     }
     say(words, isLive);
+    expectNews();
+  };
+
+  const expectNews = () => {
     clearTimeout(watch);
     watch = setTimeout(() => say("Not live: nothing has come for a while. Refresh the page.", false), SILENT_MS);
   };
@@ -32,9 +37,17 @@
     if (answer.redirected) return location.reload();
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     document.getElementById("books").replaceChildren(...fresh.getElementById("books").childNodes);
-    if (words) news.textContent = words;
+    if (words || isOld) news.textContent = words;
+    isOld = false;
     news.hidden = !news.textContent;
   };
+
+  // Tables that miss a change must not stand under "Live".
+  const renew = (change) => orders(change).catch(() => {
+    isOld = true;
+    news.textContent = "An order may have changed, and the tables could not be read again. Refresh the page.";
+    news.hidden = false;
+  });
 
   const close = () => {
     clearTimeout(watch);
@@ -44,12 +57,13 @@
 
   const open = () => {
     close();
+    expectNews(); // it may never open
     source = new EventSource(live.dataset.events);
     source.addEventListener("figures", (event) => figures(JSON.parse(event.data)));
-    source.addEventListener("orders", (event) => orders(JSON.parse(event.data)).catch(() => {}));
+    source.addEventListener("orders", (event) => renew(JSON.parse(event.data)));
     source.addEventListener("over", () => location.reload());
     source.onopen = () => {
-      if (wasOpen) orders({ words: "" }).catch(() => {}); // what changed meanwhile was not heard
+      if (wasOpen) renew({ words: "" }); // what changed meanwhile was not heard
       wasOpen = true;
     };
     source.onerror = () => {
