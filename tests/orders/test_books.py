@@ -404,6 +404,21 @@ class TestUpdates:
         assert (order_update(text) is not None) == is_taken
 
     @pytest.mark.parametrize(
+        ("kind", "changed"),
+        [
+            # One fill of 4 shares, which is not all of the order's 10.
+            ("trade", {"quantity": 4, "filled_quantity": 4, "pending_quantity": 0}),
+            ("order", {"quantity": 10, "filled_quantity": 0}),
+            ("order", {"status": None}),
+        ],
+    )
+    def test_what_may_mislead_is_left_to_the_book(self, kind: str, changed: dict[str, Any]) -> None:
+        row = A_ORDER | {"status": "Traded"} | changed
+        text = json.dumps({"type": kind, "data": row}, default=float)
+        assert is_about_orders(text)
+        assert order_update(text) is None
+
+    @pytest.mark.parametrize(
         "text",
         [
             "",

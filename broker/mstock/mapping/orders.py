@@ -202,8 +202,9 @@ def order_update(text: str) -> Order | None:
     """The order of an update off the WebSocket, as the order stands after it; None for others.
 
     Source: protocol 10.7 and 11.5. All fields are optional there: an update without a side or a
-    quantity tells nothing that the order book would not tell better. No source says whether a
-    trade's figures are of the order or of that fill alone: they are taken when they add up.
+    quantity tells nothing that the order book would not tell better, nor does one without a status
+    or a complete one that is not filled. No source says whether a trade's figures are of the order
+    or of that fill alone: they are taken when they add up with something that is pending still.
     """
     kind, row, api_type = _update(text)
     if not kind:
@@ -212,9 +213,13 @@ def order_update(text: str) -> Order | None:
         order = _order(row, api_type, "order update")
     except DataException:
         return None
-    cancelled = number(row, _CANCELLED[api_type]) or 0
-    counted = order.filled_quantity + order.pending_quantity + cancelled
-    return order if kind == "order" or counted == order.quantity else None
+    if kind == "order":
+        is_clear = order.status != "complete" or order.filled_quantity == order.quantity
+    else:
+        cancelled = number(row, _CANCELLED[api_type]) or 0
+        counted = order.filled_quantity + order.pending_quantity + cancelled
+        is_clear = order.pending_quantity > 0 and counted == order.quantity
+    return order if order.status and is_clear else None
 
 
 def is_about_orders(text: str) -> bool:
