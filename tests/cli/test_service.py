@@ -7,12 +7,19 @@ import plistlib
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
-from broker._kit.cli.service_manager import Service, launchd_agent, systemd_unit, windows_task
+from broker._kit.cli.service_manager import (
+    Service,
+    launchd_agent,
+    manager,
+    systemd_unit,
+    windows_task,
+)
 from broker._kit.secret import Secret
 from tests.cli.conftest import Person
 from tests.cli.test_process import Place, place
@@ -142,6 +149,17 @@ class TestInstallAndRemove:
         if platform == "linux":
             assert "loginctl enable-linger" in told
             assert "systemctl --user enable --now mstock.service" in told
+
+
+def test_a_windows_task_that_does_not_run_is_deleted_all_the_same(tmp_path: Path) -> None:
+    ran: list[str] = []
+
+    def run(command: Sequence[str]) -> tuple[int | None, str]:
+        ran.append(command[1])
+        return (1, "It does not run.") if command[1] == "/End" else (0, "")
+
+    assert manager("mstock", tmp_path, {}, "win32", run).remove() == ""
+    assert ran[-1] == "/Delete"
 
 
 class TestItsState:

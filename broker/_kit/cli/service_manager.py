@@ -164,7 +164,10 @@ class Manager:
         """Stop it and take it away; None when it was not there, else as `install`."""
         if not self.state().is_installed:
             return None
-        words = self._each(self.stop)
+        *first, last = self.stop
+        for command in first:  # what does not run cannot be ended, and is to go all the same
+            self.run(command)
+        words = self._each((last,))
         files.remove(self.path)
         for command in self.after:
             self.run(command)
