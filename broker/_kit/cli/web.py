@@ -72,9 +72,10 @@ def web(context: Context, port: int, opens: bool) -> None:
             address = f"{server.url}/"
         if opens:
             webbrowser.open(address)
-        output.out("Ctrl-C ends the page, not the session: log out for that.")
         try:
             with contextlib.suppress(KeyboardInterrupt):
+                # In here: whoever has read this may stop it at once.
+                output.out("Ctrl-C ends the page, not the session: log out for that.")
                 server.wait()
         finally:
             stop()
