@@ -45,15 +45,17 @@ def main() -> None:
     lookup = Lookup(StubInstruments(StubMarket().master))
     request = OrderRequest("INFY", "NSE", "BUY", 1)
 
+    answers: list[str] = []
+
     def send() -> None:
         try:
             with service.position_lock(request.symbol, request.exchange, request.product):
                 sent = move_to(service, lookup, request, int(target), 0)
-            print("sent" if sent else "nothing", flush=True)
+            answers.append("sent" if sent else "nothing")
         except PositionUnsure:
-            print("unsure", flush=True)
+            answers.append("unsure")
         except BrokerError as error:
-            print(f"{type(error).__name__}:{error}".replace(" ", "_"), flush=True)
+            answers.append(f"{type(error).__name__}:{error}".replace(" ", "_"))
 
     threads = [threading.Thread(target=send) for _ in range(int(count))]
     print("ready", flush=True)
@@ -62,6 +64,7 @@ def main() -> None:
         thread.start()
     for thread in threads:
         thread.join()
+    print(*answers)  # by one thread: what several print at once may run together
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ def web(context: Context, port: int, opens: bool) -> None:
     with contextlib.suppress(ValueError):  # in a thread
         # As a service manager asks for the end: a login under way is waited for.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with server:
+    with server, contextlib.suppress(KeyboardInterrupt):
         # Settings are read at each request: a fixed line needs no restart.
         one_time = OneTimeKey()
         stop = start(
@@ -61,22 +61,19 @@ def web(context: Context, port: int, opens: bool) -> None:
             server,
             one_time=one_time,
         )
-        output.out(f"{words}: open {server.url}/")
-        # Where nobody but the user at this computer sees it.
-        if (opens or sys.stdout.isatty()) and _has_session(context):
-            address = f"{server.url}{PATH}/{one_time.make()}"
-            if not opens:
-                output.out("To go on with the session that is stored, once, within five minutes:")
-                output.out(f"  {address}")
-        else:
-            address = f"{server.url}/"
-        if opens:
-            webbrowser.open(address)
         try:
-            with contextlib.suppress(KeyboardInterrupt):
-                # In here: whoever has read this may stop it at once.
-                output.out("Ctrl-C ends the page, not the session: log out for that.")
-                server.wait()
+            output.out(f"{words}: open {server.url}/")
+            address = f"{server.url}/"
+            # Where nobody but the user at this computer sees it.
+            if (opens or sys.stdout.isatty()) and _has_session(context):
+                address = f"{server.url}{PATH}/{one_time.make()}"
+                if not opens:
+                    output.out("To go on with the session that is stored, once, in five minutes:")
+                    output.out(f"  {address}")
+            if opens:
+                webbrowser.open(address)
+            output.out("Ctrl-C ends the page, not the session: log out for that.")
+            server.wait()
         finally:
             stop()
 
