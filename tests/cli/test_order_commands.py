@@ -76,6 +76,14 @@ def test_from_place_to_close(trader: Trader, share: Share) -> None:
     assert (code, body["unknown"]) == (0, [])
 
 
+@pytest.mark.parametrize("trader", ["B"], indirect=True)  # Type A's positions carry their price
+def test_positions_without_any_last_price_have_no_profit(trader: Trader, share: Share) -> None:
+    placed(trader, "BUY", "2", share[0])
+    trader.box.faults.set("b/instruments/quote", "bad_gateway")
+    assert trader.asks("positions")[1]["total_pnl"] is None
+    assert "1 positions, profit and loss not known." in trader.runs("positions").stdout
+
+
 def test_placing_shows_the_margin_and_asks(trader: Trader, share: Share) -> None:
     symbol, price, _ = share
     words = ("place", "BUY", "2", symbol, "--price", price, "--product", "CNC")

@@ -40,14 +40,16 @@ def positions(context: Context) -> None:
 
     rows = ask(context, read)
     known = [row["pnl"] for row in rows if "pnl" in row]
-    head = f"{len(rows)} positions, profit and loss {sum(known):,.2f}."
+    total = round(sum(known), 2) if known or not rows else None
+    words = "not known" if total is None else f"{total:,.2f}"
+    head = f"{len(rows)} positions, profit and loss {words}."
     if len(known) < len(rows):
         head += f" Without {len(rows) - len(known)} of them, whose last price is not known."
     names = (
         "symbol", "exchange", "product", "quantity", "average_price", "ltp", "realized",
         "unrealized", "pnl",
     )  # fmt: skip
-    show(context, "positions", rows, names, head, total_pnl=round(sum(known), 2))
+    show(context, "positions", rows, names, head, total_pnl=total)
 
 
 @command()
