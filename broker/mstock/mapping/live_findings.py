@@ -46,7 +46,7 @@ def shape(value: Any) -> str:
     if _FIGURE.fullmatch(text):
         return "number in quotes"
     if _STAMP.fullmatch(text):
-        return re.sub("[A-Z][a-z]{2}", "Mon", re.sub("[0-9]", "9", text))
+        return re.sub("[A-Za-z]{3}", "Mon", re.sub("[0-9]", "9", text))
     return "text"
 
 
