@@ -17,6 +17,7 @@ from broker._kit.settings import Account, ServiceSettings
 from broker._kit.web.server import LoopbackServer
 from broker._kit.web.standalone_app import start
 from broker.mstock.broker import MSTOCK
+from broker.mstock.database.symbol_table import SymbolTable
 from broker.mstock.orders.journal import Entry, Journal, State, file_url
 from broker.mstock.settings import Config
 from broker.mstock.web import live
@@ -294,6 +295,15 @@ class TestEvents:
             assert data["cells"]["total"][0].startswith("+₹3,")
             assert data["cells"]["total"][1] == "gain"
         until(lambda: not demo.simulator.stream.connections)
+
+    def test_each_message_does_not_look_the_symbols_up_again(
+        self, demo: Demo, with_list: Visitor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        trade(demo, "BUY", 50, "INFY")
+        with_list.page(POSITIONS)
+        monkeypatch.setattr(SymbolTable, "by_token", lambda *_: pytest.fail("looked up again"))
+        with events(with_list) as stream:
+            assert "NSE:INFY:MIS ltp" in stream.until("figures", is_live=True)["cells"]
 
     def test_a_change_of_an_order_is_told(self, demo: Demo, with_list: Visitor) -> None:
         with_list.page(POSITIONS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 from flask import Response, request, url_for
 
@@ -74,7 +75,8 @@ class BooksPage:
         """The books, the calls of unknown outcome, and why the journal could not be read."""
         tools, mark = self._tools, fingerprint(visit.token)
         desk = self._desk(visit)
-        symbol_of = desk.lookup_or_none.symbol_of
+        # Remembered: live figures ask for the same ones again with each message.
+        symbol_of = cache(desk.lookup_or_none.symbol_of)
         before = self._last.get(mark, LastRead({}, [], symbol_of))
         positions, unknown, journal_error = before.positions, [], None
 
