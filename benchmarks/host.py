@@ -194,7 +194,7 @@ def _hosts(checkout: Checkout) -> Iterator[tuple[dict[str, Host], Mapping[str, s
             copy = checkout.copy_to(folder / "copy")
             if which == "ours":
                 place_by_installer(copy, checkout.python)
-            hosts[which] = Host(copy, checkout.python, folder, box, Hours(box, folder))
+            hosts[which] = Host(copy, checkout.python, folder, box, Hours(box, folder, moves=False))
             started(hosts[which], settings)
             probe(hosts[which], checkout.python)  # writes the byte code
         yield hosts, settings

@@ -154,7 +154,9 @@ class _Adapter(HTTPAdapter):
         if proxy is not None:
             manager = self.proxy_manager_for(proxy.reveal(), proxy_ssl_context=tls)
         manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
-        self._pool: HTTPConnectionPool = manager.connection_from_url(base_url, {"ssl_context": tls})
+        # Through a proxy, too, urllib3 would let a request's body wait for an acknowledgement.
+        options = {"ssl_context": tls, "socket_options": HTTPConnection.default_socket_options}
+        self._pool: HTTPConnectionPool = manager.connection_from_url(base_url, options)
 
     def get_connection_with_tls_context(self, *_: Any, **__: Any) -> HTTPConnectionPool:
         return self._pool
