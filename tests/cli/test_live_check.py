@@ -187,3 +187,8 @@ def _real_monotonic(_self: object) -> float:
     import time
 
     return time.monotonic()
+
+
+def test_a_tokens_end_in_milliseconds_is_told() -> None:
+    claims = {"iat": 1_763_700_000_000, "exp": 1_763_743_200_000}
+    assert list(findings.token_life(claims)) == [("token: exp", "it is not in seconds")]

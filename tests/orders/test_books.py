@@ -354,6 +354,14 @@ def test_holdings_find_their_symbol_by_token_and_reckon_their_profit() -> None:
     }
 
 
+def test_a_holding_without_a_last_price_is_no_loss() -> None:
+    row = {"symboltoken": "11377", "exchange": "NSE", "quantity": 10, "averageprice": 30}
+    found = holding_rows("B", [row | {"ltp": 33}, row | {"ltp": None}], symbol_of)
+    assert not {"ltp", "pnl", "pnlpercent"} & found[1].keys()
+    sums = order_data.calculate_portfolio_statistics(found)
+    assert (sums["totalinvvalue"], sums["totalprofitandloss"]) == (300.0, 30.0)
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -11,7 +11,7 @@ from flask import Flask
 from broker._kit.sessions.known_browsers import ADDRESS_LIFE_S, LIFE, OneTimeKey
 from broker._kit.sessions.record import to_json
 from broker._kit.sessions.store import MemoryStore
-from broker._kit.sessions.stored_session import delete_session
+from broker._kit.sessions.stored_session import EndReason, delete_session
 from broker._kit.web.login_flow import LoginFlow
 from broker._kit.web.standalone_app import create_app
 from broker.mstock.broker import MSTOCK
@@ -135,7 +135,7 @@ class TestACookieFromBefore:
         clock.advance(120)
         assert same_browser(known, restarted()).get("/").step == "password"
 
-    @pytest.mark.parametrize("end", ["page", "command", "erase"])
+    @pytest.mark.parametrize("end", ["page", "command", "again", "erase"])
     def test_a_logout_or_erase_ends_it(
         self,
         known: Browser,
@@ -151,6 +151,9 @@ class TestACookieFromBefore:
             assert known.client.get_cookie(KEY) is None
         elif end == "command":
             assert delete_session(store, config.account)
+        elif end == "again":  # of a session that is not there any more
+            delete_session(store, config.account, reason=EndReason.REFUSED)
+            assert not delete_session(store, config.account)
         else:
             assert any("browsers" in line for line in store.erase())
         renew(store, config, clock, 2)

@@ -150,6 +150,7 @@ def logout(context: Context) -> None:
     """
     config, session, title = context.config, context.session(), context.broker.title
     if session is None:
+        delete_session(context.store, config.account)  # no browser goes on with a later one
         raise LogInAgain(f"No {title} session is stored, so there is none to end.")
     result = LogoutResult(True, f"The {title} session had already ended.")
     if not session.is_over:

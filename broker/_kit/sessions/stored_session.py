@@ -92,9 +92,12 @@ def delete_session(
     """
     with store.update(account) as record:
         session = record.session
-        if session is None or not session.token or token not in (None, session.token):
+        stored = session.token if session else None
+        if stored is not None and token not in (None, stored):
             return False
-        record.session = session._replace(token=None, end_reason=session.end_reason or reason)
         if reason is EndReason.LOGGED_OUT:
             record.browsers = ()
-    return True
+        if session is not None and stored is not None:
+            ended = session.end_reason or reason
+            record.session = session._replace(token=None, end_reason=ended)
+    return stored is not None

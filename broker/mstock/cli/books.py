@@ -109,6 +109,8 @@ def holdings(context: Context) -> None:
         f"{len(rows)} holdings worth {sums['totalholdingvalue']:,.2f}, "
         f"profit and loss {sums['totalprofitandloss']:,.2f} ({sums['totalpnlpercentage']} %)."
     )
+    if missing := sum("ltp" not in row for row in rows):
+        head += f" Without {missing} of them, whose last price is not known."
     names = ("symbol", "exchange", "quantity", "average_price", "ltp", "pnl", "pnlpercent")
     show(context, "holdings", rows, names, head, statistics=sums)
 

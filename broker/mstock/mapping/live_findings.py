@@ -26,6 +26,7 @@ _STATUS = ("true", "false", "success", "error")
 _TAGS = ("tag", "ordertag")
 _GROSS = ("LIMIT_SOD", "ADHOC_LIMIT", "BANK_HOLDING", "COLLATERALS")
 _SESSION = "09:15"
+_FAR = 1e11  # seconds; above are milliseconds
 
 
 def shape(value: Any) -> str:
@@ -162,7 +163,11 @@ def token_life(claims: Mapping[str, Any]) -> Iterator[Finding]:
     if not all(isinstance(each, int | float) and not isinstance(each, bool) for each in times):
         yield "token: exp", "it has no iat or no exp"
         return
-    start, end = (datetime.fromtimestamp(float(each or 0), IST) for each in times)
+    seconds = [float(each or 0) for each in times]
+    if max(seconds) > _FAR:
+        yield "token: exp", "it is not in seconds"
+        return
+    start, end = (datetime.fromtimestamp(each, IST) for each in seconds)
     midnight = datetime.combine(start.date() + timedelta(1), datetime.min.time(), IST)
     known = {
         "midnight IST": midnight - start,

@@ -131,9 +131,13 @@ def calculate_order_statistics(order_data: Rows) -> dict[str, int]:
 
 
 def calculate_portfolio_statistics(holdings_data: Rows) -> dict[str, float]:
-    """Totals over the holdings, in rupees; the percentage is of what was invested."""
-    invested = sum(row["average_price"] * row["quantity"] for row in holdings_data)
-    value = sum(row["ltp"] * row["quantity"] for row in holdings_data)
+    """Totals in rupees over the holdings whose last price is known.
+
+    The percentage is of what was invested in these.
+    """
+    known = [row for row in holdings_data if "ltp" in row]
+    invested = sum(row["average_price"] * row["quantity"] for row in known)
+    value = sum(row["ltp"] * row["quantity"] for row in known)
     profit = value - invested
     return {
         "totalholdingvalue": round(value, 2),

@@ -140,7 +140,10 @@ _HOLDING_KEYS = {
 
 
 def holding_rows(api_type: str, data: Any, symbol_of: SymbolOf) -> list[dict[str, Any]]:
-    """Holdings as the host shows them. Symbols are found by token: mStock gives company names."""
+    """Holdings as the host shows them. Symbols are found by token: mStock gives company names.
+
+    `ltp`, `pnl` and `pnlpercent` are left out of a row without a last price.
+    """
     token_key, average_key, last_key = _HOLDING_KEYS[api_type]
     found = []
     for row in rows_of(data, "holdings"):
@@ -152,7 +155,6 @@ def holding_rows(api_type: str, data: Any, symbol_of: SymbolOf) -> list[dict[str
             (text(row, "tradingsymbol"), candidates[0]),
         )
         average, last = price(row, average_key), price(row, last_key)
-        profit = (last - average) * count
         found.append(
             {
                 "symbol": symbol,
@@ -160,11 +162,13 @@ def holding_rows(api_type: str, data: Any, symbol_of: SymbolOf) -> list[dict[str
                 "quantity": count,
                 "product": "CNC",
                 "average_price": average,
-                "ltp": last,
-                "pnl": round(profit, 2),
-                "pnlpercent": round(100 * profit / (average * count), 2)
-                if average and count
-                else 0.0,
+                **(_valued(count, average, last) if last else {}),
             }
         )
     return found
+
+
+def _valued(count: int, average: float, last: float) -> dict[str, float]:
+    profit, invested = (last - average) * count, average * count
+    percent = round(100 * profit / invested, 2) if invested else 0.0
+    return {"ltp": last, "pnl": round(profit, 2), "pnlpercent": percent}

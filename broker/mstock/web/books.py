@@ -264,10 +264,9 @@ def _holdings(rows: Rows) -> list[tuple[Cell, ...]]:
             _instrument(row),
             Cell(f"{row['quantity']:,}"),
             Cell(price_text(row["average_price"])),
-            # The host's row has 0 where mStock gave no last price: that is no loss of everything.
-            Cell(price_text(row["ltp"]) if row["ltp"] else _UNKNOWN),
+            Cell(price_text(row["ltp"]) if "ltp" in row else _UNKNOWN),
             _signed(_decimal(row["pnl"]), small=f"{row['pnlpercent']} %")
-            if row["ltp"]
+            if "pnl" in row
             else Cell(_UNKNOWN, "zero", "no last price"),
         )
         for row in rows
@@ -311,12 +310,11 @@ def _trades_summary(rows: Rows) -> str:
 
 
 def _holdings_summary(rows: Rows) -> str:
-    known = [row for row in rows if row["ltp"]]
-    missing = len(rows) - len(known)
+    missing = sum("ltp" not in row for row in rows)
     without = f"without {count(missing, 'holding', 'holdings')} whose last price is not known"
-    if not known:
+    if missing == len(rows):
         return without
-    sums = order_data.calculate_portfolio_statistics(known)
+    sums = order_data.calculate_portfolio_statistics(rows)
     worth, profit = (_decimal(sums[f"total{x}"]) for x in ("holdingvalue", "profitandloss"))
     words = f"worth {rupees(worth)}, profit and loss {rupees(profit, plus=True)}"
     return f"{words}, {without}" if missing else words
