@@ -25,6 +25,7 @@ from broker_simulator.mstock import Simulator
 from tests.support.openalgo.checkout import Checkout, place_by_installer
 from tests.support.openalgo.host import Host
 from tests.support.openalgo.hours import Hours
+from tests.support.openalgo.visitor import Visitor
 
 Figures = dict[str, float]
 
@@ -32,7 +33,8 @@ Figures = dict[str, float]
 _MOST_MS, _MOST_TIMES = 100.0, 1.25
 _TARGETS: Final[Mapping[str, Callable[[float, float], bool]]] = {
     "import, at start": lambda ours, _ratio: ours < _MOST_MS,
-    "login and first funds": lambda _ours, ratio: ratio <= _MOST_TIMES,
+    "login and funds, the first after a start": lambda _ours, ratio: ratio <= _MOST_TIMES,
+    "login and funds, later ones": lambda _ours, ratio: ratio <= _MOST_TIMES,
 }
 _LATER: Final = "and to the funds"
 # What the host imports of a plugin: before it serves anything, and then up to the figures on its
@@ -46,15 +48,12 @@ _PHASES: Final = {
 }
 _UNITS: Final = {
     "modules": "",
-    "import": " ms",
     "memory added": " KB",
     "memory": " MB",
-    "login": " ms",
-    "login and first funds": " ms",
-    "first funds": " ms",
-    "later funds": " ms",
-}
-_LATER_FUNDS: Final = 9  # times the dashboard is loaded again
+}  # of others: milliseconds
+_LATER_LOGINS: Final = 4
+_LATER_FUNDS: Final = 5  # times the dashboard is loaded again
+_SETTLED_S: Final = 1.5  # until what the host does after a login or a logout is over
 
 # A fresh interpreter: first the host with an empty plugin, so that what it needs anyway is there
 # and charged to nobody, then, once its own threads load nothing any more, the real one.
@@ -146,13 +145,30 @@ def started(host: Host, settings: Mapping[str, str]) -> Figures:
 
 
 def _logged_in(host: Host) -> Figures:
-    """Milliseconds from a click to the answer: login by authenticator code, first and later funds.
+    """Milliseconds from a click to the answer: logins by authenticator code, then the dashboard.
 
-    What mStock itself takes is the same for both plugins: nothing but the way there.
+    As a trader does it, the page is open before the password is entered. What mStock itself takes
+    is next to nothing, and the same for both plugins.
     """
-    simulator, trader = host.simulator, host.visitor()
+    trader = host.visitor()
     trader.set_up()
+    first, *others = (_once(host, trader) for _ in range(1 + _LATER_LOGINS))
+    later = {name: statistics.median(each[name] for each in others) for name in first}
+    return {
+        "login and funds, the first after a start": first["login"] + first["funds"],
+        "login and funds, later ones": statistics.median(
+            each["login"] + each["funds"] for each in others
+        ),
+        "login, later ones": later["login"],
+        "funds, after a later login": later["funds"],
+        "funds, again": later["again"],
+    }
+
+
+def _once(host: Host, trader: Visitor) -> Figures:
+    simulator = host.simulator
     trader.app_login()
+    trader.get("/mstock/callback", headers={"Accept": "text/html"})
     trader.csrf()
     simulator.demo.used_totp_steps.clear()
     code = simulator.totp_now(simulator.demo.client_code)
@@ -166,16 +182,13 @@ def _logged_in(host: Host) -> Figures:
         return taken
 
     login = timed(lambda: trader.broker_login(simulator.demo.password, code))
-    first = timed(trader.dashboard)
-    later = statistics.median(timed(trader.dashboard) for _ in range(_LATER_FUNDS))
+    funds = timed(trader.dashboard)
+    again = statistics.median(timed(trader.dashboard) for _ in range(_LATER_FUNDS))
+    time.sleep(_SETTLED_S)
     trader.logout()
+    time.sleep(_SETTLED_S)
     simulator.world.end_sessions()
-    return {
-        "login and first funds": login + first,
-        "login": login,
-        "first funds": first,
-        "later funds": later,
-    }
+    return {"login": login, "funds": funds, "again": again}
 
 
 @contextmanager
@@ -233,7 +246,7 @@ def main(rounds: int) -> None:
         ours, theirs = ([each[what] for each in found[which]] for which in ("ours", "shipped"))
         ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True) if b)
         is_reached = _TARGETS.get(what, lambda _ours, _ratio: None)(statistics.median(ours), ratio)
-        unit = _UNITS[what.partition(",")[0]]
+        unit = _UNITS.get(what.partition(",")[0], " ms")
         digits = 1 if unit == " ms" else 0
         table.add_row(
             what,
