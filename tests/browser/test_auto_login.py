@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from broker._kit.web import standalone_app
+from broker._kit.web import standalone_views
 from broker_simulator.demo.stage import Demo
 from broker_simulator.mstock import IST
 from tests.browser.test_looks import LOOKS, nothing_sticks_out
@@ -70,7 +70,7 @@ def test_from_switching_on_to_the_next_morning(
     shoot: Shoot,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(standalone_app, "_REFRESH_S", (1.0, 300.0))
+    monkeypatch.setattr(standalone_views, "_REFRESH_S", (1.0, 300.0))
     clock = demo.simulator.clock
     page = new_context(viewport={"width": 1100, "height": 760}).new_page()
     page.goto(demo.url)
