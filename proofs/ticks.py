@@ -15,8 +15,8 @@ from broker.mstock.streaming.packets import DEPTH, LTP
 from proofs import Rows, require
 from proofs.streamed import usage
 
-_TICKS, _FEW = 10_000_000, 200_000
-_INSTRUMENTS = 3_000
+_TICKS, _FEW = 10_000_000, 40_000
+_INSTRUMENTS, _FEW_INSTRUMENTS = 3_000, 300
 _MORE_MB = 2.0
 _STEPS = 5
 
@@ -24,11 +24,12 @@ _STEPS = 5
 def run(console: Console, short: bool) -> Rows:
     """The figures; raises `Broken`."""
     half = (_FEW if short else _TICKS) // 2
-    return [_flow(console, LTP, "LTP", half), _flow(console, DEPTH, "Snap", half)]
+    count = _FEW_INSTRUMENTS if short else _INSTRUMENTS
+    return [_flow(console, LTP, "LTP", half, count), _flow(console, DEPTH, "Snap", half, count)]
 
 
-def _flow(console: Console, mode: int, name: str, ticks: int) -> dict[str, object]:
-    with flowing(mode, _INSTRUMENTS) as adapter:
+def _flow(console: Console, mode: int, name: str, ticks: int, count: int) -> dict[str, object]:
+    with flowing(mode, count) as adapter:
         first, begun, most = usage(), adapter.sent, 0.0
         for step in range(1, _STEPS + 1):
             while adapter.sent - begun < ticks * step // _STEPS:
@@ -40,7 +41,7 @@ def _flow(console: Console, mode: int, name: str, ticks: int) -> dict[str, objec
     require(most - first.memory <= _MORE_MB, f"{name}: {most:.1f} MB after {first.memory:.1f}")
     return {
         "Packets": name,
-        "Instruments": _INSTRUMENTS,
+        "Instruments": count,
         "Ticks": f"{sent:,}",
         "MB at the start": f"{first.memory:.1f}",
         "MB at the end": f"{last.memory:.1f}",
