@@ -20,7 +20,7 @@ from broker._kit.errors import (
 )
 from broker._kit.http.rate_limits import Rate
 from broker.mstock.api import data as data_module
-from broker.mstock.api.data import BrokerData, last_prices
+from broker.mstock.api.data import BrokerData
 from broker.mstock.client import data_calls
 from broker.mstock.client.routes import RATE_LIMITS
 from broker.mstock.database.instruments import local_instruments
@@ -28,6 +28,7 @@ from broker.mstock.database.master_contract_db import download
 from broker.mstock.errors import InputException
 from broker.mstock.mapping.candles import INTERVALS
 from broker.mstock.market_data import quotes as quotes_module
+from broker.mstock.market_data.last_prices import last_prices
 from broker.mstock.settings import Config
 from broker.mstock.streaming.connection import FeedLogin
 from broker.mstock.streaming.shared_feed import Subscriber, has_feed, join_feed, leave_feed

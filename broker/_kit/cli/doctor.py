@@ -29,11 +29,11 @@ from broker._kit.secret import Secret
 from broker._kit.sessions import report
 from broker._kit.settings import file_environment
 
-OK, TODO, SKIPPED = "ok", "to do", "skipped"
+OK, TO_DO, SKIPPED = "ok", "to do", "skipped"
 TRIAL_NAMES = ("Password", "IP whitelist", "TOTP", "API key and its type", "Logout")
 _PASSWORD, _ADDRESS, _TOTP, _KEY, _LOGOUT = TRIAL_NAMES
 _SETTINGS_FIRST = "the settings come first"
-_COLOURS = {OK: "green", TODO: "red", SKIPPED: "bright_black"}
+_COLOURS = {OK: "green", TO_DO: "red", SKIPPED: "bright_black"}
 _IS_WINDOWS = sys.platform == "win32"
 # As all known client codes are: API keys are longer and have other characters too.
 _CLIENT_CODE = r"[A-Za-z]{2}[0-9]{4,10}"
@@ -108,7 +108,7 @@ def doctor(
         checks = [
             check._replace(words=clean(check.words), todo=clean(check.todo)) for check in checks
         ]
-    is_fine = all(check.state != TODO for check in checks)
+    is_fine = all(check.state != TO_DO for check in checks)
     context.answer(
         {"checks": [check._asdict() for check in checks]},
         lambda: output.columns(map(_row, checks)),
@@ -125,7 +125,7 @@ def _row(check: Check) -> tuple[str, str, str]:
 
 def _failed(name: str, error: BrokerError) -> Check:
     code = f" (code {error.code})" if error.code else ""
-    return Check(name, TODO, f"{error.message}{code}", error.next_step)
+    return Check(name, TO_DO, f"{error.message}{code}", error.next_step)
 
 
 def _local_checks(context: Context) -> Iterator[Check]:
@@ -149,7 +149,7 @@ def _env_rights(context: Context) -> _Found:
         return None
     if path.stat().st_mode & 0o077:
         words = "other users of this computer may read or change it, and it holds the API key"
-        return TODO, words, f"Run chmod 600 {path}"
+        return TO_DO, words, f"Run chmod 600 {path}"
     return OK, "only its owner may read it"
 
 
@@ -164,7 +164,7 @@ def _not_swapped(context: Context) -> _Found:
     if not re.fullmatch(_CLIENT_CODE, context.config.api_key.reveal()):
         return OK, "each looks as it should, and they are not swapped"
     todo = "Put the client code into BROKER_API_KEY and the API key into BROKER_API_SECRET."
-    return TODO, "BROKER_API_SECRET holds what looks like a client code", todo
+    return TO_DO, "BROKER_API_SECRET holds what looks like a client code", todo
 
 
 def _home_rights(context: Context) -> _Found:
@@ -177,13 +177,13 @@ def _home_rights(context: Context) -> _Found:
     try:
         loose = [path for path in home.iterdir() if path.lstat().st_mode & 0o077]
     except OSError:
-        return TODO, f"{home} cannot be read", "Check that the folder is yours."
+        return TO_DO, f"{home} cannot be read", "Check that the folder is yours."
     loose = [path for path in loose if path.name != "trading-days.json"]  # which is no secret
     loose += [home] if home.stat().st_mode & 0o022 else []
     if not loose:
         return OK, "only their owner may read them"
     words = "other users of this computer may read or change them"
-    return TODO, words, f"Run chmod go-rwx {' '.join(map(str, sorted(loose)))}"
+    return TO_DO, words, f"Run chmod go-rwx {' '.join(map(str, sorted(loose)))}"
 
 
 def _stored_data(context: Context) -> _Found:
@@ -206,7 +206,7 @@ def _service(context: Context) -> _Found:
     if state.is_running:
         return OK, state_words(state)
     todo = f"Start it again with {context.command_line('service install')}, or look at the "
-    return TODO, state_words(state), f"{todo}system's log for why it ended."
+    return TO_DO, state_words(state), f"{todo}system's log for why it ended."
 
 
 # What looks, and returns the line's rest, None for no line.
@@ -225,7 +225,7 @@ def _openalgo_checks(context: Context) -> Iterator[Check]:
         yield Check("OpenAlgo", SKIPPED, "not here; point at one with --openalgo FOLDER")
     else:
         for name, is_ok, words, todo in context.host_checks(context.broker, context.openalgo):
-            yield Check(name, OK if is_ok else TODO, words, todo)
+            yield Check(name, OK if is_ok else TO_DO, words, todo)
 
 
 def _network_checks(context: Context, config: BrokerSettings) -> Iterator[Check]:
@@ -240,7 +240,7 @@ def _network_checks(context: Context, config: BrokerSettings) -> Iterator[Check]
             yield Check("DNS", OK, f"{host} has an address")
         except OSError:
             todo = "Check this computer's internet connection and name servers."
-            yield Check("DNS", TODO, f"{host} has no address", todo)
+            yield Check("DNS", TO_DO, f"{host} has no address", todo)
     before, started = clock.now(), clock.monotonic()
     try:
         theirs = context.broker.login_client(config, clock).server_time()
@@ -270,7 +270,7 @@ def clock_check(ahead: timedelta, title: str) -> Check:
     if abs(ahead) <= _LARGEST_DRIFT:
         return Check("Clock", OK, words if abs(seconds) >= 1 else f"agrees with {title}'s")
     todo = "Have this computer set its clock by the internet: logins are refused without it."
-    return Check("Clock", TODO, words, todo)
+    return Check("Clock", TO_DO, words, todo)
 
 
 def _trial(context: Context, config: BrokerSettings) -> list[Check]:
@@ -307,7 +307,7 @@ def _steps(
     if re.search(r"\botp\b", reply.message, re.IGNORECASE):
         words = f"{title} has sent an OTP instead: TOTP is not enabled for this account"
         todo = f"Enable TOTP for this account at {title}, or log in with the OTP."
-        yield Check(_TOTP, TODO, words, todo)
+        yield Check(_TOTP, TO_DO, words, todo)
         return
     access = (
         Check(_KEY, OK, f"{title} takes the key, and it is of type {config.api_type}"),
@@ -325,7 +325,7 @@ def _steps(
     if result.confirmed:
         yield Check(_LOGOUT, OK, "the trial's session was ended again")
     else:
-        yield Check(_LOGOUT, TODO, "the trial's session may still be alive", result.message)
+        yield Check(_LOGOUT, TO_DO, "the trial's session may still be alive", result.message)
 
 
 def _refused(error: BrokerError, step: str) -> Check:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from broker._kit.clock import SYSTEM_CLOCK, Clock
 from broker._kit.faults import guarded
 from broker._kit.openalgo import host
 from broker._kit.secret import Secret
-from broker._kit.sessions.token_guard import TokenGuard, token_guard
+from broker._kit.sessions.token_guard import token_guard
 from broker._kit.sessions.trading_calendar import load_calendar
 from broker.mstock.broker import MSTOCK
 from broker.mstock.client.dialects import Client, client_for
@@ -158,40 +158,6 @@ def data_frame(found: list[Candle], interval: str) -> DataFrame:
     return frame.astype({"timestamp": "int64", "volume": "int64"})
 
 
-def last_prices(
-    config: Config,
-    token: Secret,
-    wanted: Iterable[tuple[str, str]],
-    *,
-    clock: Clock = SYSTEM_CLOCK,
-    guard: TokenGuard | None = None,
-) -> dict[tuple[str, str], float]:
-    """The last traded prices of (the host's exchange, token) in rupees; unknown ones are left out.
-
-    Type B asks by token; Type A looks its symbols up in the instruments first. Raises
-    `BrokerError`.
-    """
-    asked = list(dict.fromkeys(wanted))
-    if not asked:
-        return {}
-    instruments = {each: Wanted(*each) for each in asked}
-    if config.api_type == "A":
-        known = _instruments()
-        rows = {each: known.by_token(each[1], each[0]) for each in asked}
-        instruments = {each: Wanted.of(row) for each, row in rows.items() if row is not None}
-    found = _run(
-        config,
-        token,
-        lambda client: quotes(client, token, instruments.values(), clock, ltp_only=True),
-        guard,
-    )
-    return {
-        each: quote["ltp"]
-        for each, instrument in instruments.items()
-        if (quote := found.get(instrument.key))
-    }
-
-
 def _instruments() -> Instruments:
     # SQLAlchemy takes its time to load where the host has not loaded it.
     from broker.mstock.database.instruments import instruments
@@ -210,7 +176,5 @@ def _find(known: Instruments, given: Any) -> InstrumentRow | str:
     return row or f"{symbol} on {exchange} is not in mStock's instrument list."
 
 
-def _run(
-    config: Config, token: Secret, call: Callable[[Client], T], guard: TokenGuard | None = None
-) -> T:
-    return (guard or token_guard(MSTOCK)).run(config, token, lambda: call(client_for(config)))
+def _run(config: Config, token: Secret, call: Callable[[Client], T]) -> T:
+    return token_guard(MSTOCK).run(config, token, lambda: call(client_for(config)))

@@ -7,7 +7,6 @@ Books raise: the host takes an empty answer for an empty book. No order is sent 
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -18,22 +17,20 @@ from broker._kit.errors import BrokerError, OutcomeUnknown
 from broker._kit.faults import guarded
 from broker._kit.secret import Secret
 from broker.mstock.mapping import order_data
-from broker.mstock.mapping.positions import Position, PriceOf, holding_rows, located, position_rows
+from broker.mstock.mapping.positions import Position, holding_rows, located, position_rows
 from broker.mstock.mapping.transform_data import (
     OrderRequest,
     read_order,
     read_order_id,
     read_target,
 )
+from broker.mstock.market_data.last_prices import prices_of
 from broker.mstock.orders.exits import cancel_all, close_all
-from broker.mstock.orders.lookup import Lookup
 from broker.mstock.orders.placing import OrderService
 from broker.mstock.orders.service import lookup, lookup_or_none, order_service
 from broker.mstock.orders.smart import move_to
 from broker.mstock.orders.statuses import OK, status_of
 from broker.mstock.settings import Config
-
-log = logging.getLogger(__name__)
 
 Body = dict[str, Any]
 
@@ -173,9 +170,8 @@ def get_positions(auth: str) -> list[Body]:
 
     def read() -> list[Body]:
         rows, master = _service(auth).positions(), lookup_or_none()
-        return position_rows(
-            rows, master.symbol_of, prices_of(Config.from_env(), _secret(auth), rows, master)
-        )
+        prices = prices_of(Config.from_env(), _secret(auth), rows, master.symbol_of)
+        return position_rows(rows, master.symbol_of, prices)
 
     return guarded(read)
 
@@ -234,29 +230,6 @@ def _invalidate_position_cache(auth: str) -> None:
     with _cache_lock:
         _orders_sent += 1
         _cached_positions.pop(_secret(auth), None)
-
-
-def prices_of(
-    config: Config, token: Secret, rows: list[Position], master: Lookup, **how: Any
-) -> PriceOf:
-    """Last prices for the open positions that carry none, by one call; none where that fails.
-
-    `how` is of `api.data.last_prices`: a clock and a guard of one's own.
-    """
-    wanted = [
-        (located(row, master.symbol_of)[1], row.token)
-        for row in rows
-        if row.quantity and row.last_price is None
-    ]
-    found: dict[tuple[str, str], float] = {}
-    if wanted:
-        from broker.mstock.api.data import last_prices  # what it imports takes its time
-
-        try:
-            found = guarded(lambda: last_prices(config, token, wanted, **how))
-        except BrokerError as error:  # a position is shown without its price, not left out
-            log.warning("Positions are shown without their last prices. %s", error)
-    return lambda token, exchange: found.get((exchange, token))
 
 
 def _service(auth: str) -> OrderService:

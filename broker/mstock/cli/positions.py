@@ -8,7 +8,6 @@ import click
 
 from broker._kit.cli.context import Context, command
 from broker._kit.errors import BrokerError, ManualCheckRequired
-from broker.mstock.api.order_api import prices_of
 from broker.mstock.cli.answers import (
     Rows,
     agreed_to,
@@ -21,6 +20,7 @@ from broker.mstock.cli.answers import (
 )
 from broker.mstock.mapping.orders import locate
 from broker.mstock.mapping.positions import position_rows
+from broker.mstock.market_data.last_prices import prices_of
 from broker.mstock.orders.conversion import read_conversion
 from broker.mstock.orders.desk import Desk
 from broker.mstock.orders.exits import Failed, cancel_all, close, close_all
@@ -35,7 +35,7 @@ def positions(context: Context) -> None:
 
     def read(desk: Desk) -> Rows:
         rows, master = desk.service.positions(), desk.lookup_or_none
-        prices = prices_of(desk.config, desk.token, rows, master)
+        prices = prices_of(desk.config, desk.token, rows, master.symbol_of)
         return position_rows(rows, master.symbol_of, prices)
 
     rows = ask(context, read)

@@ -155,21 +155,7 @@ class OrderService:
         tag = new_tag()
         body = order_body(self.api_type, request, instrument, tag)
         kind = variety(self.api_type, request)
-        entry = Entry(
-            tag,
-            "place",
-            self.clock.now(),
-            door,
-            token=instrument.token,
-            symbol=request.symbol,
-            exchange=request.exchange,
-            side=request.action,
-            quantity=request.quantity,
-            price_type=request.price_type,
-            product=request.product,
-            price=request.price,
-            trigger_price=request.trigger_price,
-        )
+        entry = self._entry("place", request, tag, door=door, token=instrument.token)
         self.journal.begin(entry, urgent=urgent)
         found = self._send(entry, lambda: self._calls.place(self._token, kind, body))
         return Placed(found, tag)
@@ -177,11 +163,20 @@ class OrderService:
     def modify(self, order_id: str, request: OrderRequest, instrument: Instrument) -> None:
         """Change an open order to what `request` says, once."""
         body = modify_body(self.api_type, order_id, request, instrument)
-        entry = Entry(
-            new_tag(),
-            "modify",
+        entry = self._entry("modify", request, new_tag(), order_id=order_id)
+        self.journal.begin(entry)
+
+        def call() -> str:
+            self._calls.modify(self._token, order_id, body)
+            return order_id
+
+        self._send(entry, call)
+
+    def _entry(self, kind: str, request: OrderRequest, tag: str, **more: Any) -> Entry:
+        return Entry(
+            tag,
+            kind,
             self.clock.now(),
-            order_id=order_id,
             symbol=request.symbol,
             exchange=request.exchange,
             side=request.action,
@@ -190,14 +185,7 @@ class OrderService:
             product=request.product,
             price=request.price,
             trigger_price=request.trigger_price,
-        )
-        self.journal.begin(entry)
-
-        def call() -> str:
-            self._calls.modify(self._token, order_id, body)
-            return order_id
-
-        self._send(entry, call)
+        )._replace(**more)
 
     def cancel(self, order_id: str) -> None:
         """Cancel an open order, once; it goes out even when the journal cannot be written."""

@@ -11,9 +11,9 @@ from broker._kit.errors import BrokerError, SessionExpired
 from broker._kit.sessions.token_guard import fingerprint
 from broker._kit.web.broker_pages import PageTools, Visit
 from broker._kit.web.messages import problem_of, status_of
-from broker.mstock.api.order_api import prices_of
 from broker.mstock.mapping import order_data
 from broker.mstock.mapping.positions import holding_rows, position_rows
+from broker.mstock.market_data.last_prices import prices_of
 from broker.mstock.orders.desk import Desk
 from broker.mstock.orders.journal import Entry
 from broker.mstock.settings import Config
@@ -84,7 +84,7 @@ class BooksPage:
             nonlocal positions
             found = desk.service.positions()
             prices = prices_of(
-                visit.config, visit.token, found, desk.lookup_or_none,
+                visit.config, visit.token, found, symbol_of,
                 clock=tools.clock, guard=tools.guard,
             )  # fmt: skip
             positions = found
