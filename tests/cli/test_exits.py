@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from broker._kit.cli.console import FAMILIES, WORDS, Exit, exit_of
 from broker._kit.errors import BrokerError
 from broker.mstock.__main__ import cli
+from broker.mstock.streaming import connection  # noqa: F401 - its errors are to be known here
 
 EXPECTED = {
     "SettingError": 5,
@@ -31,6 +32,8 @@ EXPECTED = {
     "DataException": 6,
     "OutcomeUnknown": 6,
     "PositionUnsure": 6,
+    "TokenRefused": 3,
+    "ConnectionLost": 4,
     "NoInstruments": 6,
 }
 

@@ -119,7 +119,9 @@ def test_packets_only_by_name_and_after_a_warning(listener: Person) -> None:
     assert found["login: answer"] == "a JSON object"
     sizes = ("8", "44", "200") if listener.config.api_type == "A" else ("51", "123", "379")
     for name, size in zip(("LTP", "quote", "depth"), sizes, strict=True):
-        assert int(size) <= int(found[f"{name}: bytes of a frame"].split(", ")[-1]) <= int(size) + 4
+        # Type A subscribes in quote mode first: such a frame may come before the mode has changed.
+        lengths = map(int, found[f"{name}: bytes of a frame"].split(", "))
+        assert any(0 <= length - int(size) <= 4 for length in lengths)
         assert found[f"{name}: the plugin can read all"] == "yes"
 
 
