@@ -14,7 +14,7 @@ from broker._kit.settings import environment
 from broker_simulator.demo.stage import Demo
 
 
-@click.command()
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--type",
     "api_type",
@@ -30,7 +30,7 @@ from broker_simulator.demo.stage import Demo
     help="Port of the web page; a free one unless given.",
 )
 def main(api_type: str, port: int) -> None:
-    """Try the mStock login and funds page against a simulated mStock, without an account."""
+    """Try the pages against a simulated mStock, without an account."""
     console = Console()
     try:
         with Demo(api_type.upper(), port) as demo:

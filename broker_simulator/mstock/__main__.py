@@ -26,7 +26,7 @@ def env_lines(sim: Simulator, api_type: str) -> dict[str, str]:
     }
 
 
-@click.command()
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--port", default=PORT, show_default=True, help="On 127.0.0.1; 0 takes a free one.")
 @click.option("--ws-port", default=WS_PORT, show_default=True, help="Of the WebSocket.")
 @click.option(

@@ -134,7 +134,7 @@ def create_control(sim: Simulator) -> Flask:
 
     @app.get("/phone")
     def phone() -> Response:
-        page = make_response(render_template("phone.html"))
+        page = make_response(render_template("phone.html", refresh=PHONE_REFRESH_SECONDS))
         page.headers["Refresh"] = str(PHONE_REFRESH_SECONDS)
         return page
 

@@ -36,6 +36,12 @@ def test_help_has_a_short_name(words: tuple[str, ...]) -> None:
     assert (done.exit_code, done.stdout.startswith("Usage: mstock")) == (0, True)
 
 
+@pytest.mark.parametrize("words", [(), ("auto-login",), ("service",)])
+def test_no_summary_is_cut_off_on_a_narrow_terminal(words: tuple[str, ...]) -> None:
+    listed = CliRunner().invoke(cli, [*words, "-h"], terminal_width=80).stdout
+    assert "..." not in listed.partition("Commands:")[2]
+
+
 def test_another_brokers_commands_have_its_name() -> None:
     other = replace(MSTOCK, name="other", title="Other")
     done = CliRunner().invoke(command_line(other), ["--help"])

@@ -81,7 +81,7 @@ def test_positions_without_any_last_price_have_no_profit(trader: Trader, share: 
     placed(trader, "BUY", "2", share[0])
     trader.box.faults.set("b/instruments/quote", "bad_gateway")
     assert trader.asks("positions")[1]["total_pnl"] is None
-    assert "1 positions, profit and loss not known." in trader.runs("positions").stdout
+    assert "1 position, profit and loss not known." in trader.runs("positions").stdout
 
 
 def test_placing_shows_the_margin_and_asks(trader: Trader, share: Share) -> None:
@@ -90,14 +90,14 @@ def test_placing_shows_the_margin_and_asks(trader: Trader, share: Share) -> None
     asked = trader.runs(*words, types="n\n")
     assert asked.exit_code == 1
     assert f"BUY 2 {symbol} on NSE CNC LIMIT at {price}" in asked.stderr
-    assert f"a margin of {2 * float(price):,.2f}" in asked.stderr
+    assert f"a margin of ₹{2 * float(price):,.2f}" in asked.stderr
     assert book(trader) == []
     assert trader.runs(*words, types="y\n").exit_code == 0
     assert len(book(trader)) == 1
     trader.is_at_terminal = False
     assert trader.runs(*words).exit_code == 2
     order_id = book(trader)[0]["orderid"]
-    for change in (("modify", order_id), ("cancel", order_id), ("close", symbol)):
+    for change in (("modify", order_id, "--price", price), ("cancel", order_id), ("close", symbol)):
         assert trader.runs(*change).exit_code == 2
     code, body = trader.asks("margin", *words[1:])
     assert (code, body["margin"]["total_margin_required"]) == (0, 2 * float(price))
@@ -261,3 +261,42 @@ def test_erase_knows_the_journal(trader: Trader, share: Share) -> None:
     assert any(FILE in line for line in trader.asks("erase", "--yes")[1]["removed"])
     assert not Path(home, FILE).exists()
     assert journal.open() == []
+
+
+def test_a_symbol_may_name_its_exchange(trader: Trader, share: Share) -> None:
+    symbol, price, _ = share
+    placed(trader, "BUY", "2", f"nse:{symbol}", "--price", price)
+    assert [(row["symbol"], row["exchange"]) for row in book(trader)] == [(symbol, "NSE")]
+    two = trader.runs("place", "BUY", "2", f"NSE:{symbol}", "--exchange", "BSE", "--yes")
+    assert two.exit_code == 2
+    assert "two exchanges" in two.stderr
+    assert len(book(trader)) == 1
+
+
+def test_a_modification_of_nothing_is_refused(trader: Trader, share: Share) -> None:
+    order_id = placed(trader, "BUY", "2", share[0], "--price", share[1])
+    assert trader.runs("modify", order_id, "--yes").exit_code == 2
+    assert not any(entry.route.endswith("orders/modify") for entry in trader.box.journal)
+
+
+def test_closing_the_wrong_product_names_the_open_one(trader: Trader, share: Share) -> None:
+    placed(trader, "BUY", "2", share[0], "--product", "CNC")
+    code, body = trader.asks("close", share[0], "--yes")
+    assert code == 1
+    assert "--exchange NSE --product CNC" in body["next_step"]
+    assert trader.asks("close", share[0], "--product", "CNC", "--yes")[0] == 0
+    assert trader.asks("close", share[0], "--yes") == (0, body_of_nothing(trader))
+
+
+def body_of_nothing(trader: Trader) -> dict[str, Any]:
+    account = {key: trader.asks("orders")[1][key] for key in ("mode", "client_code", "api_type")}
+    return {"status": "success", **account, "done": [], "failed": []}
+
+
+def test_a_market_order_has_no_price_and_figures_have_lakh_grouping(
+    trader: Trader, share: Share
+) -> None:
+    placed(trader, "BUY", "100", share[0])
+    row = trader.runs("orders").stdout.splitlines()[-1]
+    assert " 0.00 " not in row
+    assert " trades, worth ₹1,53," in trader.runs("trades").stdout

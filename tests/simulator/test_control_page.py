@@ -95,7 +95,9 @@ def test_the_phone_says_which_otp_is_void(sim, b):
 
 def test_only_the_phones_own_page_reloads_itself(sim):
     assert "Refresh" not in requests.get(f"{sim.rest_url}/", timeout=5).headers
-    assert requests.get(f"{sim.rest_url}/phone", timeout=5).headers["Refresh"] == "3"
+    phone = requests.get(f"{sim.rest_url}/phone", timeout=5)
+    assert phone.headers["Refresh"] == "3"
+    assert "every 3 seconds" in phone.text
 
 
 def test_the_authenticator_shows_the_code_and_the_seconds(sim, press):

@@ -27,9 +27,10 @@ def auto_login() -> None:
 @command(auto_login, standalone=True)
 @click.option("--accept-terms", is_flag=True, help="You have read the terms and agree to them.")
 def enable(context: Context, accept_terms: bool) -> None:
-    """Show the terms, then store password and TOTP secret, encrypted, and switch on.
+    """Show the terms, store password and TOTP secret, switch on.
 
-    Both are asked, hidden. Nothing is sent to the broker; `auto-login test` tests them.
+    Both are asked, hidden, and stored encrypted. Nothing is sent to the broker; `auto-login test`
+    tests them.
     """
     context.session()  # a store that cannot be read is told before anything is asked
     prompts.need_terminal(context, "The password")
@@ -54,9 +55,9 @@ def disable(context: Context) -> None:
 
 @command(auto_login, standalone=True)
 def test(context: Context) -> None:
-    """Log in once, now, with what is stored; the broker counts it like any other login.
+    """Log in once, now, with what is stored.
 
-    The new session replaces the one that is stored.
+    The broker counts it like any other login. The new session replaces the one that is stored.
     """
     with context.interruptible():
         attempt = context.auto_login.test(context.config)
@@ -71,7 +72,10 @@ def test(context: Context) -> None:
 
 @command(auto_login, standalone=True)
 def status(context: Context) -> None:
-    """Show whether it is on, what it did and what it does next; asks the broker nothing."""
+    """Show whether it is on, what it did and does next.
+
+    The broker is not asked.
+    """
     _show(context)
 
 

@@ -77,10 +77,10 @@ class Check(NamedTuple):
 def doctor(
     context: Context, with_login: bool, folder: Path | None, is_report: bool, live: str | None
 ) -> None:
-    """Check settings, rights, network and clock; with --login also password, TOTP, key and IP.
+    """Check settings, rights, network and clock.
 
-    Without --login the broker is sent a greeting and nothing else. Exit code 1 when something is
-    to be done.
+    With --login also password, TOTP, key and IP. Without --login the broker is sent a greeting and
+    nothing else. Exit code 1 when something is to be done.
     """
     if live is not None:
         live_report(context, live)

@@ -18,7 +18,7 @@ PORT = 5757  # of `web`; OpenAlgo's is 5000
 
 @click.group("service", cls=Group)
 def service() -> None:
-    """Have this computer run the page and auto-login by itself, also after a reboot."""
+    """Have this computer run `web`, also after a reboot."""
 
 
 @command(service, standalone=True)
@@ -30,7 +30,9 @@ def service() -> None:
     help="Port of the page.",
 )
 def install(context: Context, port: int) -> None:
-    """Write a systemd user unit, a launchd agent or a Windows task that runs `web`, and start it.
+    """Run `web` from now on.
+
+    By a systemd user unit, a launchd agent or a Windows task.
 
     It uses this folder's .env and this Python, holds no secret, and may be installed again.
     """
@@ -65,7 +67,7 @@ def install(context: Context, port: int) -> None:
 
 @command(service, standalone=True)
 def remove(context: Context) -> None:
-    """Stop the service and take away what `service install` has written."""
+    """Stop the service and remove its file."""
     system = manager_of(context)
     refusal = system.remove()
     body = {"service": state_json(system.state())}

@@ -24,7 +24,9 @@ _COLOURS = {"gain": "green", "loss": "red"}
 
 @command()
 def status(context: Context) -> None:
-    """Show who is logged in and until when, on one line; with -v all that is known.
+    """Show who is logged in and until when.
+
+    On one line; with -v all that is known.
 
     The broker is not asked: a session that was ended elsewhere shows here once a call was refused.
     Exit code 3 when there is no session that can be alive.
@@ -112,7 +114,7 @@ def day_time(moment: datetime, now: datetime) -> str:
 
 @command(standalone=True)
 def funds(context: Context) -> None:
-    """Show what is available to trade and all figures of the account, as of this moment."""
+    """Show what is available to trade, and all other figures."""
     found, now = context.ask(context.broker.fund_report), context.clock.now()
     body = {
         "as_of": report.iso(now),
@@ -168,7 +170,9 @@ def logout(context: Context) -> None:
 @command(standalone=True)
 @click.option("--yes", is_flag=True, help="Do not ask; for scripts.")
 def erase(context: Context, yes: bool) -> None:
-    """Remove passwords, TOTP secrets, sessions and the key that are stored on this computer.
+    """Remove what is stored of your accounts on this computer.
+
+    That is passwords, TOTP secrets, sessions, their key and the order journal.
 
     It works on damaged data too. Sessions are not logged out at the broker: run logout first, or
     they live there until they end by themselves.

@@ -29,7 +29,9 @@ from broker._kit.settings import file_environment
 )
 @click.option("--open", "opens", is_flag=True, help="Open the page in this computer's browser.")
 def web(context: Context, port: int, opens: bool) -> None:
-    """Serve the login and funds pages to this computer's browser, until Ctrl-C.
+    """Serve the pages to this computer's browser.
+
+    Login, funds, positions and orders, market, auto-login; until Ctrl-C.
 
     While it runs, auto-login is at work, if you have switched it on.
     """
@@ -90,7 +92,7 @@ def _has_session(context: Context) -> bool:
 )
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 def demo(options: tuple[str, ...]) -> None:
-    """Try login and funds against a simulated broker, without an account; --help tells more."""
+    """Try the pages against a simulated broker."""
     if importlib.util.find_spec("broker_simulator") is None:
         raise click.ClickException(
             "The simulator is not here: it comes with the release, not with a copy in OpenAlgo."

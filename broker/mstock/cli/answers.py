@@ -11,6 +11,7 @@ from broker._kit.broker import BrokerSettings
 from broker._kit.cli import output, prompts
 from broker._kit.cli.console import Exit
 from broker._kit.cli.context import Context
+from broker._kit.money import price_text, quantity_text
 from broker._kit.secret import Secret
 from broker._kit.sessions.token_guard import TokenGuard
 from broker.mstock.orders.desk import Desk
@@ -21,7 +22,21 @@ Rows = list[dict[str, Any]]
 
 T = TypeVar("T")
 
+_NOTHING = "\N{EN DASH}"
+# None of these is ever 0: OpenAlgo's rows have one where there is no price.
+_PRICES = ("price", "trigger_price", "average_price")
+
+symbol_argument = click.argument("symbol", metavar="[EXCHANGE:]SYMBOL")
+exchange_option = click.option("--exchange", help="Such as NSE or NFO; NSE unless given.")
 yes_option = click.option("--yes", is_flag=True, help="Do not ask; for scripts.")
+
+
+def split_symbol(text: str, exchange: str | None) -> tuple[str, str]:
+    """Symbol and exchange of `[EXCHANGE:]SYMBOL` and --exchange. Raises for two exchanges."""
+    before, _, symbol = text.upper().rpartition(":")
+    if exchange and before and before != exchange.upper():
+        raise click.UsageError(f"{text} and --exchange {exchange} name two exchanges.")
+    return symbol, before or (exchange or "NSE").upper()
 
 
 def ask(context: Context, work: Callable[[Desk], T]) -> T:
@@ -44,16 +59,18 @@ def show(
 
     def table() -> str:
         titles = tuple(click.style(name.replace("_", " "), bold=True) for name in names)
-        cells = [tuple(_cell(row.get(name)) for name in names) for row in rows]
+        cells = [tuple(_cell(name, row.get(name)) for name in names) for row in rows]
         return f"{head}\n\n{output.columns([titles, *cells])}" if rows else head
 
     context.answer(context.account_json() | {key: rows} | more, table)
 
 
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    return f"{value:,.2f}" if isinstance(value, float) else str(value)
+def _cell(name: str, value: str | int | float | None) -> str:
+    if value is None or isinstance(value, str):
+        return value or ""
+    if name in _PRICES and not value:
+        return _NOTHING
+    return price_text(value) if isinstance(value, float) else quantity_text(value)
 
 
 def agreed_to(context: Context, question: str, what: Callable[[], str] | None = None) -> bool:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import click
 
 from broker._kit.cli.context import Context, command
+from broker._kit.money import rupees
+from broker._kit.web.formatting import count
 from broker.mstock.cli.answers import Rows, ask, show
 from broker.mstock.mapping import order_data
 from broker.mstock.mapping.orders import locate
@@ -16,7 +20,10 @@ from broker.mstock.orders.journal import Entry
 @command()
 @click.argument("which", type=click.Choice(["all", "unknown"]), default="all")
 def orders(context: Context, which: str) -> None:
-    """Show today's orders; with `unknown` those whose outcome is not known, after another look."""
+    """Show today's orders.
+
+    With `unknown` those whose outcome is not known, after another look.
+    """
     if which == "unknown":
         _unknown(context)
     rows: Rows = ask(
@@ -28,11 +35,13 @@ def orders(context: Context, which: str) -> None:
     counts = order_data.calculate_order_statistics(rows)
     names = (
         "timestamp", "orderid", "action", "quantity", "filled_quantity", "symbol", "exchange",
-        "product", "pricetype", "price", "trigger_price", "order_status", "rejection_reason",
+        "product", "pricetype", "price", "trigger_price", "average_price", "order_status",
+        "rejection_reason",
     )  # fmt: skip
     head = (
-        f"{len(rows)} orders: {counts['total_completed_orders']} complete, "
-        f"{counts['total_open_orders']} open, {counts['total_rejected_orders']} rejected."
+        f"{count(len(rows), 'order', 'orders')}: {counts['total_completed_orders']} complete, "
+        f"{counts['total_open_orders']} open, {counts['total_rejected_orders']} rejected, "
+        f"{counts['total_cancelled_orders']} cancelled."
     )
     show(context, "orders", rows, names, head, statistics=counts)
 
@@ -47,8 +56,13 @@ def _unknown(context: Context) -> None:
         "at", "tag", "kind", "order_id", "side", "quantity", "symbol", "exchange", "price_type",
     )  # fmt: skip
     rows = [{name: _plain(getattr(each, name)) for name in names} for each in ask(context, look)]
-    head = f"{len(rows)} calls whose outcome is unknown: look for them in the mStock app."
+    calls = count(len(rows), "call", "calls")
+    head = f"{calls} whose outcome is unknown: look in the mStock app."
     show(context, "unknown", rows, names, head if rows else "Every outcome is known.")
+
+
+def _rupees(value: float) -> str:
+    return rupees(Decimal(str(value)))
 
 
 def _plain(value: object) -> object:
@@ -58,7 +72,7 @@ def _plain(value: object) -> object:
 @command()
 @click.argument("order_id")
 def order(context: Context, order_id: str) -> None:
-    """Show what became of one order of today, state by state, as mStock lists them."""
+    """Show what became of one order of today, state by state."""
 
     def read(desk: Desk) -> tuple[str, Rows]:
         order = desk.service.find_order(order_id)
@@ -75,7 +89,13 @@ def order(context: Context, order_id: str) -> None:
         "timestamp", "order_status", "quantity", "filled_quantity", "pending_quantity", "pricetype",
         "price", "trigger_price", "average_price", "message",
     )  # fmt: skip
-    show(context, "history", rows, names, f"{order_id}: {what}, {len(rows)} states.")
+    show(
+        context,
+        "history",
+        rows,
+        names,
+        f"{order_id}: {what}, {count(len(rows), 'state', 'states')}.",
+    )
 
 
 @command()
@@ -92,7 +112,13 @@ def trades(context: Context) -> None:
         "timestamp", "orderid", "action", "quantity", "symbol", "exchange", "product",
         "average_price", "trade_value",
     )  # fmt: skip
-    show(context, "trades", rows, names, f"{len(rows)} trades, worth {value:,.2f} in all.")
+    show(
+        context,
+        "trades",
+        rows,
+        names,
+        f"{count(len(rows), 'trade', 'trades')}, worth {_rupees(value)} in all.",
+    )
 
 
 @command()
@@ -106,8 +132,8 @@ def holdings(context: Context) -> None:
     )
     sums = order_data.calculate_portfolio_statistics(rows)
     head = (
-        f"{len(rows)} holdings worth {sums['totalholdingvalue']:,.2f}, "
-        f"profit and loss {sums['totalprofitandloss']:,.2f} ({sums['totalpnlpercentage']} %)."
+        f"{count(len(rows), 'holding', 'holdings')} worth {_rupees(sums['totalholdingvalue'])}, "
+        f"profit and loss {_rupees(sums['totalprofitandloss'])} ({sums['totalpnlpercentage']} %)."
     )
     if missing := sum("ltp" not in row for row in rows):
         head += f" Without {missing} of them, whose last price is not known."

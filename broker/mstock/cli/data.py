@@ -12,6 +12,7 @@ import click
 from broker._kit.cli import output
 from broker._kit.cli.context import Context, command
 from broker._kit.errors import BrokerError, CorrectInput
+from broker._kit.money import price_text, quantity_text
 from broker._kit.sessions.report import date_time
 from broker._kit.sessions.trading_calendar import load_calendar
 from broker.mstock.client.dialects import Client, client_for
@@ -36,14 +37,17 @@ _name = click.argument("name", metavar="[EXCHANGE:]NAME")
 @command()
 @click.option("--force", is_flag=True, help="Download also when today's list is here.")
 def instruments(context: Context, force: bool) -> None:
-    """Download mStock's list of instruments; today's is not downloaded twice."""
+    """Download mStock's list of instruments.
+
+    Today's is not downloaded twice.
+    """
     table = _table(context, force=force, needs_today=True)
     mark = table.mark()
     rows = mark.rows if mark else 0
     stored_at = mark.stored_at if mark else context.clock.now()
     context.answer(
         {"instruments": rows, "stored_at": stored_at.isoformat()},
-        lambda: f"{rows:,} instruments, of {date_time(stored_at)}.",
+        lambda: f"{quantity_text(rows)} instruments, of {date_time(stored_at)}.",
     )
 
 
@@ -52,7 +56,7 @@ def instruments(context: Context, force: bool) -> None:
 @click.option("--exchange", help="Only on this exchange, such as NSE or NFO.")
 @click.option("--limit", default=20, show_default=True, help="How many at the most.")
 def search(context: Context, text: tuple[str, ...], exchange: str | None, limit: int) -> None:
-    """Find instruments by parts of their symbol or name, or by their token."""
+    """Find instruments by parts of symbol or name, or by token."""
     words = " ".join(text)
     found = _table(context).search(words, exchange and exchange.upper(), limit)
     context.answer(
@@ -64,7 +68,7 @@ def search(context: Context, text: tuple[str, ...], exchange: str | None, limit:
 @command()
 @_instrument
 def lookup(context: Context, instrument: str) -> None:
-    """Show one instrument: mStock's symbol and token, expiry, strike, lot and tick size."""
+    """Show one instrument: token, expiry, strike, lot, tick."""
     row = _find(_table(context), instrument)
     context.answer(
         {"instrument": row._asdict()},
@@ -87,7 +91,7 @@ def expiries(context: Context, name: str) -> None:
     "--all", "shows_all", is_flag=True, help="All strikes, not only those near the money."
 )
 def chain(context: Context, name: str, expiry: str | None, shows_all: bool) -> None:
-    """Show an option chain: last prices of calls and puts by strike."""
+    """Show an option chain: prices of calls and puts by strike."""
     table = _table(context)
     exchange, underlying, known = _expiries(table, name)
     chosen = (expiry or known[0]).upper()
@@ -185,7 +189,7 @@ def history(
     context.answer(
         {"candles": len(found), "files": written} if written else {"candles": _json(found)},
         lambda: (
-            f"{len(found):,} candles: {', '.join(written.values())}"
+            f"{quantity_text(len(found))} candles: {', '.join(written.values())}"
             if written
             else _candle_lines(found, interval)
         ),
@@ -287,7 +291,7 @@ def _find(table: SymbolTable, text: str) -> InstrumentRow:
     close = ", ".join(f"{row.exchange}:{row.symbol}" for row in table.search(symbol, limit=5))
     raise CorrectInput(
         f"{text} is not in mStock's instrument list.",
-        f"Do you mean {close}?" if close else "Look for it with search.",
+        f"Do you mean {close}?" if close else "Look for it: mstock search",
     )
 
 
@@ -297,7 +301,7 @@ def _expiries(table: SymbolTable, text: str) -> tuple[str, str, list[str]]:
     for place in (exchange,) if exchange else _EXCHANGES:
         if found := table.expiries(name, place):
             return place, name, found
-    raise CorrectInput(f"{text} has no contracts in mStock's list.", "Look for it with search.")
+    raise CorrectInput(f"{text} has no contracts in mStock's list.", "Look for it: mstock search")
 
 
 def _spot(
@@ -324,7 +328,7 @@ def _write(kind: str, path: Path, found: list[Candle], interval: str, title: str
         else:
             data_frame(found, interval).to_parquet(path, index=False)
     except OSError as error:
-        raise CorrectInput(f"{path} cannot be written: {error.strerror}.") from None
+        raise CorrectInput(f"{path} cannot be written ({error.strerror or error}).") from None
     except ImportError:
         raise CorrectInput(
             "Parquet files need the package fastparquet or pyarrow.",
@@ -344,7 +348,7 @@ def _candle_lines(found: list[Candle], interval: str) -> str:
         (
             candle.start.strftime(form),
             *(_price(each) for each in candle[1:5]),
-            f"{candle.volume:,}",
+            quantity_text(candle.volume),
         )
         for candle in found
     ]
@@ -352,10 +356,10 @@ def _candle_lines(found: list[Candle], interval: str) -> str:
 
 
 def _rows(found: list[InstrumentRow]) -> str:
-    return output.columns(
-        (row.exchange, row.symbol, row.token, str(row.lotsize), row.name) for row in found
-    )
+    head = ("EXCHANGE", "SYMBOL", "TOKEN", "LOT", "NAME")
+    lines = ((row.exchange, row.symbol, row.token, str(row.lotsize), row.name) for row in found)
+    return output.columns([head, *lines])
 
 
 def _price(value: float | None) -> str:
-    return "-" if value is None else f"{value:,.2f}"
+    return "-" if value is None else price_text(value)

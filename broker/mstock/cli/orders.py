@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any
 
 import click
 
 from broker._kit.cli.context import Context, command
 from broker._kit.errors import BrokerError
+from broker._kit.money import rupees
 from broker.mstock.cli.answers import (
     agreed_to,
     ask,
+    exchange_option,
     nothing_sent,
     report_each,
     report_sent,
+    split_symbol,
+    symbol_argument,
     yes_option,
 )
 from broker.mstock.mapping.margin_data import host_margin
@@ -32,8 +37,8 @@ def _order_options(work: Callable[..., None]) -> Callable[..., None]:
         (
             click.argument("action", type=_SIDE),
             click.argument("quantity"),
-            click.argument("symbol"),
-            click.option("--exchange", default="NSE", show_default=True),
+            symbol_argument,
+            exchange_option,
             click.option("--product", default="MIS", show_default=True, help="MIS, CNC, NRML…"),
             click.option("--price", help="A limit; without one at the market."),
             click.option("--trigger", help="A stop: SL with --price, SL-M without."),
@@ -52,12 +57,13 @@ def _order_options(work: Callable[..., None]) -> Callable[..., None]:
 def _request(options: Mapping[str, Any]) -> OrderRequest:
     price, trigger, is_cover = (options[name] for name in ("price", "trigger", "cover"))
     has_stop = bool(trigger) and not is_cover
+    symbol, exchange = split_symbol(options["symbol"], options["exchange"])
     price_type = ("SL" if price else "SL-M") if has_stop else ("LIMIT" if price else "MARKET")
     return read_order(
         {
             **{name: options[name] for name in ("action", "quantity", "product")},
-            "symbol": options["symbol"].upper(),
-            "exchange": options["exchange"].upper(),
+            "symbol": symbol,
+            "exchange": exchange,
             "pricetype": price_type,
             "price": price,
             "trigger_price": trigger,
@@ -97,7 +103,7 @@ def margin(context: Context, **options: Any) -> None:
     required = found["total_margin_required"]
     context.answer(
         context.account_json() | {"margin": found},
-        lambda: f"{_words(request)} needs a margin of {required:,.2f}.",
+        lambda: f"{_words(request)} needs a margin of {rupees(Decimal(str(required)))}.",
     )
 
 
@@ -105,7 +111,9 @@ def margin(context: Context, **options: Any) -> None:
 @_order_options
 @yes_option
 def place(context: Context, yes: bool, **options: Any) -> None:
-    """Place an order, after showing it and its margin: place BUY 10 INFY --price 1500.
+    """Place an order, after showing it and its margin.
+
+    For example: place BUY 10 INFY --price 1500
 
     Exit code 6 when it is not known whether mStock took it: look with `orders` before you repeat
     it.
@@ -124,7 +132,8 @@ def place(context: Context, yes: bool, **options: Any) -> None:
         context,
         ask(context, work),
         lambda done: (
-            f"mStock took the order {done['orderid']}: {done['order']}. See it with: orders"
+            f"mStock took the order {done['orderid']}: {done['order']}. "
+            f"See it: {context.command_line('orders')}"
         ),
     )
 
@@ -132,7 +141,8 @@ def place(context: Context, yes: bool, **options: Any) -> None:
 def _agreed(context: Context, desk: Desk, request: OrderRequest, instrument: Instrument) -> bool:
     def need() -> str:
         try:
-            return f"a margin of {desk.service.margin([(request, instrument)]).total:,.2f}"
+            total = desk.service.margin([(request, instrument)]).total
+            return f"a margin of {rupees(total)}"
         except BrokerError as error:
             return f"a margin that mStock did not tell ({error.message})"
 
@@ -141,9 +151,9 @@ def _agreed(context: Context, desk: Desk, request: OrderRequest, instrument: Ins
 
 @command()
 @click.argument("order_id")
-@click.option("--quantity")
-@click.option("--price")
-@click.option("--trigger")
+@click.option("--quantity", help="The whole order's, filled units included.")
+@click.option("--price", help="The new limit.")
+@click.option("--trigger", help="The new trigger price.")
 @yes_option
 def modify(
     context: Context,
@@ -153,7 +163,9 @@ def modify(
     trigger: str | None,
     yes: bool,
 ) -> None:
-    """Change quantity, price or trigger of an open order; the rest stays as it is."""
+    """Change quantity, price or trigger of an open order."""
+    if not (quantity or price or trigger):
+        raise click.UsageError("Give --quantity, --price or --trigger.")
 
     def work(desk: Desk) -> dict[str, Any] | None:
         order = desk.service.find_order(order_id)
@@ -192,7 +204,10 @@ def modify(
 @click.option("--all", "every", is_flag=True, help="Every open order.")
 @yes_option
 def cancel(context: Context, order_ids: tuple[str, ...], every: bool, yes: bool) -> None:
-    """Cancel orders by their ids, or all open ones; exit code 1 when one was not cancelled."""
+    """Cancel orders by their ids, or all open ones.
+
+    Exit code 1 when one was not cancelled.
+    """
     if every == bool(order_ids):
         raise click.UsageError("Give order ids, or --all.")
     what = "every open order" if every else ", ".join(order_ids)

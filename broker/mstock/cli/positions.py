@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import click
 
 from broker._kit.cli.context import Context, command
-from broker._kit.errors import BrokerError, ManualCheckRequired
+from broker._kit.errors import BrokerError, CorrectInput, ManualCheckRequired
+from broker._kit.money import rupees
+from broker._kit.web.formatting import count
 from broker.mstock.cli.answers import (
     Rows,
     agreed_to,
     ask,
+    exchange_option,
     nothing_sent,
     report_each,
     report_sent,
     show,
+    split_symbol,
+    symbol_argument,
     yes_option,
 )
 from broker.mstock.mapping.orders import locate
-from broker.mstock.mapping.positions import position_rows
+from broker.mstock.mapping.positions import located, position_rows
 from broker.mstock.market_data.last_prices import prices_of
 from broker.mstock.orders.conversion import read_conversion
 from broker.mstock.orders.desk import Desk
@@ -41,8 +47,8 @@ def positions(context: Context) -> None:
     rows = ask(context, read)
     known = [row["pnl"] for row in rows if "pnl" in row]
     total = round(sum(known), 2) if known or not rows else None
-    words = "not known" if total is None else f"{total:,.2f}"
-    head = f"{len(rows)} positions, profit and loss {words}."
+    words = "not known" if total is None else rupees(Decimal(str(total)), plus=True)
+    head = f"{count(len(rows), 'position', 'positions')}, profit and loss {words}."
     if len(known) < len(rows):
         head += f" Without {len(rows) - len(known)} of them, whose last price is not known."
     names = (
@@ -53,29 +59,29 @@ def positions(context: Context) -> None:
 
 
 @command()
-@click.argument("symbol", required=False)
-@click.option("--exchange", default="NSE", show_default=True)
-@click.option("--product", default="MIS", show_default=True)
+@click.argument("symbol", required=False, metavar="[EXCHANGE:]SYMBOL")
+@exchange_option
+@click.option("--product", default="MIS", show_default=True, help="MIS, CNC, NRML…")
 @click.option("--all", "every", is_flag=True, help="Every open position.")
 @click.option("--cancel-orders", is_flag=True, help="Cancel the symbol's open orders first.")
 @yes_option
 def close_position(
     context: Context,
     symbol: str | None,
-    exchange: str,
+    exchange: str | None,
     product: str,
     every: bool,
     cancel_orders: bool,
     yes: bool,
 ) -> None:
-    """Close a position at the market, or all of them; exit code 1 when one was not closed.
+    """Close a position at the market, or all of them.
 
-    With --cancel-orders the symbol's open orders are cancelled first; if one is not, nothing is
-    closed.
+    Exit code 1 when one was not closed. With --cancel-orders the symbol's open orders are cancelled
+    first; if one is not, nothing is closed.
     """
     if every == bool(symbol) or (every and cancel_orders):
         raise click.UsageError("Give a symbol, or --all (without --cancel-orders).")
-    where = ((symbol or "").upper(), exchange.upper(), product.upper())
+    where = (*split_symbol(symbol or "", exchange), product.upper())
     what = "every open position" if every else f"{where[0]} on {where[1]}, {where[2]},"
     if not yes and not agreed_to(context, f"Close {what} at the market?"):
         nothing_sent(context)
@@ -91,12 +97,32 @@ def close_position(
             if cancelled:
                 error.message = f"The position is open, without its stop. {error.message}"
             raise
+        if not sent:
+            _name_what_is_open(desk, master, where)
         return ([what.rstrip(",")] if sent else []), []
 
     report_each(context, "Closing", *ask(context, work))
 
 
 close_position.name = "close"
+
+
+def _name_what_is_open(desk: Desk, master: Lookup, where: Where) -> None:
+    """Raises when the symbol is open on another exchange or in another product."""
+    rows = [row for row in desk.service.positions() if row.quantity]
+    found = [(*located(row, master.symbol_of), row.product) for row in rows]
+    others = [each for each in found if each[0] == where[0] and each != where]
+    if others:
+        symbol, exchange, product = where
+        raise CorrectInput(
+            f"Nothing was sent: {symbol} on {exchange}, {product}, is closed, or an order that "
+            "closes it is on its way.",
+            "Still open: "
+            + "; ".join(
+                f"--exchange {exchange} --product {product}" for _, exchange, product in others
+            )
+            + ".",
+        )
 
 
 def _cancel_first(desk: Desk, master: Lookup, where: Where) -> list[str]:
@@ -117,9 +143,9 @@ def _cancel_first(desk: Desk, master: Lookup, where: Where) -> list[str]:
 
 
 @command()
-@click.argument("symbol")
-@click.argument("to")
-@click.option("--exchange", default="NSE", show_default=True)
+@symbol_argument
+@click.argument("to", metavar="PRODUCT")
+@exchange_option
 @click.option("--product", default="MIS", show_default=True, help="What the position is now.")
 @click.option("--quantity", help="How much of it; all unless given.")
 @yes_option
@@ -127,7 +153,7 @@ def convert(
     context: Context,
     symbol: str,
     to: str,
-    exchange: str,
+    exchange: str | None,
     product: str,
     quantity: str | None,
     yes: bool,
@@ -137,7 +163,7 @@ def convert(
     Exit code 6 when it is not known whether mStock did it: look with `positions` before you repeat
     it.
     """
-    where = (symbol.upper(), exchange.upper(), product.upper())
+    where = (*split_symbol(symbol, exchange), product.upper())
 
     def work(desk: Desk) -> dict[str, Any] | None:
         rows, master = desk.service.positions(), desk.lookup_or_none

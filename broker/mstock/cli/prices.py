@@ -14,6 +14,7 @@ from broker._kit.cli import output
 from broker._kit.cli.context import Context, command
 from broker._kit.clock import IST
 from broker._kit.errors import LogInAgain
+from broker._kit.money import price_text, quantity_text
 from broker._kit.secret import Secret
 
 if TYPE_CHECKING:
@@ -29,9 +30,10 @@ _REDRAW_S = 0.25
 @command()
 @click.argument("symbols", nargs=-1, required=True, metavar="SYMBOL...")
 def watch(context: Context, symbols: tuple[str, ...]) -> None:
-    """Show live prices until Ctrl-C; with --json one line for each price.
+    """Show live prices until Ctrl-C.
 
-    SYMBOL is OpenAlgo's, such as INFY or NFO:NIFTY24NOV26FUT; on NSE unless an exchange is given.
+    With --json one line for each price. SYMBOL is OpenAlgo's, such as INFY or NFO:NIFTY24NOV26FUT;
+    on NSE unless an exchange is given.
     """
     # What only these commands need; websocket-client takes its time to load.
     from broker.mstock.database.instruments import instruments
@@ -57,7 +59,10 @@ def watch(context: Context, symbols: tuple[str, ...]) -> None:
 @command()
 @click.argument("instrument", metavar="[EXCHANGE:]SYMBOL")
 def depth(context: Context, instrument: str) -> None:
-    """Show the best five bids and asks, out of mStock's live stream."""
+    """Show the best five bids and asks.
+
+    They come out of mStock's live stream.
+    """
     from broker.mstock.database.instruments import instruments
     from broker.mstock.settings import Config
     from broker.mstock.streaming.connection import FeedLogin
@@ -85,7 +90,7 @@ def _depth_table(found: dict[str, Any]) -> str:
 
 
 def _count(quantity: int) -> str:
-    return f"{quantity:,}" if quantity else _NOTHING
+    return quantity_text(quantity) if quantity else _NOTHING
 
 
 def _token(context: Context) -> Secret:
@@ -144,13 +149,13 @@ def _cells(values: dict[str, Any]) -> list[str]:
         _money(last),
         _NOTHING if change is None else f"{change:+.2%}",
         *map(_money, best),
-        f"{values['volume']:,}" if "volume" in values else _NOTHING,
+        _count(values.get("volume", 0)),
         f"{datetime.fromtimestamp(at / 1000, IST):%H:%M:%S}" if at else _NOTHING,
     ]
 
 
 def _money(value: float | None) -> str:
-    return f"{value:,.2f}" if value else _NOTHING
+    return price_text(value) if value else _NOTHING
 
 
 COMMANDS = (watch, depth)

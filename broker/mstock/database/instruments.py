@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os.path
 import threading
+from pathlib import Path
 
 import sqlalchemy as sql
 
 from broker._kit.errors import BrokerError, ManualCheckRequired
-from broker._kit.files import make_private_folder
+from broker._kit.files import make_private_folder, store_errors
 from broker._kit.openalgo import host, symbols
 from broker._kit.settings import ServiceSettings
 from broker.mstock.database.symbol_table import (
@@ -74,9 +74,10 @@ def local_instruments(config: Config, home: str | None = None) -> SymbolTable:
     folder = home or ServiceSettings.from_env().home
     make_private_folder(folder)
     name = f"mstock-instruments-{config.api_type.lower()}{'' if config.is_live else '-simulator'}"
-    engine = sql.create_engine(
-        f"sqlite:///{os.path.join(folder, name)}.sqlite3", poolclass=sql.NullPool
-    )
+    file = Path(folder, f"{name}.sqlite3")
+    with store_errors(file, "written"):
+        file.touch(0o600)  # SQLite itself would let everybody read it
+    engine = sql.create_engine(f"sqlite:///{file}", poolclass=sql.NullPool)
     table = local_table()
     table.create(engine, checkfirst=True)
     return SymbolTable(engine, table)

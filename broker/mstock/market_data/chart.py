@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.sax.saxutils import escape
 
+from broker._kit.money import price_text
 from broker.mstock.mapping.candles import Candle
 
 WIDTH, NARROW = 960, 420  # pixels; the narrow one is for a phone
@@ -61,7 +62,7 @@ def _candles(shown: Sequence[Candle], is_daily: bool, picture_width: int) -> str
         price = low + room * n / (_LINES - 1)
         parts.append(
             f'<line class="g" x1="{_LEFT}" x2="{right}" y1="{y(price):.1f}" '
-            f'y2="{y(price):.1f}"/>' + _text(right + 6, y(price) + 4, f"{price:,.2f}")
+            f'y2="{y(price):.1f}"/>' + _text(right + 6, y(price) + 4, price_text(round(price, 2)))
         )
     for n, each in enumerate(shown):
         x = _LEFT + step * (n + 0.5)

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from broker._kit.errors import BrokerError
-from broker._kit.money import rupees
+from broker._kit.money import price_text, quantity_text, rupees
 from broker._kit.sessions.report import date_time
 from broker._kit.web.formatting import count
 from broker._kit.web.messages import Problem, problem_of
@@ -27,7 +27,6 @@ _OPEN = ("open", "trigger pending")
 _TONES = {"complete": "gain", "rejected": "loss", "cancelled": "zero"}
 _UNKNOWN = "not known"
 _NOTHING = "\N{EN DASH}"
-_MINUS = "\N{MINUS SIGN}"
 
 
 class Read(NamedTuple):
@@ -179,14 +178,6 @@ def unknown_words(entry: Entry) -> str:
     return " ".join(filter(None, parts))
 
 
-def price_text(value: Any) -> str:
-    """A price with two decimals, or as many as it has: currencies are quoted to four."""
-    price = _decimal(value)
-    if price == round(price, 2):
-        return rupees(price).replace("₹", "")
-    return f"{price:f}"
-
-
 def _positions(rows: Rows) -> list[tuple[Cell, ...]]:
     return [_position(row) for row in sorted(rows, key=lambda row: not row["quantity"])]
 
@@ -206,7 +197,7 @@ def _position(row: dict[str, Any]) -> tuple[Cell, ...]:
     last = price_text(row["ltp"]) if "ltp" in row else _UNKNOWN if held else _NOTHING
     return (
         _instrument(row),
-        Cell(f"{held:,}".replace("-", _MINUS) if held else "closed", "" if held else "zero"),
+        Cell(quantity_text(held) if held else "closed", "" if held else "zero"),
         Cell(price_text(row["average_price"]) if held else _NOTHING),
         Cell(last, "" if "ltp" in row else "zero", key=f"{key} ltp"),
         profit,
@@ -235,7 +226,7 @@ def _order(row: dict[str, Any]) -> tuple[Cell, ...]:
             small=" · ".join(filter(None, about)),
             note=row.get("rejection_reason", ""),
         ),
-        Cell(f"{filled:,} of {row['quantity']:,}"),
+        Cell(f"{quantity_text(filled)} of {quantity_text(row['quantity'])}"),
         Cell(price_text(paid) if paid else limit, small=", ".join(filter(None, small))),
         Cell(_clock(row["timestamp"])),
         Cell(status, _TONES.get(status, "")),
@@ -249,7 +240,7 @@ def _trades(rows: Rows) -> list[tuple[Cell, ...]]:
                 f"{row['action']} {row['symbol']}",
                 small=f"{row['exchange']} · {row['product']} · {row['orderid']}",
             ),
-            Cell(f"{row['quantity']:,}"),
+            Cell(quantity_text(row["quantity"])),
             Cell(price_text(row["average_price"])),
             Cell(_clock(row["timestamp"])),
             Cell(rupees(_decimal(row["trade_value"]))),
@@ -262,7 +253,7 @@ def _holdings(rows: Rows) -> list[tuple[Cell, ...]]:
     return [
         (
             _instrument(row),
-            Cell(f"{row['quantity']:,}"),
+            Cell(quantity_text(row["quantity"])),
             Cell(price_text(row["average_price"])),
             Cell(price_text(row["ltp"]) if "ltp" in row else _UNKNOWN),
             _signed(_decimal(row["pnl"]), small=f"{row['pnlpercent']} %")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from broker._kit.money import price_text, quantity_text
 from broker.mstock.database.symbol_table import InstrumentRow
 from broker.mstock.mapping.quotes import Quote
-from broker.mstock.web.books import Cell, price_text
+from broker.mstock.web.books import Cell
 
 _MINUS = "\N{MINUS SIGN}"
 _FIGURES = {"open": "Open", "high": "High", "low": "Low", "prev_close": "Previous close"}
@@ -62,12 +63,12 @@ def depth_view(depth: dict[str, Any]) -> DepthView:
     sides = [[_level(each) for each in depth[side]] for side in ("bids", "asks")]
     levels = [Level(bid[1], bid[0], *ask) for bid, ask in zip(*sides, strict=False)]
     totals = (depth.get(name) for name in ("totalbuyqty", "totalsellqty"))
-    return DepthView(levels, *(f"{total:,}" if total else "" for total in totals))
+    return DepthView(levels, *(quantity_text(total) if total else "" for total in totals))
 
 
 def _level(level: dict[str, Any]) -> tuple[str, str]:
     price, quantity = level["price"], level["quantity"]
-    return (price_text(price), f"{quantity:,}") if price else ("", "")
+    return (price_text(price), quantity_text(quantity)) if price else ("", "")
 
 
 def kind_words(row: InstrumentRow) -> str:
@@ -86,7 +87,7 @@ def about(row: InstrumentRow) -> list[tuple[str, str]]:
         ("Kind", _KINDS.get(row.instrumenttype, row.instrumenttype)),
         ("Expiry", row.expiry),
         ("Strike", price_text(row.strike) if row.strike and row.strike > 0 else ""),
-        ("Lot size", f"{row.lotsize:,}" if row.lotsize and row.lotsize > 0 else ""),
+        ("Lot size", quantity_text(row.lotsize) if row.lotsize and row.lotsize > 0 else ""),
         ("Tick size", price_text(row.tick_size) if row.tick_size and row.tick_size > 0 else ""),
         ("mStock's symbol", row.brsymbol),
         ("Token", row.token),

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from flask import Response, abort, jsonify, request, url_for
 
 from broker._kit.errors import BrokerError, CorrectInput, SessionExpired
+from broker._kit.money import quantity_text
 from broker._kit.secret import Secret
 from broker._kit.sessions.report import date_time
 from broker._kit.sessions.trading_calendar import load_calendar
@@ -175,7 +176,7 @@ class MarketPage:
         if mark is None or mark.source != source_of(config):
             return _List(table, False, False, "")
         fresh = is_fresh(mark, config, self._tools.clock.now())
-        words = f"{mark.rows:,} instruments, of {date_time(mark.stored_at)}."
+        words = f"{quantity_text(mark.rows)} instruments, of {date_time(mark.stored_at)}."
         return _List(table, True, fresh, words)
 
     def _find(self, visit: Visit, exchange: str, symbol: str) -> tuple[InstrumentRow, SymbolTable]:

@@ -65,10 +65,11 @@ def commands(broker: Broker) -> tuple[click.Command, ...]:
         api_type: str | None,
         **flags: bool,
     ) -> None:
-        """Put the plugin into the OpenAlgo in PATH, in the place of the one that it came with.
+        """Put the plugin into the OpenAlgo in PATH.
 
-        Asks for your keys, shows the change of app.py, and keeps a copy of whatever it changes.
-        When it refuses, nothing has been changed.
+        It takes the place of the one that OpenAlgo came with. Asks for your keys, shows the change
+        of app.py, and keeps a copy of whatever it changes. When it refuses, nothing has been
+        changed.
         """
         report = _Report(path, **flags)
         _warn_unbuilt(broker, preview, report)
@@ -101,10 +102,10 @@ def commands(broker: Broker) -> tuple[click.Command, ...]:
     @click.option("--force", is_flag=True, help="Put back what was changed since the install, too.")
     @as_json_option
     def uninstall(path: Path, force: bool, **flags: bool) -> None:
-        """Take the plugin out of the OpenAlgo in PATH, and put back what was there before it.
+        """Take the plugin out of the OpenAlgo in PATH.
 
-        Whatever was changed since the install is named and left alone. Ends with exit code 1 when
-        something was left.
+        What was there before is put back. Whatever was changed since the install is named and left
+        alone. Ends with exit code 1 when something was left.
         """
         report = _Report(path, **flags)
         host = look(broker, path)
