@@ -63,7 +63,7 @@ for (const input of document.querySelectorAll("input[type=password]")) {
   const button = document.createElement("button");
   button.type = "button";
   button.className = "show";
-  button.textContent = "Show password";
+  button.textContent = input.name === "password" ? "Show password" : "Show secret";
   input.dataset.shown = "";
   input.after(button);
   button.addEventListener("click", () => show(input, input.type === "password"));
