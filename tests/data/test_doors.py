@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -33,7 +37,7 @@ from broker.mstock.settings import Config
 from broker.mstock.streaming.connection import FeedLogin
 from broker.mstock.streaming.shared_feed import Subscriber, has_feed, join_feed, leave_feed
 from broker_simulator.mstock.market import DAY, Candle, Instrument
-from tests.data.conftest import NOW, Desk
+from tests.data.conftest import NOW, Desk, token_of
 
 Row = tuple[int, float, float, float, float, int]
 HISTORY = "instruments/historical"
@@ -335,6 +339,38 @@ class TestHistory:
         monkeypatch.setattr(chunks, lambda *_: iter([(date(2026, 11, 9), date(2026, 11, 20))]))
         wanted = truth(desk, 1, date(2026, 11, 9), date(2026, 11, 20))
         assert asked(desk, data, "1m", date(2026, 11, 9), date(2026, 11, 20)) == wanted
+
+    def test_a_cut_answer_with_a_row_twice_is_split_too(
+        self, data: BrokerData, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        opens = datetime(2026, 11, 16, 9, 15)  # noqa: DTZ001  a stamp of mStock's says no more
+        stamps = [opens + timedelta(days=day, minutes=n) for day in range(5) for n in range(375)]
+        days = opens.date(), stamps[-1].date()
+
+        def historical(*given: Any) -> object:
+            first, last = given[-2:]
+            rows = [[f"{at}", 1, 1, 1, 1, 1] for at in stamps if first <= at.date() <= last]
+            return {"candles": [rows[0], *rows][:1000]}
+
+        monkeypatch.setattr(data_calls, "historical", historical)
+        chunks = "broker.mstock.market_data.history.mapping.chunks"
+        monkeypatch.setattr(chunks, lambda *_: iter([days]))
+        assert len(data.get_history("INFY", "NSE", "1m", *days)) == len(stamps)
+
+    def test_today_of_a_special_session_that_the_user_has_written_down(
+        self, desk: Desk, data: BrokerData
+    ) -> None:
+        # Budget day on a Saturday in a year that the plugin's table does not know.
+        desk.set_time(datetime(2025, 2, 1, 11, 7, 33, tzinfo=IST))
+        data = BrokerData(token_of(desk.box, desk.api_type), clock=desk.clock)
+        today = desk.clock.now().date()
+        assert asked(desk, data, "5m", today, today) == []
+        home = Path(os.environ["BROKER_HOME"])
+        hours = {"name": "Budget", "opens": "09:15", "closes": "15:30"}
+        (home / "trading-days.json").write_text(
+            json.dumps({"special_sessions": {f"{today}": hours}})
+        )
+        assert asked(desk, data, "5m", today, today) == truth(desk, 5, today, today)
 
     def test_a_part_that_fails_fails_the_whole(self, desk: Desk, data: BrokerData) -> None:
         # The past has come by then; only today's part is missing.

@@ -8,6 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from itertools import pairwise
 from struct import pack
 
@@ -52,6 +53,7 @@ class Bench:
         self.texts: list[str] = []
         self.gaps = 0
         self.is_open = True
+        self.is_open_at: Callable[[datetime], bool] = lambda _now: self.is_open
         self.feeds: list[Feed] = []
         self.feed = self.make()
 
@@ -61,7 +63,7 @@ class Bench:
             DIALECTS[api_type],
             self._login,
             listener,
-            is_market_open=lambda _now: self.is_open,
+            is_market_open=lambda now: self.is_open_at(now),
             timing=QUICK,
         )
         self.feeds.append(feed)
@@ -190,6 +192,15 @@ class TestHealing:
     def test_a_stall_while_the_market_is_open(self, bench: Bench) -> None:
         bench.feed.subscribe({INFY: LTP})
         bench.feed.start()
+        until(lambda: len(bench.server.clients) == 2)
+
+    def test_silence_before_the_opening_is_no_stall_after_it(self, bench: Bench) -> None:
+        opens = time.time() + 0.6 * QUICK.stall_after
+        bench.is_open_at = lambda now: now.timestamp() >= opens
+        bench.feed.subscribe({INFY: LTP})
+        bench.feed.start()
+        time.sleep(opens + 0.9 * QUICK.stall_after - time.time())
+        assert len(bench.server.clients) == 1
         until(lambda: len(bench.server.clients) == 2)
 
     def test_no_stall_while_the_market_is_closed(self, bench: Bench) -> None:

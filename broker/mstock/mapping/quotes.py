@@ -57,8 +57,7 @@ def _quote(row: Mapping[str, Any], prices: Mapping[str, Any], last: str) -> Quot
         return None
     quote = {"ltp": ltp}
     for theirs, ours in _NAMES.items():
-        value = _price(prices.get(theirs))
-        if value is not None:
+        if value := _price(prices.get(theirs)):  # before the opening it may be 0
             quote[ours] = value
     return quote
 

@@ -13,7 +13,7 @@ import random
 import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -330,9 +330,14 @@ class Feed:
                 connection.ping()
                 asked = now
             if now - ticked > timing.stall_after:
-                if self._desired and self._is_market_open(self._clock.now()):
+                if self._desired and self._has_been_open(timing.stall_after):
                     raise ConnectionLost("Live prices have stalled.")
                 ticked = now
+
+    def _has_been_open(self, seconds: float) -> bool:
+        """Whether the exchange trades, and did so that long ago: silence at 09:14 is no stall."""
+        now = self._clock.now()
+        return all(map(self._is_market_open, (now, now - timedelta(seconds=seconds))))
 
     def _receive_burst(self, connection: FeedConnection, generation: int) -> bool:
         """Take what has arrived, up to a limit; True when a tick was in it."""
