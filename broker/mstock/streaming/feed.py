@@ -29,7 +29,7 @@ from broker.mstock.streaming.connection import (
     TokenRefused,
 )
 from broker.mstock.streaming.packets import Tick
-from broker.mstock.streaming.requests import Dialect, Instrument
+from broker.mstock.streaming.requests import Dialect, Instrument, between
 
 _BURST = 512  # messages, before what is desired and the time are looked at again
 
@@ -379,19 +379,8 @@ class Feed:
                 self._resend_at = now + self._timing.resend_after
             self._is_dirty = False
             desired, sent = dict(self._desired), self._sent
-            gone: dict[int, list[Instrument]] = {}
-            for each, mode in sent.items():
-                if each not in desired:
-                    gone.setdefault(mode, []).append(each)
-            new: dict[int, list[Instrument]] = {}
-            for each, mode in desired.items():
-                if sent.get(each) != mode:
-                    new.setdefault(mode, []).append(each)
-        requests = ((self._dialect.unsubscribe, gone), (self._dialect.subscribe, new))
-        for request, batches in requests:
-            for mode, instruments in batches.items():
-                for text in request(mode, instruments):
-                    connection.send(text)
+        for text in between(self._dialect, sent, desired):
+            connection.send(text)
         with self._lock:
             if self._connection is connection:
                 self._sent = desired

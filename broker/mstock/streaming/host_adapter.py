@@ -18,7 +18,7 @@ from broker.mstock.database.instruments import instruments
 from broker.mstock.settings import Config
 from broker.mstock.streaming.connection import FeedLogin
 from broker.mstock.streaming.lookup import InstrumentLookup
-from broker.mstock.streaming.packets import DEPTH, LTP, QUOTE, Tick
+from broker.mstock.streaming.packets import DEPTH, LEVELS, LTP, QUOTE, Tick
 from broker.mstock.streaming.requests import Instrument
 from broker.mstock.streaming.shared_feed import (
     SharedFeed,
@@ -28,7 +28,6 @@ from broker.mstock.streaming.shared_feed import (
 )
 
 _TOPICS = {LTP: "LTP", QUOTE: "QUOTE", DEPTH: "DEPTH"}
-_LEVELS = 5
 _LTP_KEYS = ("ltp", "ltt", "timestamp")
 
 
@@ -89,7 +88,7 @@ class HostStream:
         return {"status": "success", "message": "Connecting to mStock's live prices."}
 
     def subscribe(
-        self, symbol: str, exchange: str, mode: int = QUOTE, depth_level: int = _LEVELS
+        self, symbol: str, exchange: str, mode: int = QUOTE, depth_level: int = LEVELS
     ) -> dict[str, Any]:
         """Want an instrument in a mode; five levels of depth are served whatever was asked for."""
         try:
@@ -101,7 +100,7 @@ class HostStream:
         except Exception as error:
             return _failure("SUBSCRIPTION_ERROR", error)
         answer = {"status": "success", "message": f"Subscribed to {symbol} on {exchange}."}
-        return answer if mode != DEPTH else {**answer, "actual_depth": _LEVELS}
+        return answer if mode != DEPTH else {**answer, "actual_depth": LEVELS}
 
     def unsubscribe(self, symbol: str, exchange: str, mode: int = QUOTE) -> dict[str, Any]:
         """Want it no more in this mode; the host's pool asks again for what it still needs."""

@@ -12,6 +12,7 @@ from struct import Struct
 from typing import Any, NamedTuple
 
 LTP, QUOTE, DEPTH = 1, 2, 3
+LEVELS = 5  # of the depth, on each side
 # exchangeType of Type B's packets and requests, by the host's exchange.
 SEGMENTS = {"NSE": 1, "NFO": 2, "BSE": 3, "BFO": 4, "CDS": 13}
 
