@@ -126,6 +126,26 @@ class TestSubscriptions:
         assert bench.server.clients[0].texts[0] == f"LOGIN:{TOKEN}"
         assert bench.server.clients[0].query["API_KEY"] == ["key/with=signs"]
 
+    @pytest.mark.parametrize(
+        ("answer", "is_refused"),
+        [
+            ('{"type":"login","status":"success","error":null}', False),
+            ('{"status":true,"error":""}', False),
+            ("connected", False),
+            ("true", False),
+            ('{"type":"error","data":"Invalid token"}', True),
+            ('{"status": "Error", "message": "Invalid token"}', True),
+        ],
+    )
+    def test_an_answer_to_the_login_that_names_no_error_is_none(
+        self, bench: Bench, answer: str, is_refused: bool
+    ) -> None:
+        bench.server.login_answer = answer
+        bench.feed.start()
+        wanted = FeedState.WAITING if is_refused else FeedState.CONNECTED
+        until(lambda: bench.feed.status().state is wanted)
+        assert (bench.feed.status().connections == 0) is is_refused
+
     def test_nothing_is_asked_before_the_login_is_answered(self, bench: Bench) -> None:
         bench.server.answers_login = False
         bench.feed.subscribe({INFY: LTP})

@@ -125,13 +125,9 @@ class _Bar:
         self._progress.__exit__(*ending)
 
 
-def _split(text: str, exchange: str = "") -> tuple[str, str]:
-    before, colon, after = text.upper().rpartition(":")
-    return (before if colon else exchange), after
-
-
 def find(table: SymbolTable, text: str) -> InstrumentRow:
-    exchange, symbol = _split(text)
+    """The instrument of `[EXCHANGE:]SYMBOL`. Raises `CorrectInput`, with what is close to it."""
+    exchange, _, symbol = text.upper().rpartition(":")
     places = (exchange,) if exchange else ("NSE", "NSE_INDEX", "BSE", "BSE_INDEX", *_EXCHANGES)
     for place in places:
         if row := table.find(symbol, place):
@@ -144,8 +140,8 @@ def find(table: SymbolTable, text: str) -> InstrumentRow:
 
 
 def expiries_of(table: SymbolTable, text: str) -> tuple[str, str, list[str]]:
-    """The exchange, the underlying and its expiries, the nearest first."""
-    exchange, name = _split(text)
+    """The exchange, the underlying and its expiries, the nearest first. Raises `CorrectInput`."""
+    exchange, _, name = text.upper().rpartition(":")
     for place in (exchange,) if exchange else _EXCHANGES:
         if found := table.expiries(name, place):
             return place, name, found

@@ -29,7 +29,7 @@ from broker.mstock.streaming.connection import (
     TokenRefused,
 )
 from broker.mstock.streaming.packets import Tick
-from broker.mstock.streaming.requests import Dialect, Instrument, between
+from broker.mstock.streaming.requests import Dialect, Instrument, between, is_error
 
 _BURST = 512  # messages, before what is desired and the time are looked at again
 
@@ -306,7 +306,7 @@ class Feed:
             if connection.wait(left):
                 message = connection.receive()
                 if isinstance(message, str):
-                    if '"error"' in message:
+                    if is_error(message):
                         raise ConnectionLost("mStock refused the login on the feed's connection.")
                     return
         raise ConnectionLost("mStock did not answer the login on the feed's connection.")

@@ -1,4 +1,4 @@
-"""What is asked of mStock's WebSocket, both types, as text frames; pure.
+"""The text frames of mStock's WebSocket, both types: what is asked, and what is an error; pure.
 
 Source: protocol sections 9, 10.1 and 11.1. mStock confirms none of them.
 """
@@ -63,6 +63,16 @@ DIALECTS: dict[str, Dialect] = {
     "A": Dialect(decode_type_a, _type_a_subscribe, _type_a_unsubscribe, _text(a="h", v=[])),
     "B": Dialect(decode_type_b, _type_b(1), _type_b(0), ""),
 }
+
+
+def is_error(text: str) -> bool:
+    """Whether a text frame is mStock's word for an error; a field of that name may be empty."""
+    try:
+        message = json.loads(text)
+    except ValueError:
+        return False
+    words = (message.get("type"), message.get("status")) if isinstance(message, dict) else ()
+    return "error" in (str(word).lower() for word in words)
 
 
 def between(
