@@ -23,15 +23,19 @@ from broker._kit.errors import (
     SessionExpired,
 )
 from broker._kit.http.rate_limits import Rate
+from broker._kit.sessions.trading_calendar import load_calendar
 from broker.mstock.api import data as data_module
 from broker.mstock.api.data import BrokerData
 from broker.mstock.client import data_calls
+from broker.mstock.client.dialects import client_for
 from broker.mstock.client.routes import RATE_LIMITS
 from broker.mstock.database.instruments import local_instruments
 from broker.mstock.database.master_contract_db import download
+from broker.mstock.database.symbol_table import InstrumentRow
 from broker.mstock.errors import InputException
 from broker.mstock.mapping.candles import INTERVALS
 from broker.mstock.market_data import quotes as quotes_module
+from broker.mstock.market_data.history import history
 from broker.mstock.market_data.last_prices import last_prices
 from broker.mstock.settings import Config
 from broker.mstock.streaming.connection import FeedLogin
@@ -371,6 +375,44 @@ class TestHistory:
             json.dumps({"special_sessions": {f"{today}": hours}})
         )
         assert asked(desk, data, "5m", today, today) == truth(desk, 5, today, today)
+
+    @pytest.mark.parametrize(
+        ("exchange", "last", "built"),
+        [
+            ("MCX", time(23, 15), ["09:00", "13:00", "17:00", "21:00"]),
+            ("CDS", time(16, 45), ["09:00", "13:00"]),
+            ("NSE", time(15, 15), ["09:15", "13:15"]),
+        ],
+    )
+    def test_four_hours_count_from_the_opening_of_the_exchange(
+        self,
+        desk: Desk,
+        monkeypatch: pytest.MonkeyPatch,
+        exchange: str,
+        last: time,
+        built: list[str],
+    ) -> None:
+        # Nothing was traded before ten: the candles keep to the opening all the same.
+        day = date(2026, 11, 20)
+        at, rows = datetime.combine(day, time(10)), []
+        while at.time() <= last and at.date() == day:
+            rows.append([f"{at:%Y-%m-%dT%H:%M:%S+05}", 1, 1, 1, 1, 1])
+            at += timedelta(minutes=15)
+        monkeypatch.setattr(data_calls, "historical", lambda *_: {"candles": rows})
+        row = InstrumentRow("X", "X", "X", exchange, exchange, "1", "", 0.0, 1, "FUT", 0.05)
+        found = history(
+            client_for(desk.config), desk.secret, row, "4h", day, day, load_calendar(), desk.clock
+        )
+        assert [f"{candle.start:%H:%M}" for candle in found] == built
+        assert sum(candle.volume for candle in found) == len(rows)
+
+    def test_today_is_asked_for_from_the_opening_on(self, desk: Desk, data: BrokerData) -> None:
+        today = NOW.date()
+        for moment, times in ((time(9, 14, 59), 0), (time(9, 15), 1)):
+            desk.set_time(datetime.combine(today, moment, IST))
+            found = asked(desk, data, "5m", today, today)
+            assert calls(desk, "instruments/intraday") == times
+            assert found == truth(desk, 5, today, today)
 
     def test_a_part_that_fails_fails_the_whole(self, desk: Desk, data: BrokerData) -> None:
         # The past has come by then; only today's part is missing.
