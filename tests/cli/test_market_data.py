@@ -38,6 +38,15 @@ def test_the_list_is_downloaded_once_a_day(trader: Person) -> None:
     assert trader.calls(MASTER) == 2
 
 
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_a_bar_shows_the_download_on_a_terminal_only(
+    trader: Person, monkeypatch: pytest.MonkeyPatch, is_terminal: bool
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1" if is_terminal else "")
+    shown = trader.runs("instruments").stderr
+    assert [each in shown for each in ("Downloading", "Storing")] == [is_terminal] * 2
+
+
 def test_what_is_missing_is_downloaded_on_the_way(trader: Person) -> None:
     code, found = trader.asks("search", "bajaj-auto", "--limit", "1")
     assert code == 0
