@@ -1,4 +1,4 @@
-"""`watch`: live prices in the terminal, as a table or as lines of JSON."""
+"""`watch`: live prices as a table or as lines of JSON; `depth`: one look at bids and asks."""
 
 from __future__ import annotations
 
