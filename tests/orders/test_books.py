@@ -160,6 +160,7 @@ class TestOrders:
             ("Cancelled", "cancelled"),
             ("Traded", "complete"),
             ("TRADE CONFIRMED,Traded", "complete"),
+            ("TRADE CONFIRMED", "complete"),
             ("trigger pending", "trigger pending"),
         ],
     )
@@ -313,6 +314,20 @@ class TestPositions:
         (shown,) = position_rows(found, symbol_of, lambda token, exchange: None)
         assert (shown["symbol"], shown["quantity"], shown["ltp"]) == ("YESBANK", 100, 27.65)
         assert shown["pnl"] == shown["unrealized"] == 860.0
+
+    @pytest.mark.parametrize(
+        ("name", "expected"),
+        [
+            ("SOMETHING", ("SOMETHING", "NSE")),
+            ("NIFTY24N28FUT", ("NIFTY28NOV24FUT", "NFO")),
+        ],
+    )
+    def test_type_a_tells_one_token_on_two_exchanges_by_the_name(
+        self, name: str, expected: tuple[str, str]
+    ) -> None:
+        row = {"tradingsymbol": name, "exchange": "NSE", "instrument_token": 777, "quantity": 1}
+        (found,) = position_rows(positions("A", [row]), symbol_of, lambda *_: None)
+        assert (found["symbol"], found["exchange"]) == expected
 
     @pytest.mark.parametrize("nothing", [None, {"net": None}, {"net": []}])
     def test_none(self, nothing: Any) -> None:

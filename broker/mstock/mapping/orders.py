@@ -11,8 +11,9 @@ from collections.abc import Callable, Hashable
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
+from itertools import takewhile
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from broker.mstock.errors import DataException
 from broker.mstock.mapping import vocabulary
@@ -282,16 +283,32 @@ def _trade(row: Row) -> Trade:
     )
 
 
-def locate(row: Order | Trade, symbol_of: SymbolOf) -> tuple[str, str]:
+class Located(Protocol):
+    """A row of a book: its token, mStock's own name, and the exchanges it may be on."""
+
+    @property
+    def token(self) -> str: ...
+    @property
+    def symbol(self) -> str: ...
+    @property
+    def candidates(self) -> tuple[str, ...]: ...
+
+
+def locate(row: Located, symbol_of: SymbolOf) -> tuple[str, str]:
     """The host's symbol and exchange of a row, by its token; mStock's own words if unknown.
 
-    A token may stand on several exchanges: where the row does not say which (Type A), one whose
-    symbol begins with mStock's own name is preferred, since the name alone is never trusted.
+    A token may stand on several exchanges: where the row does not say which (Type A), the symbol
+    decides that begins most like mStock's own name, since the name alone is never trusted.
     """
     if len(row.candidates) == 1:
-        return symbol_of(row.token, row.exchange) or row.symbol, row.exchange
+        return symbol_of(row.token, row.candidates[0]) or row.symbol, row.candidates[0]
     found = [(symbol, each) for each in row.candidates if (symbol := symbol_of(row.token, each))]
-    if len(found) > 1:
-        bare = row.symbol.split("-")[0].upper()
-        found.sort(key=lambda each: not each[0].upper().startswith(bare))
-    return found[0] if found else (row.symbol, row.exchange)
+    if not found:
+        return row.symbol, row.candidates[0]
+    return max(found, key=lambda each: _alike(each[0], row.symbol.upper()))
+
+
+def _alike(symbol: str, name: str) -> int:
+    """With how many equal characters both begin."""
+    pairs = zip(symbol, name, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))

@@ -60,7 +60,7 @@ SIDES = {"BUY": "BUY", "B": "BUY", "SELL": "SELL", "S": "SELL"}
 
 # First match wins. `Triggered` is a stop that has fired and rests as an ordinary order.
 _STATUSES = (
-    (re.compile(r"traded|complete", re.I), "complete"),
+    (re.compile(r"trade(d| confirmed)|complete", re.I), "complete"),
     (re.compile(r"reject", re.I), "rejected"),
     (re.compile(r"cancel", re.I), "cancelled"),
     (re.compile(r"trigger[ _]pending", re.I), "trigger pending"),

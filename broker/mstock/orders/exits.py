@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from broker._kit.errors import BrokerError
 from broker._kit.faults import guarded
-from broker.mstock.mapping.positions import located
+from broker.mstock.mapping.orders import locate
 from broker.mstock.mapping.transform_data import OrderRequest
 from broker.mstock.mapping.vocabulary import LIVE
 from broker.mstock.orders.lookup import Lookup
@@ -67,7 +67,7 @@ def close_all(service: OrderService, lookup: Lookup) -> ClosedPositions:
     for row in service.positions():
         if not row.quantity:
             continue
-        symbol, exchange = located(row, lookup.symbol_of)
+        symbol, exchange = locate(row, lookup.symbol_of)
         where = (symbol, exchange, row.product)
         what = f"{symbol} on {exchange}, {row.product}"
         try:

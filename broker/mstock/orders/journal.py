@@ -25,23 +25,22 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from broker._kit import files
-from broker._kit.clock import SYSTEM_CLOCK, Clock
+from broker._kit.clock import IST, SYSTEM_CLOCK, Clock, session_end
 from broker._kit.errors import RateLimited, StoreError
 from broker._kit.http.wire_errors import rate_limited
 from broker._kit.secret import Secret
 from broker._kit.sessions.sql_store import WRITES, open_engine
 from broker._kit.settings import Account, ServiceSettings
 from broker.mstock.client.routes import RATE_LIMITS
+from broker.mstock.orders.outcomes import SentOrder
 from broker.mstock.orders.position_locks import PositionLocks
 from broker.mstock.orders.process import has_ended, this_process
-from broker.mstock.orders.settle import SentOrder
 
 log = logging.getLogger(__name__)
 
 FILE = "mstock_orders.db"
 _KEPT = timedelta(days=7)
-# What a call with its look-up takes at most, and more: an older row of a process that cannot be
-# looked at belongs to nobody any more.
+# What a call takes at most, by the longest deadline that can be set: nobody waits for an older one.
 _LONGEST_CALL = timedelta(minutes=2)
 _LONGEST_PAUSE = 1.0  # seconds that a call waits for its turn
 _SHARE = Decimal("0.9")  # of each limit; the rest is kept for cancels and closes
@@ -94,7 +93,7 @@ _rows = sa.Table(
 
 
 class Entry(NamedTuple):
-    """One call in the journal. Words are the host's; `at` is our clock's, aware.
+    """One call in the journal. Words are the host's; `at` is our clock's, in IST.
 
     `kind` is "place", "modify", "cancel" or "convert"; `door` is "smart" for a smart order's.
     `closed` when the order is known to trade no more. `held` is of a conversion: the signed
@@ -235,26 +234,24 @@ class Journal:
         return [entry for entry in self.open() if not self.is_being_sent(entry)]
 
     def is_being_sent(self, entry: Entry) -> bool:
-        """Whether a living process waits for this call's answer."""
-        if entry.state is not State.SENDING:
-            return False
-        ended = has_ended(entry.process)
-        if ended is None:
-            return entry.at + _LONGEST_CALL > self._clock.now()
-        return not ended
+        """Whether a process may wait for this call's answer.
 
-    def orders_like(self, entry: Entry) -> list[Entry]:
-        """The day's orders of the same token and quantity, this one among them."""
+        Not one that lives but waits no more: its outcome could not be written down.
+        """
+        is_young = entry.at + _LONGEST_CALL > self._clock.now()
+        return entry.state is State.SENDING and is_young and not has_ended(entry.process)
+
+    def orders_of(self, token: str) -> list[Entry]:
+        """The day's orders of a token, in any quantity: that may have been modified since."""
         return self._read(
-            _rows.c.kind == "place",
-            _rows.c.token == entry.token,
-            _rows.c.quantity == entry.quantity,
-            _rows.c.state != State.UNSENT,
+            _rows.c.kind == "place", _rows.c.token == token, _rows.c.state != State.UNSENT
         )
 
     def working(self, symbol: str, exchange: str, product: str) -> list[Entry]:
-        """A smart order's earlier orders for that position which may still trade."""
+        """Today's smart orders for that position which may still trade; mStock ends them daily."""
+        midnight = session_end(self._clock.now()) - _DAY
         return self._read(
+            _rows.c.at >= _micros(midnight),
             _rows.c.kind == "place",
             _rows.c.door == "smart",
             _rows.c.symbol == symbol,
@@ -351,7 +348,7 @@ def _too_many(wait: float) -> RateLimited:
 def _entry(row: Any) -> Entry:
     values = {name: row[name] for name in Entry._fields}
     values["state"] = State(values["state"])
-    values["at"] = _EPOCH + timedelta(microseconds=values["at"])
+    values["at"] = (_EPOCH + timedelta(microseconds=values["at"])).astimezone(IST)
     values |= {name: Decimal(values[name]) for name in ("price", "trigger_price")}
     return Entry(**values)
 
