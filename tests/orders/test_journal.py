@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -43,6 +44,12 @@ def test_an_order_stands_in_it_and_is_settled_by_it(trader: Trader, order: Order
     assert f"{left.at:%H:%M %z}" == "10:00 +0530"
     assert {each.order_id for each in journal.orders_of(left.token)} == {order_id, other, ""}
     assert {each.order_id for each in trader.orders()} == {order_id, other}
+
+
+def test_a_tag_is_one_that_mstock_takes() -> None:
+    tags = {new_tag() for _ in range(100)}
+    assert len(tags) == 100
+    assert all(re.fullmatch("[A-Za-z0-9]{1,19}", tag) for tag in tags)
 
 
 def test_smart_orders_count_what_earlier_ones_have_sent(trader: Trader, order: Order) -> None:

@@ -26,7 +26,6 @@ _PRODUCTS_BY_KIND = {
 NEEDS_PRICE = frozenset({"LIMIT", "SL"})
 NEEDS_TRIGGER = frozenset({"SL", "SL-M"})
 _LEAST_DISCLOSED = Decimal("0.3")  # of the quantity (7.6)
-_LONGEST_TAG = 19  # "under 20 alphanumerics" (7.6)
 
 
 class Instrument(NamedTuple):
@@ -153,12 +152,6 @@ def check_product(product: str, exchange: str) -> None:
     allowed = _PRODUCTS_BY_KIND["cash" if exchange in CASH else "derivatives"]
     if exchange in CASH | _DERIVATIVES and product not in allowed:
         raise _refused("product", f"must be {_either(allowed)} on {exchange}")
-
-
-def check_tag(tag: str) -> None:
-    """Raises `InputException` for a tag that mStock does not take."""
-    if len(tag) > _LONGEST_TAG or (tag and not (tag.isascii() and tag.isalnum())):
-        raise _refused("tag", f"may hold up to {_LONGEST_TAG} letters and digits")
 
 
 def order_body(

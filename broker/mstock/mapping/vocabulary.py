@@ -66,8 +66,7 @@ _STATUSES = (
     (re.compile(r"trigger[ _]pending", re.I), "trigger pending"),
     (re.compile(r"transit|pending|open|modified|confirmed|triggered", re.I), "open"),
 )
-# The host's statuses of an order that can still trade.
-LIVE = frozenset({"open", "trigger pending"})
+# The host's statuses of an order that can no longer trade.
 FINAL = frozenset({"complete", "rejected", "cancelled"})
 
 # mStock says NSE or BSE for derivatives, too; the instrument type tells.

@@ -10,7 +10,7 @@ from broker._kit.errors import BrokerError
 from broker._kit.faults import guarded
 from broker.mstock.mapping.orders import locate
 from broker.mstock.mapping.transform_data import OrderRequest
-from broker.mstock.mapping.vocabulary import LIVE
+from broker.mstock.mapping.vocabulary import FINAL
 from broker.mstock.orders.lookup import Lookup
 from broker.mstock.orders.placing import OrderService, Placed
 from broker.mstock.orders.smart import move_to
@@ -36,13 +36,13 @@ class CancelledOrders(NamedTuple):
 def cancel_all(
     service: OrderService, wanted: Callable[[str, str], bool] = lambda _token, _product: True
 ) -> CancelledOrders:
-    """Cancel every open order, or those of wanted tokens and products.
+    """Cancel every order that is not known to be over, or those of wanted tokens and products.
 
     Raises `BrokerError` when the order book cannot be read.
     """
     found = CancelledOrders([], [])
     for order in service.order_book():
-        if order.status in LIVE and wanted(order.token, order.product):
+        if order.status not in FINAL and wanted(order.token, order.product):
             try:
                 guarded(partial(service.cancel, order.order_id))
                 found.done.append(order.order_id)

@@ -17,7 +17,8 @@ from broker._kit.errors import BrokerError, OutcomeUnknown, RateLimited, StoreEr
 from broker._kit.secret import Secret
 from broker._kit.sessions.token_guard import TokenGuard, token_guard
 from broker.mstock.broker import MSTOCK
-from broker.mstock.client.order_calls import OrderCalls, order_calls
+from broker.mstock.client.dialects import Client, client_for
+from broker.mstock.client.order_calls import OrderCalls
 from broker.mstock.errors import GeneralException, InputException, MiraeException
 from broker.mstock.mapping.margin_data import Margin, margin_request, sum_margins
 from broker.mstock.mapping.orders import Order, Trade
@@ -66,7 +67,7 @@ class OrderService:
         token: Secret,
         journal: Journal,
         *,
-        calls: OrderCalls | None = None,
+        client: Client | None = None,
         guard: TokenGuard | None = None,
         clock: Clock = SYSTEM_CLOCK,
         spawn: Spawn = in_a_thread,
@@ -78,7 +79,7 @@ class OrderService:
         self.clock = clock
         self._config = config
         self._token = token
-        self._calls = calls or order_calls(config)
+        self._calls = OrderCalls(client or client_for(config), config.api_type, clock)
         self._guard = guard or token_guard(MSTOCK)
         self._spawn = spawn
         self.settler = Settler(
