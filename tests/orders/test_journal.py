@@ -155,11 +155,13 @@ def test_limits_are_shared_and_a_share_is_kept_for_cancels(trader: Trader) -> No
     services[1].journal.begin(entry("place"))
 
 
-def test_rows_go_after_a_week(trader: Trader) -> None:
-    trader.service().journal.begin(Entry(new_tag(), "place", trader.clock.now()))
+@pytest.mark.parametrize("is_restarted", [True, False])
+def test_rows_go_after_a_week(trader: Trader, is_restarted: bool) -> None:
+    journal = trader.service().journal
+    journal.begin(Entry(new_tag(), "place", trader.clock.now()))
     for days, left in ((6, 2), (8, 1)):
         trader.clock.advance(days * 86400)
-        journal = trader.service().journal
+        journal = trader.service().journal if is_restarted else journal
         journal.begin(Entry(new_tag(), "place", trader.clock.now()))
         with journal._transaction() as connection:
             count = connection.exec_driver_sql("select count(*) from mstock_orders").scalar()

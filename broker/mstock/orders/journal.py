@@ -14,7 +14,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from glob import glob
@@ -61,33 +61,20 @@ class State(StrEnum):
 
 OPEN = (State.SENDING, State.UNKNOWN)
 
+_TEXTS = (
+    "rest_url", "api_type", "client_code", "kind", "door", "state", "process", "order_id", "token",
+    "symbol", "exchange", "side", "price_type", "product", "price", "trigger_price", "note",
+)  # fmt: skip
+_NUMBERS = ("at", "quantity", "held")  # `at` by our clock, in microseconds since 1970
 _rows = sa.Table(
     "mstock_orders",
     _tables,
     sa.Column("tag", sa.String(20), primary_key=True),
-    sa.Column("rest_url", sa.Text, nullable=False),
-    sa.Column("api_type", sa.Text, nullable=False),
-    sa.Column("client_code", sa.Text, nullable=False),
-    sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("door", sa.Text, nullable=False),
-    sa.Column("state", sa.Text, nullable=False),
+    *(sa.Column(name, sa.Text, nullable=False) for name in _TEXTS),
+    *(sa.Column(name, sa.BigInteger, nullable=False) for name in _NUMBERS),
     sa.Column("closed", sa.Boolean, nullable=False),
-    sa.Column("process", sa.Text, nullable=False),
-    sa.Column("at", sa.BigInteger, nullable=False),  # our clock, microseconds since 1970
-    sa.Column("order_id", sa.Text, nullable=False),
-    sa.Column("token", sa.Text, nullable=False),
-    sa.Column("symbol", sa.Text, nullable=False),
-    sa.Column("exchange", sa.Text, nullable=False),
-    sa.Column("side", sa.Text, nullable=False),
-    sa.Column("quantity", sa.BigInteger, nullable=False),
-    sa.Column("price_type", sa.Text, nullable=False),
-    sa.Column("product", sa.Text, nullable=False),
-    sa.Column("price", sa.Text, nullable=False),
-    sa.Column("trigger_price", sa.Text, nullable=False),
-    sa.Column("held", sa.BigInteger, nullable=False),
-    sa.Column("note", sa.Text, nullable=False),
     sa.Index("mstock_orders_by_time", "client_code", "at"),
-    sa.Index("mstock_orders_by_likeness", "client_code", "token", "quantity"),
+    sa.Index("mstock_orders_by_token", "client_code", "token"),
     sa.Index("mstock_orders_by_state", "client_code", "state"),
 )
 
@@ -154,7 +141,7 @@ class Journal:
         self.position_locks = PositionLocks(self._lock_engine, self.file, account)
         self._account = account
         self._clock = clock
-        self._prepared = False
+        self._prepared_on: date | None = None
         # SQLite lets waiting writers poll, and some of many threads starve: here they queue.
         self._lock = threading.Lock()
 
@@ -294,13 +281,14 @@ class Journal:
             )
 
     def _prepare(self) -> None:
-        if self._prepared and (not self.file or os.path.exists(self.file)):
+        now = self._clock.now()
+        if self._prepared_on == now.date() and (not self.file or os.path.exists(self.file)):
             return
         if self.file:
             # SQLite itself would let everybody read it.
             with files.store_errors(self.file, "written"), suppress(FileExistsError):
                 os.close(os.open(self.file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        old = _rows.c.at < _micros(self._clock.now() - _KEPT)
+        old = _rows.c.at < _micros(now - _KEPT)
         connection = self._engine.connect().execution_options(**{WRITES: True})
         with connection, connection.begin():
             _tables.create_all(connection)
@@ -310,7 +298,7 @@ class Journal:
                     sa.text(f"ALTER TABLE {_rows.name} ADD COLUMN held BIGINT NOT NULL DEFAULT 0")
                 )
             connection.execute(sa.delete(_rows).where(old))
-        self._prepared = True
+        self._prepared_on = now.date()
 
 
 def file_url(folder: str) -> Secret:
