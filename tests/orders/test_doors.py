@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -332,6 +333,10 @@ def test_an_exit_needs_no_master(trader: Trader, order: Order, monkeypatch: Any)
     body, status = order_api.close_all_positions("", trader.auth)
     assert status == 200, body
     assert [row["quantity"] for row in order_api.get_positions(trader.auth)] == [0]
+
+
+def test_there_is_no_gtt_for_which_mstock_has_no_route() -> None:
+    assert find_spec("broker.mstock.api.gtt_api") is None
 
 
 def test_every_order_stands_in_the_journal(trader: Trader, order: Order) -> None:
