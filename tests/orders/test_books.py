@@ -414,7 +414,7 @@ class TestUpdates:
     def test_type_b(self) -> None:
         found = order_update(json.dumps({"order_status": "order", "orderData": B_ORDER}))
         assert found is not None
-        assert (found.order_id, found.exchange) == ("1142241106106", "NFO")
+        assert (found.order_id, found.candidates) == ("1142241106106", ("NFO",))
 
     @pytest.mark.parametrize(("filled", "is_taken"), [(4, True), (6, False)])
     def test_a_trade_is_taken_when_its_figures_are_the_orders(

@@ -40,12 +40,11 @@ SymbolOf = Callable[[str, str], str | None]
 class Order(NamedTuple):
     """One order of the book. Words are the host's where it has one; `time` is aware, in IST.
 
-    `exchange` is the host's as far as the row tells: `candidates` are where its token may be found.
+    `candidates` are the host's exchanges where its token may be found.
     """
 
     order_id: str
     token: str
-    exchange: str
     candidates: tuple[str, ...]
     symbol: str
     side: str
@@ -118,7 +117,7 @@ def _read(values: tuple[Any, ...], kind: object, tag: object, api_type: str, boo
         limit, trigger, average,
     ) = values[_TEXTS:]  # fmt: skip
     limit = number_of(limit) or _ZERO
-    exchange, candidates, side, product, price_type, validity, status = _words(
+    candidates, side, product, price_type, validity, status = _words(
         where, kind, side, product, price_type, bool(limit), validity, status
     )
     if not side:
@@ -129,7 +128,6 @@ def _read(values: tuple[Any, ...], kind: object, tag: object, api_type: str, boo
     return Order(
         order_id,
         token,
-        exchange,
         candidates,
         symbol,
         side,
@@ -159,7 +157,6 @@ def _tag(tag: object) -> str:
 class _Words(NamedTuple):
     """The words of a row, of which a book has few kinds; `side` is "" when it cannot be read."""
 
-    exchange: str
     candidates: tuple[str, ...]
     side: str
     product: str
@@ -183,7 +180,6 @@ def _words(
     if kind:
         where = vocabulary.host_exchange(where, kind)
     return _Words(
-        where,
         (where,) if kind else vocabulary.candidate_exchanges(where),
         vocabulary.SIDES.get(text_of(side).upper(), ""),
         vocabulary.host_product(text_of(product)),
@@ -246,7 +242,6 @@ class Trade(NamedTuple):
     order_id: str
     trade_id: str
     token: str
-    exchange: str
     candidates: tuple[str, ...]
     symbol: str
     side: str
@@ -271,7 +266,6 @@ def _trade(row: Row) -> Trade:
         text(row, "ORDER_NUMBER"),
         text(row, "TRADE_NUMBER"),
         text(row, "SEC_ID"),
-        exchange,
         (exchange,),
         text(row, "SYMBOL"),
         needed_side(row, "BUY_SELL", book, vocabulary.SIDES),
