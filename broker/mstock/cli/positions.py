@@ -29,7 +29,7 @@ from broker.mstock.mapping.positions import located, position_rows
 from broker.mstock.market_data.last_prices import prices_of
 from broker.mstock.orders.conversion import read_conversion
 from broker.mstock.orders.desk import Desk
-from broker.mstock.orders.exits import Failed, cancel_all, close, close_all
+from broker.mstock.orders.exits import Results, cancel_all, close, close_all
 from broker.mstock.orders.lookup import Lookup
 
 Where = tuple[str, str, str]  # symbol, exchange, product
@@ -86,7 +86,7 @@ def close_position(
     if not yes and not agreed_to(context, f"Close {what} at the market?"):
         nothing_sent(context)
 
-    def work(desk: Desk) -> tuple[list[str], list[Failed]]:
+    def work(desk: Desk) -> Results:
         master = desk.lookup_or_none
         if every:
             return close_all(desk.service, master)
@@ -99,7 +99,7 @@ def close_position(
             raise
         if not sent:
             _name_what_is_open(desk, master, where)
-        return ([what.rstrip(",")] if sent else []), []
+        return Results([what.rstrip(",")] if sent else [], [])
 
     report_each(context, "Closing", *ask(context, work))
 
