@@ -25,7 +25,7 @@ from broker.mstock.cli.answers import (
     yes_option,
 )
 from broker.mstock.mapping.orders import locate
-from broker.mstock.mapping.positions import located, position_rows
+from broker.mstock.mapping.positions import position_rows
 from broker.mstock.market_data.last_prices import prices_of
 from broker.mstock.orders.conversion import read_conversion
 from broker.mstock.orders.desk import Desk
@@ -110,7 +110,7 @@ close_position.name = "close"
 def _name_what_is_open(desk: Desk, master: Lookup, where: Where) -> None:
     """Raises when the symbol is open on another exchange or in another product."""
     rows = [row for row in desk.service.positions() if row.quantity]
-    found = [(*located(row, master.symbol_of), row.product) for row in rows]
+    found = [(*locate(row, master.symbol_of), row.product) for row in rows]
     others = [each for each in found if each[0] == where[0] and each != where]
     if others:
         symbol, exchange, product = where
