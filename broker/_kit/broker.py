@@ -37,15 +37,11 @@ class BrokerSettings(Protocol):
     def with_timeouts(self, timeouts: Timeouts) -> Self: ...
 
 
-class OtpChallenge(NamedTuple):
-    """The broker has sent an OTP: the ticket for the second step, and its word on where it went."""
-
-    ticket: Secret
-    message: str
-
-
 class LoginReply(NamedTuple):
-    """The same with the broker's own clock, by which it judges an authenticator code."""
+    """A password that was taken: the ticket for the second step, and where an OTP went, if any.
+
+    `server_time` is the broker's own clock, by which it judges an authenticator code.
+    """
 
     ticket: Secret
     message: str
@@ -108,10 +104,6 @@ class FundReport:
     note: str = ""
 
 
-def _nothing_more(_settings: ServiceSettings) -> list[str]:
-    return []
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Broker:
     """A broker. Its calls raise `BrokerError`; those that change something are sent once.
@@ -137,7 +129,7 @@ class Broker:
     read_settings: Callable[[Mapping[str, str] | None], BrokerSettings]
     api_types: tuple[str, ...]
     api_type_setting: str
-    send_otp: Callable[[Any, Secret], OtpChallenge]
+    send_otp: Callable[[Any, Secret], LoginReply]
     verify_otp: Callable[[Any, Secret, Secret], Secret]
     log_in_with_totp: Callable[[Any, Secret, Secret], Secret]
     login_client: Callable[[Any, Clock], LoginClient]
@@ -151,7 +143,7 @@ class Broker:
     repeats_logout: bool = False
     after_login: Callable[[], object] = lambda: None
     unbuilt: tuple[str, ...] = ()
-    erase_more: Callable[[ServiceSettings], list[str]] = _nothing_more
+    erase_more: Callable[[ServiceSettings], list[str]] = lambda _settings: []
     host_files: tuple[str, ...] = ()
     order_updates: tuple[str, str] | None = None
     pages: Callable[[Any], Any] | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
@@ -21,14 +22,12 @@ from broker._kit.errors import (
 )
 from broker._kit.secret import Secret
 from broker._kit.sessions import stored_session
-from broker._kit.sessions.login_lock import LoginLock
 from broker._kit.sessions.store import MemoryStore
 from broker._kit.sessions.stored_session import LoginMethod
 from broker._kit.web.auto_login_page import AutoLoginPage
 from broker._kit.web.login_flow import LoginFlow
 from broker._kit.web.login_page import LoginPage
 from broker._kit.web.pages import HEADERS, Pages
-from broker._kit.web.pending_logins import PendingLogins
 from broker._kit.web.session_service import Banner, SessionService
 from broker._kit.web.standalone_app import create_app
 from broker.mstock.broker import MSTOCK
@@ -49,28 +48,8 @@ def auto() -> FakeAuto:
 
 
 @pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore(MSTOCK)
-
-
-@pytest.fixture
-def app(
-    config: Config,
-    clock: FakeClock,
-    mstock: FakeMstock,
-    auto: FakeAuto,
-    store: MemoryStore,
-) -> Flask:
-    pending = PendingLogins(clock, later=lambda seconds, job: None)
-    flow = LoginFlow(mstock.broker, clock, pending=pending, lock=LoginLock(store, clock))
-    return create_app(
-        mstock.broker,
-        lambda: config,
-        clock,
-        flow=flow,
-        store=store,
-        auto=auto,  # type: ignore[arg-type]
-    )
+def app(app_of: Callable[..., Flask], store: MemoryStore, auto: FakeAuto) -> Flask:
+    return app_of(store, auto=auto)
 
 
 @pytest.fixture

@@ -93,7 +93,7 @@ class LazyServices:
     def start(self) -> None:
         """Have auto-login tick, in the one process that serves OpenAlgo's pages."""
         if is_serving_process(environment()):
-            self.stop = start_ticking(self)
+            self.stop = start_ticking(self.tick)
 
     def tick(self) -> None:
         """Do what auto-login has to do while this broker is the one in OpenAlgo's settings."""
