@@ -109,6 +109,7 @@ class Broker:
     """A broker. Its calls raise `BrokerError`; those that change something are sent once.
 
     `name` is its folder below `broker/`, OpenAlgo's name for it and the root of its addresses.
+    `credentials` says what the host's lines in `.env` hold here: names, and words for a question.
     `check_session` is one read, which raises `SessionExpired` for a dead token. It and
     `fund_report` ask the broker at once: the token guard is the caller's.
     `session_end` is the moment at which a session that began then is dead for certain;
@@ -127,6 +128,7 @@ class Broker:
     title: str
     version: str
     read_settings: Callable[[Mapping[str, str] | None], BrokerSettings]
+    credentials: tuple[tuple[str, str], ...]
     api_types: tuple[str, ...]
     api_type_setting: str
     send_otp: Callable[[Any, Secret], LoginReply]

@@ -63,7 +63,7 @@ class TestWithoutALogin:
         found = lines(person)["Settings"]
         assert "Swap it with BROKER_API_SECRET" in found["todo"]
         person.settings |= {"BROKER_API_KEY": "MA0000001", "BROKER_API_SECRET": "MA0000002"}
-        found = lines(person)["Client code and API key"]
+        found = lines(person)["Settings"]
         assert (found["state"], "client code" in found["words"]) == ("to do", True)
 
     def test_the_network_waits_for_the_settings(self, person: Person) -> None:

@@ -165,12 +165,14 @@ class Context:
             words = report.END_WORDS[session.end_reason]
             raise LogInAgain(f"The {title} session is over: {words}.", log_in)
         config, token = self.config, session.token
-
-        def mark(account: Account, token: Secret) -> None:
-            mark_revoked(self.store, account, token)
-
-        guard = TokenGuard(self.broker, self.clock, mark)
-        return guard.run(config, token, lambda: call(config, token))
+        guard = TokenGuard(self.broker, self.clock)
+        try:
+            return guard.run(config, token, lambda: call(config, token))
+        except LogInAgain:
+            if guard.is_revoked(config.account, token):
+                with suppress(StoreError):
+                    mark_revoked(self.store, config.account, token)
+            raise
 
     @contextmanager
     def login_lock(self, *, needs_store: bool = True) -> Iterator[None]:
