@@ -200,6 +200,12 @@ class TestWithALogin:
         assert not any(s.alive(person.box.clock.now()) for s in person.box.sessions)
         assert person.context().session() is None
 
+    def test_a_logout_that_was_lost_is_sent_once_more(self, person: Person) -> None:
+        person.box.faults.set("b/logout", "bad_gateway", times=1, when="before")
+        assert self.trial(person)["Logout"]["state"] == "ok"
+        assert person.calls("logout") == 2
+        assert not any(s.alive(person.box.clock.now()) for s in person.box.sessions)
+
     def test_without_a_yes_nothing_is_sent(self, person: Person) -> None:
         found = self.trial(person, answer="n")
         assert found["Login"]["state"] == "skipped"

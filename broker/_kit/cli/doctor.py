@@ -310,7 +310,7 @@ def _steps(
         yield _refused(error, _TOTP)
         return
     yield from (*access, Check(_TOTP, OK, f"{title} takes the code"))
-    result = context.broker.log_out(config, token)
+    result = context.broker.end_session(config, token)
     if result.confirmed:
         yield Check(_LOGOUT, OK, "the trial's session was ended again")
     else:
