@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from functools import partial
 
 from flask import Flask, Response, request, url_for
 from flask_wtf.csrf import CSRFError, CSRFProtect  # type: ignore[import-untyped]
@@ -120,10 +119,7 @@ def start(
     and say so: a trader can still log in by hand. `every` is the seconds between two ticks. The
     stopping waits for a login that is under way.
     """
-    make_app = partial(
-        create_app, broker, config_source, clock, services=services, one_time=one_time
-    )
-    store: Store | None = None
+    store, auto, no_auto = None, None, None
     try:
         store = open_store(broker, services)
         calendar, tell = load_calendar(services.home), teller(broker, services, clock)
@@ -131,10 +127,12 @@ def start(
         auto = AutoLogin(broker, store, config_of, clock, calendar=calendar, tell=tell)
     except BrokerError as error:
         no_auto = error.with_traceback(None)
-        server.start(make_app(store=store, no_auto=no_auto))
-        return lambda: None
-    server.start(make_app(store=store, auto=auto))
-    return start_ticking(auto.tick, every)
+    app = create_app(
+        broker, config_source, clock,
+        services=services, store=store, auto=auto, no_auto=no_auto, one_time=one_time,
+    )  # fmt: skip
+    server.start(app)
+    return start_ticking(auto.tick, every) if auto else lambda: None
 
 
 def _on_cross_site(pages: Pages) -> Response | None:
