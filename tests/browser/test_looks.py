@@ -91,9 +91,12 @@ def test_every_page_fits(
 
 
 class NearMidnight:
-    """The machine's clock, moved so that midnight IST is a few seconds away."""
+    """The machine's clock, moved so that midnight IST is `seconds` away."""
 
     def __init__(self, seconds: float) -> None:
+        self.move(seconds)
+
+    def move(self, seconds: float) -> None:
         real = datetime.now(IST)
         midnight = real.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
         self._ahead = midnight - real - timedelta(seconds=seconds)
@@ -109,26 +112,29 @@ class NearMidnight:
 
 
 @pytest.fixture
-def at_midnight() -> Iterator[tuple[str, Simulator]]:
+def at_midnight() -> Iterator[tuple[str, Simulator, NearMidnight]]:
     with morning_box() as simulator, LoopbackServer() as server:
         config = Config.from_env(settings_for(simulator))
-        clock = NearMidnight(2.5)
+        clock = NearMidnight(3600)
         simulator.clock.set(clock.now())
         guard = TokenGuard(MSTOCK, clock)
         server.start(create_app(MSTOCK, lambda: config, clock, guard=guard))
-        yield server.url, simulator
+        yield server.url, simulator, clock
 
 
 def test_midnight_comes_to_the_open_page_by_itself(
-    at_midnight: tuple[str, Simulator], page: Page
+    at_midnight: tuple[str, Simulator, NearMidnight], page: Page
 ) -> None:
-    url, simulator = at_midnight
+    url, simulator, clock = at_midnight
     page.goto(url)
     page.get_by_label("Password").fill(simulator.demo.password)
     page.get_by_role("button", name="Continue").click()
     otp = page.get_by_label(re.compile("^OTP for"))
     otp.fill(simulator.phone.last_otp(simulator.demo.client_code) or "")
     page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("heading", name="Available to trade now")).to_be_visible()
+    clock.move(5)
+    page.reload()
     expect(page.get_by_role("heading", name="Available to trade now")).to_be_visible()
     asked = len(simulator.journal)
     expect(page.get_by_role("status")).to_contain_text("session ended at midnight IST")

@@ -182,6 +182,27 @@ def test_an_order_is_told_on_the_hosts_page(
     shoot(tab, "host-order-update")
 
 
+def test_the_hosts_order_form_sells_a_holding(
+    host: Host, tab: Page, ask: Callable[..., Any], shoot: Any
+) -> None:
+    before = {row["orderid"] for row in ask("orderbook")["data"]["orders"]}
+    tab.goto(f"{host.url}/holdings")
+    tab.get_by_role("row").filter(has_text="INFY").get_by_role("button", name="Exit").click()
+    form = tab.get_by_role("dialog")
+    expect(form).to_contain_text("INFY")
+    shoot(tab, "host-order-form")
+    form.get_by_role("button", name="Place SELL Order").click()
+    expect(form).to_be_hidden()
+    (row,) = [row for row in ask("orderbook")["data"]["orders"] if row["orderid"] not in before]
+    assert (row["symbol"], row["action"], row["product"], int(row["quantity"])) == (
+        "INFY",
+        "SELL",
+        "CNC",
+        10,
+    )
+    assert row["order_status"] == "complete"
+
+
 def test_where_mstock_allows_one_connection_prices_keep_it_and_orders_are_polled(
     host: Host, trader: Visitor, log_in: LogIn, simulator: Simulator, ask: Callable[..., Any]
 ) -> None:

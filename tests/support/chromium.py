@@ -15,6 +15,7 @@ from playwright.sync_api import (
     ConsoleMessage,
     Page,
     Response,
+    expect,
     sync_playwright,
 )
 
@@ -28,6 +29,7 @@ _ARGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+_PATIENCE_MS = 20_000  # other tests run at the same time
 _BLOCKED = ("Content Security Policy", "Refused to", "net::")
 
 
@@ -52,6 +54,7 @@ def require_chromium() -> None:
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """One browser for all tests."""
+    expect.set_options(timeout=_PATIENCE_MS)
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=_browser_path(), args=_ARGS)
         yield browser
@@ -79,7 +82,7 @@ def new_context(chromium: Browser) -> Iterator[Callable[..., BrowserContext]]:
 
     def make(**options: object) -> BrowserContext:
         context = chromium.new_context(**options)  # type: ignore[arg-type]
-        context.set_default_timeout(8000)
+        context.set_default_timeout(_PATIENCE_MS)
         context.on("page", listen)
         opened.append(context)
         return context
