@@ -15,12 +15,11 @@ from broker._kit.cli.main import command_line
 from broker._kit.openalgo.installer.checks import host_checks
 from broker._kit.openalgo.installer.commands import commands
 from broker.mstock.broker import MSTOCK
-from broker.mstock.cli import books, data, orders, positions, prices
+from broker.mstock.cli import books, data, instruments, orders, positions, prices
 from broker.mstock.cli.live_check import live_check
 
-_OWN = (
-    *data.COMMANDS, *books.COMMANDS, *orders.COMMANDS, *positions.COMMANDS, *prices.COMMANDS,
-)  # fmt: skip
+_ROOMS = (instruments, data, books, orders, positions, prices)
+_OWN = tuple(command for room in _ROOMS for command in room.COMMANDS)
 
 cli = command_line(MSTOCK, (*commands(MSTOCK), *_OWN), host_checks, live_check)
 

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import csv
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pandas
 import pytest
 
+from broker._kit.errors import LogInAgain
+from broker._kit.secret import Secret
+from broker.mstock.settings import Config
+from broker.mstock.streaming import live_prices
+from broker.mstock.streaming.live_prices import LivePrices
 from tests.cli.conftest import Person
 
 MASTER = "instruments/OpenAPIScripMaster"
@@ -29,6 +36,15 @@ def test_the_list_is_downloaded_once_a_day(trader: Person) -> None:
     assert trader.calls(MASTER) == 1
     assert trader.asks("instruments", "--force")[0] == 0
     assert trader.calls(MASTER) == 2
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_a_bar_shows_the_download_on_a_terminal_only(
+    trader: Person, monkeypatch: pytest.MonkeyPatch, is_terminal: bool
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1" if is_terminal else "")
+    shown = trader.runs("instruments").stderr
+    assert [each in shown for each in ("Downloading", "Storing")] == [is_terminal] * 2
 
 
 def test_what_is_missing_is_downloaded_on_the_way(trader: Person) -> None:
@@ -74,17 +90,47 @@ def test_a_quote(trader: Person) -> None:
 
 def test_depth(trader: Person) -> None:
     trader.settings["MSTOCK_WS_URL"] = trader.box.ws_url
-    trader.asks("instruments")
     code, found = trader.asks("depth", "nse:infy")
     assert (code, found["symbol"], found["exchange"]) == (0, "INFY", "NSE")
     assert [len(found["depth"][side]) for side in ("bids", "asks")] == [5, 5]
     shown = trader.runs("depth", "INFY").stdout
     assert f"{found['depth']['bids'][0]['price']:,.2f}" in shown
-    assert trader.asks("depth", "NIFTY")[0] == 1
+    _, refused = trader.asks("depth", "NIFTY")
+    assert "NIFTY is an index" in str(refused)
 
 
 def test_depth_without_a_session_says_to_log_in(person: Person) -> None:
     assert person.asks("depth", "INFY")[0] == 3
+
+
+def test_watch_finds_an_index_and_is_told_of_a_session_that_ends_under_way(
+    trader: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logins: list[Callable[[], Secret]] = []
+    wanted: list[tuple[str, str]] = []
+
+    class Prices(LivePrices):
+        def __init__(self, config: Config, login: Callable[[], Secret], **more: Any) -> None:
+            super().__init__(config, login, **more)
+            logins.append(login)
+
+        def open(self) -> None:
+            """Connect to nothing."""
+
+        def subscribe(self, symbol: str, exchange: str, mode: int = 1) -> None:
+            wanted.append((symbol, exchange))
+            self.close()
+
+        def next(self, seconds: float | None = None) -> None:
+            return None
+
+    monkeypatch.setattr(live_prices, "LivePrices", Prices)
+    assert trader.runs("watch", "nifty", "INFY", "--json").exit_code == 0
+    assert wanted == [("NIFTY", "NSE_INDEX"), ("INFY", "NSE")]
+    assert logins[0]().reveal()
+    assert trader.runs("logout").exit_code == 0
+    with pytest.raises(LogInAgain):  # outside the command, as on the feed's thread
+        logins[0]()
 
 
 def test_expiries_and_the_chain_around_the_money(trader: Person) -> None:

@@ -23,6 +23,7 @@ from broker.mstock.mapping.candles import (
     halves,
     join,
     parse_start,
+    rows,
 )
 
 NINE_FIFTEEN = datetime(2024, 1, 1, 9, 15, tzinfo=IST)
@@ -50,19 +51,19 @@ def test_the_hosts_time_stamps() -> None:
 
 @pytest.mark.parametrize("stamp", ["2024-01-01T00:00:00+05", "2024-01-01T09:15:00+05"])
 def test_a_days_candle_is_its_date(stamp: str) -> None:
-    (candle,) = candles({"candles": [[stamp, 1, 2, 0.5, 1.5, 10]]}, is_daily=True)
+    (candle,) = candles([[stamp, 1, 2, 0.5, 1.5, 10]], is_daily=True)
     assert candle.start == datetime(2024, 1, 1, tzinfo=IST)
 
 
 def test_newest_first_comes_out_ascending_and_each_once() -> None:
-    rows = [["2025-04-04 15:27", 3, 3, 3, 3, 3], ["2025-04-04 15:26", 2, 2, 2, 2, 2]]
-    found = candles({"candles": [*rows, rows[1]]}, is_daily=False)
+    given = [["2025-04-04 15:27", 3, 3, 3, 3, 3], ["2025-04-04 15:26", 2, 2, 2, 2, 2]]
+    found = candles([*given, given[1]], is_daily=False)
     assert [candle.open for candle in found] == [2.0, 3.0]
 
 
 @pytest.mark.parametrize("nothing", [None, {}, {"candles": []}, {"candles": None}, "success", []])
 def test_mstocks_ways_to_say_none(nothing: Any) -> None:
-    assert candles(nothing, is_daily=False) == []
+    assert rows(nothing) == []
 
 
 @pytest.mark.parametrize(
@@ -71,7 +72,7 @@ def test_mstocks_ways_to_say_none(nothing: Any) -> None:
 )
 def test_a_candle_that_cannot_be_read_is_no_gap(row: list[Any]) -> None:
     with pytest.raises(DataException):
-        candles({"candles": [row]}, is_daily=False)
+        candles([row], is_daily=False)
 
 
 def session(day: date, minutes: int) -> list[Candle]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -19,21 +23,25 @@ from broker._kit.errors import (
     SessionExpired,
 )
 from broker._kit.http.rate_limits import Rate
+from broker._kit.sessions.trading_calendar import load_calendar
 from broker.mstock.api import data as data_module
 from broker.mstock.api.data import BrokerData
 from broker.mstock.client import data_calls
+from broker.mstock.client.dialects import client_for
 from broker.mstock.client.routes import RATE_LIMITS
 from broker.mstock.database.instruments import local_instruments
 from broker.mstock.database.master_contract_db import download
+from broker.mstock.database.symbol_table import InstrumentRow
 from broker.mstock.errors import InputException
 from broker.mstock.mapping.candles import INTERVALS
 from broker.mstock.market_data import quotes as quotes_module
+from broker.mstock.market_data.history import history
 from broker.mstock.market_data.last_prices import last_prices
 from broker.mstock.settings import Config
 from broker.mstock.streaming.connection import FeedLogin
 from broker.mstock.streaming.shared_feed import Subscriber, has_feed, join_feed, leave_feed
 from broker_simulator.mstock.market import DAY, Candle, Instrument
-from tests.data.conftest import NOW, Desk
+from tests.data.conftest import NOW, Desk, token_of
 
 Row = tuple[int, float, float, float, float, int]
 HISTORY = "instruments/historical"
@@ -335,6 +343,76 @@ class TestHistory:
         monkeypatch.setattr(chunks, lambda *_: iter([(date(2026, 11, 9), date(2026, 11, 20))]))
         wanted = truth(desk, 1, date(2026, 11, 9), date(2026, 11, 20))
         assert asked(desk, data, "1m", date(2026, 11, 9), date(2026, 11, 20)) == wanted
+
+    def test_a_cut_answer_with_a_row_twice_is_split_too(
+        self, data: BrokerData, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        opens = datetime(2026, 11, 16, 9, 15)  # noqa: DTZ001  a stamp of mStock's says no more
+        stamps = [opens + timedelta(days=day, minutes=n) for day in range(5) for n in range(375)]
+        days = opens.date(), stamps[-1].date()
+
+        def historical(*given: Any) -> object:
+            first, last = given[-2:]
+            rows = [[f"{at}", 1, 1, 1, 1, 1] for at in stamps if first <= at.date() <= last]
+            return {"candles": [rows[0], *rows][:1000]}
+
+        monkeypatch.setattr(data_calls, "historical", historical)
+        chunks = "broker.mstock.market_data.history.mapping.chunks"
+        monkeypatch.setattr(chunks, lambda *_: iter([days]))
+        assert len(data.get_history("INFY", "NSE", "1m", *days)) == len(stamps)
+
+    def test_today_of_a_special_session_that_the_user_has_written_down(
+        self, desk: Desk, data: BrokerData
+    ) -> None:
+        # Budget day on a Saturday in a year that the plugin's table does not know.
+        desk.set_time(datetime(2025, 2, 1, 11, 7, 33, tzinfo=IST))
+        data = BrokerData(token_of(desk.box, desk.api_type), clock=desk.clock)
+        today = desk.clock.now().date()
+        assert asked(desk, data, "5m", today, today) == []
+        home = Path(os.environ["BROKER_HOME"])
+        hours = {"name": "Budget", "opens": "09:15", "closes": "15:30"}
+        (home / "trading-days.json").write_text(
+            json.dumps({"special_sessions": {f"{today}": hours}})
+        )
+        assert asked(desk, data, "5m", today, today) == truth(desk, 5, today, today)
+
+    @pytest.mark.parametrize(
+        ("exchange", "last", "built"),
+        [
+            ("MCX", time(23, 15), ["09:00", "13:00", "17:00", "21:00"]),
+            ("CDS", time(16, 45), ["09:00", "13:00"]),
+            ("NSE", time(15, 15), ["09:15", "13:15"]),
+        ],
+    )
+    def test_four_hours_count_from_the_opening_of_the_exchange(
+        self,
+        desk: Desk,
+        monkeypatch: pytest.MonkeyPatch,
+        exchange: str,
+        last: time,
+        built: list[str],
+    ) -> None:
+        # Nothing was traded before ten: the candles keep to the opening all the same.
+        day = date(2026, 11, 20)
+        at, rows = datetime.combine(day, time(10)), []
+        while at.time() <= last and at.date() == day:
+            rows.append([f"{at:%Y-%m-%dT%H:%M:%S+05}", 1, 1, 1, 1, 1])
+            at += timedelta(minutes=15)
+        monkeypatch.setattr(data_calls, "historical", lambda *_: {"candles": rows})
+        row = InstrumentRow("X", "X", "X", exchange, exchange, "1", "", 0.0, 1, "FUT", 0.05)
+        found = history(
+            client_for(desk.config), desk.secret, row, "4h", day, day, load_calendar(), desk.clock
+        )
+        assert [f"{candle.start:%H:%M}" for candle in found] == built
+        assert sum(candle.volume for candle in found) == len(rows)
+
+    def test_today_is_asked_for_from_the_opening_on(self, desk: Desk, data: BrokerData) -> None:
+        today = NOW.date()
+        for moment, times in ((time(9, 14, 59), 0), (time(9, 15), 1)):
+            desk.set_time(datetime.combine(today, moment, IST))
+            found = asked(desk, data, "5m", today, today)
+            assert calls(desk, "instruments/intraday") == times
+            assert found == truth(desk, 5, today, today)
 
     def test_a_part_that_fails_fails_the_whole(self, desk: Desk, data: BrokerData) -> None:
         # The past has come by then; only today's part is missing.

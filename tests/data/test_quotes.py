@@ -41,6 +41,14 @@ def test_a_row_without_a_price_is_no_quote(price: Any) -> None:
     assert type_b_quotes({"fetched": [B_ROW | {"ltp": price}]}) == {}
 
 
+def test_a_zero_of_mstocks_before_the_opening_is_no_figure() -> None:
+    zeros = dict.fromkeys(("open", "high", "low"), 0)
+    (quote,) = type_b_quotes({"fetched": [B_ROW | zeros]}).values()
+    assert quote == {"ltp": 571.75, "prev_close": 566.5}
+    row = {"instrument_token": 22, "last_price": 1373.3, "ohlc": {**zeros, "close": 1383.2}}
+    assert type_a_quotes({"NSE:ACC": row})["NSE", "22"] == {"ltp": 1373.3, "prev_close": 1383.2}
+
+
 @pytest.mark.parametrize("data", [None, [], {}, {"fetched": None}, {"fetched": [3]}, "success"])
 def test_odd_answers_hold_no_quotes(data: Any) -> None:
     assert type_b_quotes(data) == {}

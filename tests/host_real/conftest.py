@@ -59,9 +59,12 @@ def copied_by_hand(checkout: Checkout, tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.fixture(scope="module")
-def simulator() -> Iterator[Simulator]:
+def simulator(request: pytest.FixtureRequest) -> Iterator[Simulator]:
+    """It keeps the time of this machine, unless a file says its `MOMENT`."""
     with Simulator() as box:
         box.demo.totp_enabled = True
+        if moment := getattr(request.module, "MOMENT", None):
+            box.clock.set(moment)
         yield box
 
 

@@ -22,16 +22,9 @@ from tests.support.openalgo.prices import Prices
 from tests.support.openalgo.visitor import PASSWORD, USER, Visitor
 
 LogIn = Callable[[Visitor], requests.Response]
+MOMENT = datetime(2026, 11, 23, 11, tzinfo=IST)
 INFY = {"symbol": "INFY", "exchange": "NSE"}
 ORDER = {**INFY, "strategy": "test", "action": "BUY", "product": "MIS", "quantity": 1}
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[Simulator]:
-    with Simulator() as box:
-        box.demo.totp_enabled = True
-        box.clock.set(datetime(2026, 11, 23, 11, tzinfo=IST))
-        yield box
 
 
 @pytest.fixture(scope="module")

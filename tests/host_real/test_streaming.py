@@ -15,15 +15,8 @@ from tests.support.openalgo.host import Host
 from tests.support.openalgo.prices import Prices
 from tests.support.openalgo.visitor import Visitor
 
+MOMENT = datetime(2026, 11, 23, 11, tzinfo=IST)
 LogIn = Callable[[Visitor], requests.Response]
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[Simulator]:
-    with Simulator() as box:
-        box.demo.totp_enabled = True
-        box.clock.set(datetime(2026, 11, 23, 11, tzinfo=IST))
-        yield box
 
 
 @pytest.fixture(scope="module")

@@ -68,6 +68,7 @@ class FeedServer:
         self._tls = tls
         self.upgrade_status = 101
         self.answers_login = True
+        self.login_answer = '{"type":"login","status":"success"}'
         self.answers_pings = True
         self.script: Callable[[Client], None] = lambda _client: None
         self.clients: list[Client] = []
@@ -126,7 +127,7 @@ class FeedServer:
                 elif opcode == 1:
                     client.texts.append(data.decode())
                     if client.texts[-1].startswith("LOGIN:") and self.answers_login:
-                        client.send('{"type":"login","status":"success"}')
+                        client.send(self.login_answer)
                         threading.Thread(target=self.script, args=(client,), daemon=True).start()
                 elif opcode == 8:
                     return

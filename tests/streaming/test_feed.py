@@ -8,6 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from itertools import pairwise
 from struct import pack
 
@@ -52,6 +53,7 @@ class Bench:
         self.texts: list[str] = []
         self.gaps = 0
         self.is_open = True
+        self.is_open_at: Callable[[datetime], bool] = lambda _now: self.is_open
         self.feeds: list[Feed] = []
         self.feed = self.make()
 
@@ -61,7 +63,7 @@ class Bench:
             DIALECTS[api_type],
             self._login,
             listener,
-            is_market_open=lambda _now: self.is_open,
+            is_market_open=lambda now: self.is_open_at(now),
             timing=QUICK,
         )
         self.feeds.append(feed)
@@ -123,6 +125,26 @@ class TestSubscriptions:
         assert len(bench.server.clients[0].requests) == 2
         assert bench.server.clients[0].texts[0] == f"LOGIN:{TOKEN}"
         assert bench.server.clients[0].query["API_KEY"] == ["key/with=signs"]
+
+    @pytest.mark.parametrize(
+        ("answer", "is_refused"),
+        [
+            ('{"type":"login","status":"success","error":null}', False),
+            ('{"status":true,"error":""}', False),
+            ("connected", False),
+            ("true", False),
+            ('{"type":"error","data":"Invalid token"}', True),
+            ('{"status": "Error", "message": "Invalid token"}', True),
+        ],
+    )
+    def test_an_answer_to_the_login_that_names_no_error_is_none(
+        self, bench: Bench, answer: str, is_refused: bool
+    ) -> None:
+        bench.server.login_answer = answer
+        bench.feed.start()
+        wanted = FeedState.WAITING if is_refused else FeedState.CONNECTED
+        until(lambda: bench.feed.status().state is wanted)
+        assert (bench.feed.status().connections == 0) is is_refused
 
     def test_nothing_is_asked_before_the_login_is_answered(self, bench: Bench) -> None:
         bench.server.answers_login = False
@@ -191,6 +213,15 @@ class TestHealing:
         bench.feed.subscribe({INFY: LTP})
         bench.feed.start()
         until(lambda: len(bench.server.clients) == 2)
+
+    def test_silence_before_the_opening_is_no_stall_after_it(self, bench: Bench) -> None:
+        before = 0.6 * QUICK.stall_after
+        opens, opens_at = time.monotonic() + before, time.time() + before
+        bench.is_open_at = lambda now: now.timestamp() >= opens_at
+        bench.feed.subscribe({INFY: LTP})
+        bench.feed.start()
+        until(lambda: len(bench.server.clients) == 2)
+        assert bench.server.attempts[1] >= opens + QUICK.stall_after
 
     def test_no_stall_while_the_market_is_closed(self, bench: Bench) -> None:
         bench.is_open = False

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from broker._kit.clock import IST
 from broker._kit.errors import CorrectInput
 from broker._kit.secret import Secret
+from broker._kit.sessions.trading_calendar import USERS_FILE
 from broker.mstock.settings import Config
+from broker.mstock.streaming import shared_feed
 from broker.mstock.streaming.connection import FeedLogin
-from broker.mstock.streaming.feed import FeedState, FeedStatus
+from broker.mstock.streaming.feed import Feed, FeedState, FeedStatus
 from broker.mstock.streaming.packets import DEPTH, LTP, Tick
 from broker.mstock.streaming.requests import Instrument
 from broker.mstock.streaming.shared_feed import (
@@ -197,3 +204,26 @@ def test_one_that_fails_costs_the_others_no_tick(
     until(lambda: [tick.values["ltp"] for tick in other.ticks] == [1500.0])
     assert "listener" in caplog.text
     assert "secret" not in caplog.text
+
+
+def test_a_session_that_the_user_has_written_down_is_watched_for_stalls(
+    server: FeedServer,
+    listeners: list[Listener],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    saturday = {"name": "Special session", "opens": "10:00", "closes": "11:00"}
+    table = {"special_sessions": {"2026-08-22": saturday}}
+    (tmp_path / USERS_FILE).write_text(json.dumps(table))
+    monkeypatch.setenv("BROKER_HOME", str(tmp_path))
+    monkeypatch.setenv("BROKER_API_KEY", "MA0000001")  # the settings come from the environment
+    asked_of: list[Callable[[datetime], bool]] = []
+
+    def make(*given: Any, is_market_open: Callable[[datetime], bool]) -> Feed:
+        asked_of.append(is_market_open)
+        return Feed(*given, is_market_open=is_market_open)
+
+    monkeypatch.setattr(shared_feed, "Feed", make)
+    joined(server, listeners)
+    assert asked_of[0](datetime(2026, 8, 22, 10, 30, tzinfo=IST))
+    assert not asked_of[0](datetime(2026, 8, 22, 11, 30, tzinfo=IST))

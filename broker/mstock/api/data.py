@@ -10,12 +10,12 @@ from broker._kit.faults import guarded
 from broker._kit.openalgo import host
 from broker._kit.secret import Secret
 from broker._kit.sessions.token_guard import token_guard
-from broker._kit.sessions.trading_calendar import load_calendar
 from broker.mstock.broker import MSTOCK
 from broker.mstock.client.dialects import Client, client_for
 from broker.mstock.errors import InputException
 from broker.mstock.mapping.candles import INTERVALS, Candle, epoch
 from broker.mstock.mapping.quotes import Quote
+from broker.mstock.market_data.calendar import trading_calendar
 from broker.mstock.market_data.history import history, parse_day
 from broker.mstock.market_data.quotes import Wanted, quotes
 from broker.mstock.settings import Config
@@ -133,7 +133,7 @@ class BrokerData:
         row = _find(_instruments(), {"symbol": symbol, "exchange": exchange})
         if isinstance(row, str):
             raise InputException(row, _SEARCH)
-        calendar = load_calendar()
+        calendar = trading_calendar()
         found = _run(
             Config.from_env(),
             self._token,

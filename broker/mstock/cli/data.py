@@ -1,4 +1,4 @@
-"""Market data on the command line: instruments, search, lookup, expiries, chain, quote, history."""
+"""Market data on the command line: chain, quote, history."""
 
 from __future__ import annotations
 
@@ -11,9 +11,15 @@ import click
 
 from broker._kit.cli import output
 from broker._kit.cli.context import Context, command
-from broker._kit.errors import BrokerError, CorrectInput
-from broker._kit.sessions.report import date_time
+from broker._kit.errors import CorrectInput
 from broker._kit.sessions.trading_calendar import load_calendar
+from broker.mstock.cli.instruments import (
+    expiries_of,
+    find,
+    instrument_argument,
+    name_argument,
+    open_table,
+)
 from broker.mstock.client.dialects import Client, client_for
 from broker.mstock.mapping.candles import INTERVALS, Candle
 from broker.mstock.mapping.quotes import Quote
@@ -25,71 +31,20 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_EXCHANGES = ("NFO", "BFO", "MCX", "CDS", "BCD")
 _NEAR = 10  # strikes shown on each side of the money
 _FORMATS = ("csv", "parquet", "chart")
 
-_instrument = click.argument("instrument", metavar="[EXCHANGE:]SYMBOL")
-_name = click.argument("name", metavar="[EXCHANGE:]NAME")
 
-
-@command()
-@click.option("--force", is_flag=True, help="Download also when today's list is here.")
-def instruments(context: Context, force: bool) -> None:
-    """Download mStock's list of instruments; today's is not downloaded twice."""
-    table = _table(context, force=force, needs_today=True)
-    mark = table.mark()
-    rows = mark.rows if mark else 0
-    stored_at = mark.stored_at if mark else context.clock.now()
-    context.answer(
-        {"instruments": rows, "stored_at": stored_at.isoformat()},
-        lambda: f"{rows:,} instruments, of {date_time(stored_at)}.",
-    )
-
-
-@command()
-@click.argument("text", nargs=-1, required=True)
-@click.option("--exchange", help="Only on this exchange, such as NSE or NFO.")
-@click.option("--limit", default=20, show_default=True, help="How many at the most.")
-def search(context: Context, text: tuple[str, ...], exchange: str | None, limit: int) -> None:
-    """Find instruments by parts of their symbol or name, or by their token."""
-    words = " ".join(text)
-    found = _table(context).search(words, exchange and exchange.upper(), limit)
-    context.answer(
-        {"instruments": [row._asdict() for row in found]},
-        lambda: _rows(found) if found else f"Nothing is called {words}.",
-    )
-
-
-@command()
-@_instrument
-def lookup(context: Context, instrument: str) -> None:
-    """Show one instrument: mStock's symbol and token, expiry, strike, lot and tick size."""
-    row = _find(_table(context), instrument)
-    context.answer(
-        {"instrument": row._asdict()},
-        lambda: output.pairs((name, str(value)) for name, value in row._asdict().items()),
-    )
-
-
-@command()
-@_name
-def expiries(context: Context, name: str) -> None:
-    """List the expiry dates of an underlying's contracts."""
-    _, _, found = _expiries(_table(context), name)
-    context.answer({"expiries": found}, lambda: "\n".join(found))
-
-
-@command()
-@_name
+@command(standalone=True)
+@name_argument
 @click.option("--expiry", help="Such as 25-AUG-26; the nearest unless given.")
 @click.option(
     "--all", "shows_all", is_flag=True, help="All strikes, not only those near the money."
 )
 def chain(context: Context, name: str, expiry: str | None, shows_all: bool) -> None:
     """Show an option chain: last prices of calls and puts by strike."""
-    table = _table(context)
-    exchange, underlying, known = _expiries(table, name)
+    table = open_table(context)
+    exchange, underlying, known = expiries_of(table, name)
     chosen = (expiry or known[0]).upper()
     if chosen not in known:
         raise CorrectInput(
@@ -127,11 +82,11 @@ def chain(context: Context, name: str, expiry: str | None, shows_all: bool) -> N
     )
 
 
-@command()
-@_instrument
+@command(standalone=True)
+@instrument_argument
 def quote(context: Context, instrument: str) -> None:
     """Show an instrument's last price and its day's figures."""
-    row = _find(_table(context), instrument)
+    row = find(open_table(context), instrument)
     (found,) = _quotes(context, [row])
     if found is None:
         raise CorrectInput(f"mStock has no quote for {row.symbol} on {row.exchange}.")
@@ -141,8 +96,8 @@ def quote(context: Context, instrument: str) -> None:
     )
 
 
-@command()
-@_instrument
+@command(standalone=True)
+@instrument_argument
 @click.option("--interval", default="D", show_default=True, help=f"One of {', '.join(INTERVALS)}.")
 @click.option(
     "--from", "first", help="First day, YYYY-MM-DD; a month before the last unless given."
@@ -168,7 +123,7 @@ def history(
 
     end = parse_day(last, "--to") if last else context.clock.now().date()
     begin = parse_day(first, "--from") if first else end - timedelta(days=30)
-    row = _find(_table(context), instrument)
+    row = find(open_table(context), instrument)
     calendar = load_calendar(context.service_settings.home)
     found = _ask(
         context,
@@ -192,66 +147,7 @@ def history(
     )
 
 
-COMMANDS = (instruments, search, lookup, expiries, chain, quote, history)
-
-
-def _config(context: Context) -> Config:
-    return cast(Config, context.config)
-
-
-def _table(context: Context, *, force: bool = False, needs_today: bool = False) -> SymbolTable:
-    """The local instruments, downloaded first when today's are not there.
-
-    Where they cannot be downloaded now, older ones serve, and it is said of which day they are.
-    """
-    # SQLAlchemy takes its time to load.
-    from broker.mstock.database import instruments as local
-    from broker.mstock.database.master_contract_db import download, is_fresh
-
-    context.refuse_inside_openalgo("instruments")
-    config = _config(context)
-    table = local.local_instruments(config, context.service_settings.home)
-    mark = table.mark()
-    if is_fresh(mark, config, context.clock.now()) and not force:
-        return table
-    try:
-        with _Bar() as bar:
-            context.ask(
-                lambda _config, token: download(config, token, table, bar.show, context.clock)
-            )
-    except BrokerError as error:
-        if needs_today or mark is None or mark.source != local.source_of(config):
-            raise
-        output.out(f"Instruments of {date_time(mark.stored_at)} are used. {error}", err=True)
-    return table
-
-
-class _Bar:
-    """A bar on standard error, where that is a terminal."""
-
-    def __enter__(self) -> _Bar:
-        from rich.console import Console
-        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
-
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            DownloadColumn(),
-            console=Console(stderr=True),
-            transient=True,
-            disable=not Console(stderr=True).is_terminal,
-        )
-        self._tasks: dict[str, Any] = {}
-        self._progress.__enter__()
-        return self
-
-    def show(self, what: str, done: int, everything: int) -> None:
-        if what not in self._tasks:
-            self._tasks[what] = self._progress.add_task(what, total=None)
-        self._progress.update(self._tasks[what], completed=done, total=everything or None)
-
-    def __exit__(self, *ending: Any) -> None:
-        self._progress.__exit__(*ending)
+COMMANDS = (chain, quote, history)
 
 
 def _ask(context: Context, call: Callable[[Client, Secret], T]) -> T:
@@ -271,33 +167,6 @@ def _quotes(
         lambda client, token: quotes(client, token, wanted, context.clock, ltp_only=ltp_only),
     )
     return [found.get(each.key) for each in wanted]
-
-
-def _split(text: str, exchange: str = "") -> tuple[str, str]:
-    before, colon, after = text.upper().rpartition(":")
-    return (before if colon else exchange), after
-
-
-def _find(table: SymbolTable, text: str) -> InstrumentRow:
-    exchange, symbol = _split(text)
-    places = (exchange,) if exchange else ("NSE", "NSE_INDEX", "BSE", "BSE_INDEX", *_EXCHANGES)
-    for place in places:
-        if row := table.find(symbol, place):
-            return row
-    close = ", ".join(f"{row.exchange}:{row.symbol}" for row in table.search(symbol, limit=5))
-    raise CorrectInput(
-        f"{text} is not in mStock's instrument list.",
-        f"Do you mean {close}?" if close else "Look for it with search.",
-    )
-
-
-def _expiries(table: SymbolTable, text: str) -> tuple[str, str, list[str]]:
-    """The exchange, the underlying and its expiries, the nearest first."""
-    exchange, name = _split(text)
-    for place in (exchange,) if exchange else _EXCHANGES:
-        if found := table.expiries(name, place):
-            return place, name, found
-    raise CorrectInput(f"{text} has no contracts in mStock's list.", "Look for it with search.")
 
 
 def _spot(
@@ -349,12 +218,6 @@ def _candle_lines(found: list[Candle], interval: str) -> str:
         for candle in found
     ]
     return output.columns([head, *lines]) if lines else "No candles in these days."
-
-
-def _rows(found: list[InstrumentRow]) -> str:
-    return output.columns(
-        (row.exchange, row.symbol, row.token, str(row.lotsize), row.name) for row in found
-    )
 
 
 def _price(value: float | None) -> str:

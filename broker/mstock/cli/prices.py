@@ -1,20 +1,21 @@
-"""`watch`: live prices in the terminal, as a table or as lines of JSON."""
+"""`watch`: live prices as a table or as lines of JSON; `depth`: one look at bids and asks."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from broker._kit.cli import output
 from broker._kit.cli.context import Context, command
 from broker._kit.clock import IST
-from broker._kit.errors import LogInAgain
 from broker._kit.secret import Secret
+from broker.mstock.cli.instruments import find, instrument_argument, open_table
+from broker.mstock.settings import Config
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -26,25 +27,21 @@ _NOTHING = "\N{EN DASH}"
 _REDRAW_S = 0.25
 
 
-@command()
-@click.argument("symbols", nargs=-1, required=True, metavar="SYMBOL...")
+@command(standalone=True)
+@click.argument("symbols", nargs=-1, required=True, metavar="[EXCHANGE:]SYMBOL...")
 def watch(context: Context, symbols: tuple[str, ...]) -> None:
     """Show live prices until Ctrl-C; with --json one line for each price.
 
-    SYMBOL is OpenAlgo's, such as INFY or NFO:NIFTY24NOV26FUT; on NSE unless an exchange is given.
+    SYMBOL is OpenAlgo's, such as INFY, NIFTY or NFO:NIFTY24NOV26FUT.
     """
-    # What only these commands need; websocket-client takes its time to load.
-    from broker.mstock.database.instruments import instruments
-    from broker.mstock.settings import Config
+    # websocket-client takes its time to load.
     from broker.mstock.streaming.live_prices import MODES, LivePrices
 
-    home = context.service_settings.home
-    prices = LivePrices(
-        Config.from_env(context.settings),
-        lambda: _token(context),
-        find_in=lambda config: instruments(config, home),
-    )
-    names = [_name(each) for each in symbols]
+    table = open_table(context)
+    rows = [find(table, each) for each in symbols]
+    names = [(row.symbol, row.exchange) for row in rows]
+    config = cast(Config, context.config)
+    prices = LivePrices(config, _login(context), find_in=lambda _config: table)
     with prices, contextlib.suppress(KeyboardInterrupt):
         for name in names:
             prices.subscribe(*name, MODES["DEPTH"])
@@ -54,24 +51,22 @@ def watch(context: Context, symbols: tuple[str, ...]) -> None:
             _draw_table(prices, names)
 
 
-@command()
-@click.argument("instrument", metavar="[EXCHANGE:]SYMBOL")
+@command(standalone=True)
+@instrument_argument
 def depth(context: Context, instrument: str) -> None:
     """Show the best five bids and asks, out of mStock's live stream."""
-    from broker.mstock.database.instruments import instruments
-    from broker.mstock.settings import Config
     from broker.mstock.streaming.connection import FeedLogin
     from broker.mstock.streaming.depth import look_at_depth
 
-    config = Config.from_env(context.settings)
-    symbol, exchange = _name(instrument)
-    _token(context)
-    known = instruments(config, context.service_settings.home)
+    config, table = cast(Config, context.config), open_table(context)
+    row = find(table, instrument)
+    token = _login(context)
     found = look_at_depth(
-        config, lambda: FeedLogin.of(config, _token(context)), known, symbol, exchange
+        config, lambda: FeedLogin.of(config, token()), table, row.symbol, row.exchange
     )
     context.answer(
-        {"symbol": symbol, "exchange": exchange, "depth": found}, lambda: _depth_table(found)
+        {"symbol": row.symbol, "exchange": row.exchange, "depth": found},
+        lambda: _depth_table(found),
     )
 
 
@@ -88,18 +83,13 @@ def _count(quantity: int) -> str:
     return f"{quantity:,}" if quantity else _NOTHING
 
 
-def _token(context: Context) -> Secret:
-    session = context.session()
-    if session is None or session.is_over:
-        login = context.command_line("login")
-        raise LogInAgain("There is no mStock session.", f"Log in: {login}")
-    return session.token
+def _login(context: Context) -> Callable[[], Secret]:
+    """What gives the newest stored token on any thread. Raises `LogInAgain` without a session."""
+    from broker.mstock.streaming.live_prices import stored_token
 
-
-def _name(instrument: str) -> tuple[str, str]:
-    """Symbol and exchange of `[EXCHANGE:]SYMBOL`."""
-    exchange, _, symbol = instrument.upper().rpartition(":")
-    return symbol, exchange or "NSE"
+    context.ask(lambda _config, _token: None)  # its words name the command that was typed
+    config, store = cast(Config, context.config), context.store
+    return lambda: stored_token(config, store, context.clock)
 
 
 def _print_lines(prices: LivePrices) -> None:

@@ -145,20 +145,27 @@ def halves(first: date, last: date) -> tuple[tuple[date, date], tuple[date, date
     return (first, middle), (middle + timedelta(days=1), last)
 
 
-def candles(data: Any, *, is_daily: bool) -> list[Candle]:
-    """The candles of an answer's `data`, ascending and each once; none for an empty answer.
+def rows(data: Any) -> list[Any]:
+    """The rows of an answer's `data` as mStock gave them; none for an empty answer.
 
-    Raises `DataException` for a row that cannot be read: a gap must not be silent.
+    Raises `DataException` when it holds no list.
     """
     if isinstance(data, list) and len(data) == 1 and isinstance(data[0], dict):
         data = data[0]
-    rows = data.get("candles") if isinstance(data, dict) else data
-    if rows in (None, "", [], "success"):  # mStock's ways to say that there are none
+    found = data.get("candles") if isinstance(data, dict) else data
+    if found in (None, "", "success"):  # mStock's ways to say that there are none
         return []
-    if not isinstance(rows, list):
+    if not isinstance(found, list):
         raise DataException("mStock's answer holds no list of candles.", _REPORT)
-    found = [_candle(row, is_daily) for row in rows]
-    return join([found])
+    return found
+
+
+def candles(given: Iterable[Any], *, is_daily: bool) -> list[Candle]:
+    """The candles of an answer's `rows`, ascending and each once.
+
+    Raises `DataException` for a row that cannot be read: a gap must not be silent.
+    """
+    return join([[_candle(row, is_daily) for row in given]])
 
 
 def join(parts: Iterable[Iterable[Candle]]) -> list[Candle]:

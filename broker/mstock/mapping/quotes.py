@@ -7,8 +7,9 @@ interest here: those are left out, never a zero that looks like a figure.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
 from typing import Any
+
+from broker.mstock.mapping.rows import price
 
 Quote = dict[str, float]
 
@@ -52,22 +53,8 @@ def _unwrapped(data: Any) -> Mapping[str, Any]:
 
 
 def _quote(row: Mapping[str, Any], prices: Mapping[str, Any], last: str) -> Quote | None:
-    ltp = _price(row.get(last))
-    if not ltp:
-        return None
-    quote = {"ltp": ltp}
-    for theirs, ours in _NAMES.items():
-        value = _price(prices.get(theirs))
-        if value is not None:
-            quote[ours] = value
-    return quote
-
-
-def _price(value: Any) -> float | None:
-    if value is None or isinstance(value, bool):
-        return None
-    try:
-        price = Decimal(value)
-    except (InvalidOperation, TypeError, ValueError):
-        return None
-    return float(price) if price.is_finite() and price >= 0 else None
+    """None without a last price. What is 0, as the open before the opening, is left out."""
+    figures = {"ltp": price(row, last)}
+    figures |= {ours: price(prices, theirs) for theirs, ours in _NAMES.items()}
+    quote = {name: value for name, value in figures.items() if value > 0}
+    return quote if "ltp" in quote else None

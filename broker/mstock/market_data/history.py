@@ -69,8 +69,9 @@ def history(
             ),
             clock,
         )
-        found = mapping.candles(data, is_daily=not interval.minutes)
-        if len(found) < MOST_ROWS:
+        rows = mapping.rows(data)
+        if len(rows) < MOST_ROWS:
+            found = mapping.candles(rows, is_daily=not interval.minutes)
             return [candle for candle in found if begin <= candle.start.date() <= end]
         return mapping.join(past(*half) for half in mapping.halves(begin, end))
 
@@ -102,7 +103,7 @@ def _today(
         lambda: data_calls.intraday(client, token, exchange, row.token, asked.words[api_type]),
         clock,
     )
-    found = mapping.candles(data, is_daily=False)
+    found = mapping.candles(mapping.rows(data), is_daily=False)
     todays = [candle for candle in found if candle.start.date() == clock.now().date()]
     return todays if interval.minutes else mapping.day_candle(todays)
 

@@ -13,11 +13,10 @@ from broker.mstock.database.instruments import Instruments
 from broker.mstock.settings import Config
 from broker.mstock.streaming.feed import FeedState, FeedStatus
 from broker.mstock.streaming.lookup import find_instrument
-from broker.mstock.streaming.packets import DEPTH, Tick
+from broker.mstock.streaming.packets import DEPTH, LEVELS, Tick
 from broker.mstock.streaming.shared_feed import Login, Subscriber, has_feed, join_feed, leave_feed
 
 WAIT_S = 6.0
-_LEVELS = 5
 _NAMES = {
     "ltp": "ltp",
     "ltq": "last_quantity",
@@ -98,7 +97,7 @@ def host_depth(values: dict[str, Any]) -> dict[str, Any]:
     sides = {
         ours: [
             {"price": level["price"], "quantity": level["quantity"]}
-            for level in values["depth"][theirs][:_LEVELS]
+            for level in values["depth"][theirs][:LEVELS]
         ]
         for ours, theirs in (("bids", "buy"), ("asks", "sell"))
     }

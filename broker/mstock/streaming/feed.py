@@ -13,7 +13,7 @@ import random
 import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -29,7 +29,7 @@ from broker.mstock.streaming.connection import (
     TokenRefused,
 )
 from broker.mstock.streaming.packets import Tick
-from broker.mstock.streaming.requests import Dialect, Instrument
+from broker.mstock.streaming.requests import Dialect, Instrument, between, is_error
 
 _BURST = 512  # messages, before what is desired and the time are looked at again
 
@@ -306,7 +306,7 @@ class Feed:
             if connection.wait(left):
                 message = connection.receive()
                 if isinstance(message, str):
-                    if '"error"' in message:
+                    if is_error(message):
                         raise ConnectionLost("mStock refused the login on the feed's connection.")
                     return
         raise ConnectionLost("mStock did not answer the login on the feed's connection.")
@@ -330,9 +330,14 @@ class Feed:
                 connection.ping()
                 asked = now
             if now - ticked > timing.stall_after:
-                if self._desired and self._is_market_open(self._clock.now()):
+                if self._desired and self._has_been_open(timing.stall_after):
                     raise ConnectionLost("Live prices have stalled.")
                 ticked = now
+
+    def _has_been_open(self, seconds: float) -> bool:
+        """Whether the exchange trades, and did so that long ago: silence at 09:14 is no stall."""
+        now = self._clock.now()
+        return all(map(self._is_market_open, (now, now - timedelta(seconds=seconds))))
 
     def _receive_burst(self, connection: FeedConnection, generation: int) -> bool:
         """Take what has arrived, up to a limit; True when a tick was in it."""
@@ -374,19 +379,8 @@ class Feed:
                 self._resend_at = now + self._timing.resend_after
             self._is_dirty = False
             desired, sent = dict(self._desired), self._sent
-            gone: dict[int, list[Instrument]] = {}
-            for each, mode in sent.items():
-                if each not in desired:
-                    gone.setdefault(mode, []).append(each)
-            new: dict[int, list[Instrument]] = {}
-            for each, mode in desired.items():
-                if sent.get(each) != mode:
-                    new.setdefault(mode, []).append(each)
-        requests = ((self._dialect.unsubscribe, gone), (self._dialect.subscribe, new))
-        for request, batches in requests:
-            for mode, instruments in batches.items():
-                for text in request(mode, instruments):
-                    connection.send(text)
+        for text in between(self._dialect, sent, desired):
+            connection.send(text)
         with self._lock:
             if self._connection is connection:
                 self._sent = desired

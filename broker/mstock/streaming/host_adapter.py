@@ -18,7 +18,7 @@ from broker.mstock.database.instruments import instruments
 from broker.mstock.settings import Config
 from broker.mstock.streaming.connection import FeedLogin
 from broker.mstock.streaming.lookup import InstrumentLookup
-from broker.mstock.streaming.packets import DEPTH, LTP, QUOTE, Tick
+from broker.mstock.streaming.packets import DEPTH, LEVELS, LTP, QUOTE, Tick
 from broker.mstock.streaming.requests import Instrument
 from broker.mstock.streaming.shared_feed import (
     SharedFeed,
@@ -28,7 +28,6 @@ from broker.mstock.streaming.shared_feed import (
 )
 
 _TOPICS = {LTP: "LTP", QUOTE: "QUOTE", DEPTH: "DEPTH"}
-_LEVELS = 5
 _LTP_KEYS = ("ltp", "ltt", "timestamp")
 
 
@@ -89,19 +88,22 @@ class HostStream:
         return {"status": "success", "message": "Connecting to mStock's live prices."}
 
     def subscribe(
-        self, symbol: str, exchange: str, mode: int = QUOTE, depth_level: int = _LEVELS
+        self, symbol: str, exchange: str, mode: int = QUOTE, depth_level: int = LEVELS
     ) -> dict[str, Any]:
         """Want an instrument in a mode; five levels of depth are served whatever was asked for."""
         try:
             with self._lock:
                 if mode not in _TOPICS:
                     raise CorrectInput(f"Mode {mode} is not known; 1, 2 and 3 are.")
-                record = self._records.get((symbol, exchange)) or self._new_record(symbol, exchange)
+                record = self._records.get((symbol, exchange))
+                if record is None:
+                    found = self._lookup.find(self._api_type, symbol, exchange)
+                    record = _Record(symbol, exchange, found)
                 self._ask(record, {*record.modes, mode})
         except Exception as error:
             return _failure("SUBSCRIPTION_ERROR", error)
         answer = {"status": "success", "message": f"Subscribed to {symbol} on {exchange}."}
-        return answer if mode != DEPTH else {**answer, "actual_depth": _LEVELS}
+        return answer if mode != DEPTH else {**answer, "actual_depth": LEVELS}
 
     def unsubscribe(self, symbol: str, exchange: str, mode: int = QUOTE) -> dict[str, Any]:
         """Want it no more in this mode; the host's pool asks again for what it still needs."""
@@ -125,33 +127,23 @@ class HostStream:
         if feed is not None:
             leave_feed(feed, self._subscriber)
 
-    def _new_record(self, symbol: str, exchange: str) -> _Record:
-        found = self._lookup.find(self._api_type, symbol, exchange)
-        return _Record(symbol, exchange, found)
-
     def _ask(self, record: _Record, modes: set[int]) -> None:
         """Set a record's modes, and what is asked of the feed for its instrument."""
         if self._feed is None:
             raise LogInAgain("The connection to mStock's live prices was not opened.", "Connect.")
         instrument = record.instrument
         others = [each for each in self._by_instrument.get(instrument, ()) if each is not record]
-        asked = max((mode for each in others for mode in each.modes), default=0)
-        highest = max({asked, *modes})
-        if highest:
+        if highest := max({0, *modes}.union(*(each.modes for each in others))):
             self._feed.subscribe(self._subscriber, instrument, highest, record.exchange)
         else:
             self._feed.unsubscribe(self._subscriber, instrument)
         record.modes = modes
-        kept = (*others, record) if modes else tuple(others)
-        key = (record.symbol, record.exchange)
         if modes:
-            self._records[key] = record
+            self._records[record.symbol, record.exchange] = record
+            self._by_instrument[instrument] = (*others, record)
         else:
-            self._records.pop(key, None)
-        if kept:
-            self._by_instrument[instrument] = kept
-        else:
-            self._by_instrument.pop(instrument, None)
+            self._records.pop((record.symbol, record.exchange), None)
+            self._by_instrument[instrument] = tuple(others)
 
     def _on_tick(self, tick: Tick) -> None:
         """On the feed's thread: publish once in the highest mode, and in the lower ones wanted."""

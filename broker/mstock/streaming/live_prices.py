@@ -14,10 +14,10 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Self
 
-from broker._kit.clock import SYSTEM_CLOCK
+from broker._kit.clock import SYSTEM_CLOCK, Clock
 from broker._kit.errors import CorrectInput, LogInAgain
 from broker._kit.secret import Secret
-from broker._kit.sessions.store import open_store
+from broker._kit.sessions.store import Store, open_store
 from broker._kit.sessions.stored_session import load_session
 from broker._kit.settings import ServiceSettings, file_environment
 from broker.mstock.broker import MSTOCK
@@ -195,10 +195,10 @@ def _instruments(config: Config) -> Instruments:
     return instruments(config, ServiceSettings.from_env(file_environment()).home)
 
 
-def stored_token(config: Config) -> Secret:
+def stored_token(config: Config, store: Store | None = None, clock: Clock = SYSTEM_CLOCK) -> Secret:
     """The token that the command line stored. Raises `LogInAgain`, `StoreError`."""
-    store = open_store(MSTOCK, ServiceSettings.from_env(file_environment()))
-    session = load_session(store, config.account, SYSTEM_CLOCK.now())
+    store = store or open_store(MSTOCK, ServiceSettings.from_env(file_environment()))
+    session = load_session(store, config.account, clock.now())
     if session is None or session.is_over:
         raise LogInAgain("There is no mStock session.", "Log in: mstock login")
     return session.token

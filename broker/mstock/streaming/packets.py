@@ -12,6 +12,7 @@ from struct import Struct
 from typing import Any, NamedTuple
 
 LTP, QUOTE, DEPTH = 1, 2, 3
+LEVELS = 5  # of the depth, on each side
 # exchangeType of Type B's packets and requests, by the host's exchange.
 SEGMENTS = {"NSE": 1, "NFO": 2, "BSE": 3, "BFO": 4, "CDS": 13}
 
@@ -120,7 +121,7 @@ def _type_b_tick(frame: bytes, at: int, size: int, now: float) -> Tick | None:
     else:
         row = _B_QUOTE.unpack_from(frame, at)
         time, ltp = row[0], row[1]
-        values = _type_b_quote(row)
+        values = _quote_values(row)
     if ltp < 0:
         return None
     if time > 0:
@@ -181,7 +182,8 @@ def _type_b_snap(frame: bytes, at: int, now: float) -> Tick | None:
     return _new(Tick, (segment, token, DEPTH, values))
 
 
-def _type_b_quote(row: tuple[Any, ...]) -> dict[str, Any]:
+def _quote_values(row: tuple[Any, ...]) -> dict[str, Any]:
+    """Both types have these fields at the same places, from the price at 1 to the close at 10."""
     return {
         "ltp": row[1] / 100,
         "last_quantity": row[2],
@@ -237,12 +239,12 @@ def _type_a_ltp(frame: bytes, at: int, _size: int, _now: float) -> Tick:
 
 def _type_a_quote(frame: bytes, at: int, _size: int, _now: float) -> Tick:
     row = _A_WORDS[44].unpack_from(frame, at)
-    return Tick(0, str(row[0]), QUOTE, _type_a_values(row))
+    return Tick(0, str(row[0]), QUOTE, _quote_values(row))
 
 
 def _type_a_full(frame: bytes, at: int, size: int, now: float) -> Tick:
     row = _A_FULL.unpack_from(frame, at)
-    values = _type_a_values(row)
+    values = _quote_values(row)
     values["oi"] = row[12]
     values["depth"] = {
         "buy": [
@@ -263,21 +265,6 @@ def _type_a_full(frame: bytes, at: int, size: int, now: float) -> Tick:
         values["upper_circuit"], values["lower_circuit"] = upper / 100, lower / 100
         values["high_52_week"], values["low_52_week"] = high / 100, low / 100
     return Tick(0, str(row[0]), DEPTH, values)
-
-
-def _type_a_values(row: tuple[int, ...]) -> dict[str, Any]:
-    return {
-        "ltp": row[1] / 100,
-        "last_quantity": row[2],
-        "average_price": row[3] / 100,
-        "volume": row[4],
-        "total_buy_quantity": row[5],
-        "total_sell_quantity": row[6],
-        "open": row[7] / 100,
-        "high": row[8] / 100,
-        "low": row[9] / 100,
-        "close": row[10] / 100,
-    }
 
 
 def _type_a_index(frame: bytes, at: int, size: int, now: float) -> Tick:

@@ -1,4 +1,4 @@
-"""What is asked of mStock's WebSocket, both types, as text frames; pure.
+"""The text frames of mStock's WebSocket, both types: what is asked, and what is an error; pure.
 
 Source: protocol sections 9, 10.1 and 11.1. mStock confirms none of them.
 """
@@ -6,7 +6,7 @@ Source: protocol sections 9, 10.1 and 11.1. mStock confirms none of them.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from broker.mstock.streaming.packets import DEPTH, LTP, QUOTE, Decoder, decode_type_a, decode_type_b
@@ -63,3 +63,26 @@ DIALECTS: dict[str, Dialect] = {
     "A": Dialect(decode_type_a, _type_a_subscribe, _type_a_unsubscribe, _text(a="h", v=[])),
     "B": Dialect(decode_type_b, _type_b(1), _type_b(0), ""),
 }
+
+
+def is_error(text: str) -> bool:
+    """Whether a text frame is mStock's word for an error; a field of that name may be empty."""
+    try:
+        message = json.loads(text)
+    except ValueError:
+        return False
+    words = (message.get("type"), message.get("status")) if isinstance(message, dict) else ()
+    return "error" in (str(word).lower() for word in words)
+
+
+def between(
+    dialect: Dialect, sent: Mapping[Instrument, int], desired: Mapping[Instrument, int]
+) -> list[str]:
+    """The frames that lead from what was asked for, by mode, to what is: one batch a mode."""
+    gone = {each: mode for each, mode in sent.items() if each not in desired}
+    new = {each: mode for each, mode in desired.items() if sent.get(each) != mode}
+    frames: list[str] = []
+    for request, changes in ((dialect.unsubscribe, gone), (dialect.subscribe, new)):
+        for mode in dict.fromkeys(changes.values()):
+            frames += request(mode, [each for each, its in changes.items() if its == mode])
+    return frames

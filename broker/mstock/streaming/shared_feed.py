@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from broker._kit.errors import CorrectInput, LogInAgain
-from broker._kit.sessions.trading_calendar import load_calendar
 from broker._kit.settings import Account
+from broker.mstock.market_data.calendar import trading_calendar
 from broker.mstock.settings import Config
 from broker.mstock.streaming.connection import FeedLogin
 from broker.mstock.streaming.feed import (
@@ -238,7 +238,7 @@ def has_feed(config: Config) -> bool:
 
 
 def _new(config: Config) -> SharedFeed:
-    calendar = load_calendar()
+    calendar = trading_calendar()
 
     def make(listener: FeedListener) -> Feed:
         return Feed(

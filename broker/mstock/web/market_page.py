@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from flask import Response, abort, jsonify, request, url_for
 
 from broker._kit.errors import BrokerError, CorrectInput, SessionExpired
-from broker._kit.secret import Secret
 from broker._kit.sessions.report import date_time
 from broker._kit.sessions.trading_calendar import load_calendar
 from broker._kit.web.broker_pages import PageTools, Visit
@@ -19,7 +18,7 @@ from broker._kit.web.pages import see_other
 from broker.mstock.client.dialects import client_for
 from broker.mstock.database.instruments import local_instruments, source_of
 from broker.mstock.database.master_contract_db import download, is_fresh
-from broker.mstock.database.symbol_table import InstrumentRow, Instruments, SymbolTable
+from broker.mstock.database.symbol_table import InstrumentRow, SymbolTable
 from broker.mstock.mapping.candles import INTERVALS, Candle
 from broker.mstock.mapping.quotes import Quote
 from broker.mstock.market_data.chart import NARROW, WIDTH, svg
@@ -30,24 +29,10 @@ from broker.mstock.streaming.connection import FeedLogin
 from broker.mstock.streaming.depth import look_at_depth
 from broker.mstock.web import market
 
-Depth = dict[str, Any]
-
 _MOST_FOUND, _MOST_SUGGESTED, _LONGEST_TEXT = 40, 12, 60
 DEPTH_WAIT_S = 3.0  # outside market hours nothing may come
 # The charts by interval, and the days that each shows.
 CHARTS = {"5m": 3, "1h": 20, "D": 180}
-
-
-def depth_of(config: Config, token: Secret, known: Instruments, row: InstrumentRow) -> Depth:
-    """Five levels out of mStock's live stream. Raises `BrokerError`."""
-    return look_at_depth(
-        config,
-        lambda: FeedLogin.of(config, token),
-        known,
-        row.symbol,
-        row.exchange,
-        seconds=DEPTH_WAIT_S,
-    )
 
 
 class _List(NamedTuple):
@@ -124,8 +109,11 @@ class MarketPage:
             row, known = self._find(visit, exchange, symbol)
             quote, quote_problem = self._ask(lambda: self._quote(visit, row))
             depth, depth_problem = self._ask(
-                lambda: depth_of(visit.config, visit.token, known, row)
-            )
+                lambda: look_at_depth(
+                    visit.config, lambda: FeedLogin.of(visit.config, visit.token), known,
+                    row.symbol, row.exchange, seconds=DEPTH_WAIT_S,
+                )
+            )  # fmt: skip
             interval = request.args.get("interval", "D")
             return self._render(
                 visit,

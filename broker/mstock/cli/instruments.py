@@ -1,0 +1,154 @@
+"""The list of instruments on the command line: instruments, search, lookup, expiries."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+
+from broker._kit.cli import output
+from broker._kit.cli.context import Context, command
+from broker._kit.errors import BrokerError, CorrectInput
+from broker._kit.sessions.report import date_time
+from broker.mstock.settings import Config
+
+if TYPE_CHECKING:
+    from broker.mstock.database.symbol_table import InstrumentRow, SymbolTable
+
+_EXCHANGES = ("NFO", "BFO", "MCX", "CDS", "BCD")
+
+instrument_argument = click.argument("instrument", metavar="[EXCHANGE:]SYMBOL")
+name_argument = click.argument("name", metavar="[EXCHANGE:]NAME")
+
+
+@command(standalone=True)
+@click.option("--force", is_flag=True, help="Download also when today's list is here.")
+def instruments(context: Context, force: bool) -> None:
+    """Download mStock's list of instruments; today's is not downloaded twice."""
+    table = open_table(context, force=force, needs_today=True)
+    mark = table.mark()
+    rows = mark.rows if mark else 0
+    stored_at = mark.stored_at if mark else context.clock.now()
+    context.answer(
+        {"instruments": rows, "stored_at": stored_at.isoformat()},
+        lambda: f"{rows:,} instruments, of {date_time(stored_at)}.",
+    )
+
+
+@command(standalone=True)
+@click.argument("text", nargs=-1, required=True)
+@click.option("--exchange", help="Only on this exchange, such as NSE or NFO.")
+@click.option("--limit", default=20, show_default=True, help="How many at the most.")
+def search(context: Context, text: tuple[str, ...], exchange: str | None, limit: int) -> None:
+    """Find instruments by parts of their symbol or name, or by their token."""
+    words = " ".join(text)
+    found = open_table(context).search(words, exchange and exchange.upper(), limit)
+    context.answer(
+        {"instruments": [row._asdict() for row in found]},
+        lambda: _rows(found) if found else f"Nothing is called {words}.",
+    )
+
+
+@command(standalone=True)
+@instrument_argument
+def lookup(context: Context, instrument: str) -> None:
+    """Show one instrument: mStock's symbol and token, expiry, strike, lot and tick size."""
+    row = find(open_table(context), instrument)
+    context.answer(
+        {"instrument": row._asdict()},
+        lambda: output.pairs((name, str(value)) for name, value in row._asdict().items()),
+    )
+
+
+@command(standalone=True)
+@name_argument
+def expiries(context: Context, name: str) -> None:
+    """List the expiry dates of an underlying's contracts."""
+    _, _, found = expiries_of(open_table(context), name)
+    context.answer({"expiries": found}, lambda: "\n".join(found))
+
+
+COMMANDS = (instruments, search, lookup, expiries)
+
+
+def open_table(context: Context, *, force: bool = False, needs_today: bool = False) -> SymbolTable:
+    """The local instruments, downloaded first when today's are not there.
+
+    Where they cannot be downloaded now, older ones serve, and it is said of which day they are.
+    """
+    # SQLAlchemy takes its time to load.
+    from broker.mstock.database import instruments as local
+    from broker.mstock.database.master_contract_db import download, is_fresh
+
+    config = cast(Config, context.config)
+    table = local.local_instruments(config, context.service_settings.home)
+    mark = table.mark()
+    if is_fresh(mark, config, context.clock.now()) and not force:
+        return table
+    try:
+        with _Bar() as bar:
+            context.ask(
+                lambda _config, token: download(config, token, table, bar.show, context.clock)
+            )
+    except BrokerError as error:
+        if needs_today or mark is None or mark.source != local.source_of(config):
+            raise
+        output.out(f"Instruments of {date_time(mark.stored_at)} are used. {error}", err=True)
+    return table
+
+
+class _Bar:
+    """A bar on standard error, where that is a terminal."""
+
+    def __enter__(self) -> _Bar:
+        from rich.console import Console
+        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            DownloadColumn(),
+            console=Console(stderr=True),
+            transient=True,
+            disable=not Console(stderr=True).is_terminal,
+        )
+        self._tasks: dict[str, Any] = {}
+        self._progress.__enter__()
+        return self
+
+    def show(self, what: str, done: int, everything: int) -> None:
+        if what not in self._tasks:
+            self._tasks[what] = self._progress.add_task(what, total=None)
+        self._progress.update(self._tasks[what], completed=done, total=everything or None)
+
+    def __exit__(self, *ending: Any) -> None:
+        self._progress.__exit__(*ending)
+
+
+def find(table: SymbolTable, text: str) -> InstrumentRow:
+    """The instrument of `[EXCHANGE:]SYMBOL`. Raises `CorrectInput`, with what is close to it."""
+    exchange, _, symbol = text.upper().rpartition(":")
+    places = (exchange,) if exchange else ("NSE", "NSE_INDEX", "BSE", "BSE_INDEX", *_EXCHANGES)
+    for place in places:
+        if row := table.find(symbol, place):
+            return row
+    close = ", ".join(f"{row.exchange}:{row.symbol}" for row in table.search(symbol, limit=5))
+    raise CorrectInput(
+        f"{text} is not in mStock's instrument list.",
+        f"Do you mean {close}?" if close else "Look for it with search.",
+    )
+
+
+def expiries_of(table: SymbolTable, text: str) -> tuple[str, str, list[str]]:
+    """The exchange, the underlying and its expiries, the nearest first. Raises `CorrectInput`."""
+    exchange, _, name = text.upper().rpartition(":")
+    for place in (exchange,) if exchange else _EXCHANGES:
+        if found := table.expiries(name, place):
+            return place, name, found
+    raise CorrectInput(f"{text} has no contracts in mStock's list.", "Look for it with search.")
+
+
+def _rows(found: list[InstrumentRow]) -> str:
+    return output.columns(
+        (row.exchange, row.symbol, row.token, str(row.lotsize), row.name) for row in found
+    )
