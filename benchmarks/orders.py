@@ -118,7 +118,6 @@ def order_lines(rounds: int, calls: int) -> list[Line]:
     from broker._kit.secret import Secret
     from broker.mstock.api import order_api
     from broker.mstock.client.dialects import TypeB
-    from broker.mstock.client.order_calls import OrderCalls
     from broker.mstock.client.routes import SERVER
     from broker.mstock.database.instruments import local_instruments, source_of
     from broker.mstock.mapping.transform_data import order_body, read_order
@@ -143,7 +142,7 @@ def order_lines(rounds: int, calls: int) -> list[Line]:
             config,
             Secret(token),
             Journal(file_url(home), config.account, _Hurrying()),
-            calls=OrderCalls(client, "B"),
+            client=client,
         )
         instrument = order_api.lookup().instrument("INFY", "NSE")
         body = order_body("B", read_order(_ORDER), instrument, "oa0123456789abcdef")

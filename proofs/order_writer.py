@@ -14,8 +14,6 @@ from broker._kit.clock import SYSTEM_CLOCK
 from broker._kit.secret import Secret
 from broker._kit.sessions.token_guard import TokenGuard
 from broker.mstock.broker import MSTOCK
-from broker.mstock.client.dialects import client_for
-from broker.mstock.client.order_calls import OrderCalls
 from broker.mstock.mapping.transform_data import Instrument, OrderRequest
 from broker.mstock.orders.journal import Journal, file_url
 from broker.mstock.orders.placing import OrderService
@@ -41,7 +39,6 @@ def main() -> None:
         config,
         Secret(sys.stdin.readline().strip()),
         Journal(file_url(home), config.account, clock),
-        calls=OrderCalls(client_for(config), config.api_type, clock),
         guard=TokenGuard(MSTOCK, clock),
         clock=clock,
     )

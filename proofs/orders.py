@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from rich.console import Console
 
-from broker._kit.clock import SYSTEM_CLOCK
+from broker._kit.clock import SYSTEM_CLOCK, Clock
 from broker._kit.errors import BrokerError, OutcomeUnknown, RateLimited
 from broker._kit.http.transport import Transport
 from broker._kit.secret import Secret
@@ -28,7 +28,6 @@ from broker._kit.sessions.token_guard import TokenGuard
 from broker.mstock.broker import MSTOCK
 from broker.mstock.client import login
 from broker.mstock.client.dialects import Client, TypeA, TypeB
-from broker.mstock.client.order_calls import OrderCalls
 from broker.mstock.client.routes import RATE_LIMITS, SERVER
 from broker.mstock.mapping.transform_data import Instrument, OrderRequest
 from broker.mstock.orders.journal import Entry, Journal, State, file_url
@@ -136,6 +135,19 @@ def client_of(config: Config) -> Client:
     return TypeB(transport, config.api_key)
 
 
+def order_service(config: Config, token: Secret, journal: Journal, clock: Clock) -> OrderService:
+    """The service of a session; it looks for lost answers when it is told to."""
+    return OrderService(
+        config,
+        token,
+        journal,
+        client=client_of(config),
+        guard=TokenGuard(MSTOCK, clock),
+        clock=clock,
+        spawn=lambda _work: None,
+    )
+
+
 def logged_in(box: Simulator, config: Config) -> Secret:
     """A session of the demo account."""
     challenge = login.send_otp(config, Secret(box.demo.password))
@@ -198,15 +210,7 @@ def _batch(api_type: str, kind: Kind, orders: int, seed: int) -> Tally:
         config = configured(box, api_type)
         token = logged_in(box, config)
         journal = TaggedJournal(file_url(home), config.account, clock)
-        service = OrderService(
-            config,
-            token,
-            journal,
-            calls=OrderCalls(client_of(config), api_type, clock),
-            guard=TokenGuard(MSTOCK, clock),
-            clock=clock,
-            spawn=lambda _work: None,
-        )
+        service = order_service(config, token, journal, clock)
         if kind.late:
             box.exchange.behaviour.delay_book(0, kind.late, chance.randrange(100))
         instrument, base = cheap_share(box)
@@ -355,15 +359,7 @@ def _killed(api_type: str, kills: int, chance: random.Random, console: Console) 
                     tally.note(tag, order_id)
         box.faults.clear()
         journal = Journal(file_url(home), config.account, clock)
-        service = OrderService(
-            config,
-            token,
-            journal,
-            calls=OrderCalls(client_of(config), api_type, clock),
-            guard=TokenGuard(MSTOCK, clock),
-            clock=clock,
-            spawn=lambda _work: None,
-        )
+        service = order_service(config, token, journal, clock)
         left = journal.unknown()
         for entry in left:
             tally.note(entry.tag, "unknown")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from . import checks, literals, order_fields, order_rows
 from . import order_rows_a as rows
@@ -12,7 +12,7 @@ from .order_fields import ORDER_TYPES_A, SIDES, VALIDITIES, by_symbol, rupees, w
 from .refusals import Reason
 from .settings import Settings
 from .type_a import authenticated, success
-from .wire import Call, Refusals, Reply, Route, in_both, in_list
+from .wire import Call, Refusals, Reply, Route, error_body, in_both, in_list
 from .world import World
 
 VARIETIES: Final = {variety.value: variety for variety in Variety}
@@ -48,20 +48,16 @@ MARGIN_OF: Final = (
 )  # fmt: skip
 
 
-def _error(message: str, error_type: str) -> dict[str, Any]:
-    return {"status": "error", "message": message, "error_type": error_type, "data": None}
-
-
-_input = in_both(200, _error("{text}", "InputException"))
-_core = in_both(200, _error("{text}", "MiraeException"))
+_input = in_both(200, error_body("{text}", "InputException"))
+_core = in_both(200, error_body("{text}", "MiraeException"))
 
 # Sections 3.6, 6.6-6.8 and 6.15.
 REFUSALS: Final[Refusals] = {
     ("*", Reason.ORDER_FIELD): _input,
     ("*", Reason.PRODUCT): _input,
     ("*", Reason.TRIGGER_PRICE): _input,
-    ("*", Reason.MARKET_CLOSED): in_both(200, _error(literals.MARKET_CLOSED, "InputException")),
-    ("*", Reason.ORDER_GONE): in_both(200, _error(literals.ORDER_GONE, "InputException")),
+    ("*", Reason.MARKET_CLOSED): in_both(200, error_body(literals.MARKET_CLOSED, "InputException")),
+    ("*", Reason.ORDER_GONE): in_both(200, error_body(literals.ORDER_GONE, "InputException")),
     ("*", Reason.FUNDS): _core,
     ("*", Reason.CONVERSION): _core,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from . import checks, literals, order_fields, order_rows
 from . import order_rows_b as rows
@@ -21,8 +21,8 @@ from .order_fields import (
 )  # fmt: skip
 from .refusals import Reason, Refused
 from .settings import Settings
-from .type_b import authenticated, success
-from .wire import Call, Refusals, Reply, Route, in_both, in_list, json_reply
+from .type_b import KEY, TOKEN, authenticated, false_body, success
+from .wire import Call, Refusals, Reply, Route, error_body, in_both, in_list, json_reply
 from .world import World
 
 VARIETIES: Final = {
@@ -73,24 +73,7 @@ MARGIN_OF: Final = (
 )  # fmt: skip
 
 
-def _false(message: str, errorcode: str) -> dict[str, Any]:
-    return {"status": "false", "message": message, "errorcode": errorcode, "data": None}
-
-
-_parameter = in_both(400, _false("{text}", "IA400"))
-_key = in_both(400, _false(literals.KEY_EXPIRED, "IA403"))
-_token: dict[str, Any] = {
-    "status": False,
-    "message": literals.TOKEN_DEAD,
-    "errorcode": "IA401",
-    "data": None,
-}
-_gone_like_a: dict[str, Any] = {
-    "status": "error",
-    "message": literals.ORDER_GONE,
-    "error_type": "InputException",
-    "data": None,
-}
+_parameter = in_both(400, false_body("{text}", "IA400"))
 
 
 def place(call: Call, world: World, settings: Settings) -> Reply:
@@ -273,18 +256,22 @@ ROUTES: Final[Mapping[str, Route]] = {
 }
 # Sections 3.3, 3.6 and 7.6-7.16.
 REFUSALS: Final[Refusals] = {
-    **{(name, Reason.KEY): _key for name in ROUTES},
+    **{(name, Reason.KEY): in_both(400, KEY) for name in ROUTES},
     ("*", Reason.ORDER_FIELD): _parameter,
-    ("*", Reason.PRODUCT): in_both(400, _false(PRODUCT_TEXT, "400")),
+    ("*", Reason.PRODUCT): in_both(400, false_body(PRODUCT_TEXT, "400")),
     ("*", Reason.TRIGGER_PRICE): _parameter,
-    ("orders/modify", Reason.TRIGGER_PRICE): in_both(401, _false("{text}", "400")),
-    ("*", Reason.MARKET_CLOSED): in_both(200, _false(literals.MARKET_CLOSED, "MA500")),
-    ("*", Reason.FUNDS): in_both(200, _false("{text}", "RS-0111")),
-    ("*", Reason.ORDER_GONE): in_both(200, _false(literals.ORDER_FINISHED, "RS-0034")),
-    ("orders/cancel", Reason.ORDER_GONE): in_both(200, _false(literals.ORDER_FINISHED, "RS-00093")),
-    ("orders/cancelall", Reason.ORDER_GONE): in_both(200, _gone_like_a),
-    ("*", Reason.CONVERSION): in_both(200, _false("{text}", "MA0034")),
-    ("orders/place", Reason.TOKEN): in_both(400, _token),
-    ("orders", Reason.TOKEN): in_both(400, _token),
-    ("margins/orders", Reason.TOKEN): in_both(200, _token),
+    ("orders/modify", Reason.TRIGGER_PRICE): in_both(401, false_body("{text}", "400")),
+    ("*", Reason.MARKET_CLOSED): in_both(200, false_body(literals.MARKET_CLOSED, "MA500")),
+    ("*", Reason.FUNDS): in_both(200, false_body("{text}", "RS-0111")),
+    ("*", Reason.ORDER_GONE): in_both(200, false_body(literals.ORDER_FINISHED, "RS-0034")),
+    ("orders/cancel", Reason.ORDER_GONE): in_both(
+        200, false_body(literals.ORDER_FINISHED, "RS-00093")
+    ),
+    ("orders/cancelall", Reason.ORDER_GONE): in_both(
+        200, error_body(literals.ORDER_GONE, "InputException")
+    ),
+    ("*", Reason.CONVERSION): in_both(200, false_body("{text}", "MA0034")),
+    ("orders/place", Reason.TOKEN): in_both(400, TOKEN),
+    ("orders", Reason.TOKEN): in_both(400, TOKEN),
+    ("margins/orders", Reason.TOKEN): in_both(200, TOKEN),
 }

@@ -8,7 +8,7 @@ from typing import Any, Final
 from . import checks, literals
 from .refusals import Reason
 from .settings import Settings
-from .wire import Call, Dialect, Refusals, Reply, Route, in_both, json_reply
+from .wire import Call, Dialect, Refusals, Reply, Route, error_body, in_both, json_reply
 from .world import Session, World
 
 API: Final = "a"
@@ -16,46 +16,41 @@ API: Final = "a"
 Body = dict[str, Any]
 
 
-def _error(message: str, error_type: str | None = None) -> Body:
-    named = {"error_type": error_type} if error_type else {}
-    return {"status": "error", "message": message, **named, "data": None}
-
-
 _wrong_password = {
-    "older": (500, _error("Invalid username or password (MACM1)")),
-    "newer": (200, _error("Invalid username or password (YYYY)", "MiraeException")),
+    "older": (500, error_body("Invalid username or password (MACM1)")),
+    "newer": (200, error_body("Invalid username or password (YYYY)", "MiraeException")),
 }
 
 # Sections 3.2, 3.6 and 6.1-6.5. What is in no source is told in rules.py.
 REFUSALS: Final[Refusals] = {
-    ("connect/login", Reason.VERSION): in_both(400, _error(literals.VERSION_WRONG)),
+    ("connect/login", Reason.VERSION): in_both(400, error_body(literals.VERSION_WRONG)),
     ("connect/login", Reason.WRONG_PASSWORD): _wrong_password,
     ("connect/login", Reason.LOCKED): _wrong_password,
     ("session/token", Reason.OTP_WRONG): {
-        "older": (500, _error(literals.OTP_EXPIRED, "MiraeException")),
+        "older": (500, error_body(literals.OTP_EXPIRED, "MiraeException")),
         "newer": (
             200,
-            _error(
+            error_body(
                 "The entered OTP is incorrect. Please proceed to login page. (-MACM60)",
                 "MiraeException",
             ),
         ),
     },
     ("session/token", Reason.OTP_EXPIRED): {
-        "older": (500, _error(literals.OTP_EXPIRED, "MiraeException")),
-        "newer": (200, _error(literals.OTP_EXPIRED, "MiraeException")),
+        "older": (500, error_body(literals.OTP_EXPIRED, "MiraeException")),
+        "newer": (200, error_body(literals.OTP_EXPIRED, "MiraeException")),
     },
-    ("*", Reason.TOTP_WRONG): in_both(400, _error(literals.TOTP_WRONG, "MiraeException")),
+    ("*", Reason.TOTP_WRONG): in_both(400, error_body(literals.TOTP_WRONG, "MiraeException")),
     ("*", Reason.KEY): {
-        "older": (400, _error(literals.KEY_EXPIRED)),
-        "newer": (403, _error(literals.KEY_EXPIRED, "APIKeyException")),
+        "older": (400, error_body(literals.KEY_EXPIRED)),
+        "newer": (403, error_body(literals.KEY_EXPIRED, "APIKeyException")),
     },
-    ("*", Reason.TOKEN): in_both(401, _error(literals.TOKEN_DEAD, "TokenException")),
-    ("*", Reason.VERSION): in_both(200, _error(literals.VERSION_WRONG, "VersionException")),
-    ("*", Reason.IP): in_both(403, _error(literals.IP_REFUSED, "APIKeyException")),
-    ("*", Reason.GENERAL): in_both(200, _error(literals.GENERAL, "MiraeException")),
-    ("*", Reason.NOT_FOUND): in_both(200, _error(literals.NOT_FOUND, "InputException")),
-    ("*", Reason.RATE): in_both(429, _error(literals.TOO_MANY, "GeneralException")),
+    ("*", Reason.TOKEN): in_both(401, error_body(literals.TOKEN_DEAD, "TokenException")),
+    ("*", Reason.VERSION): in_both(200, error_body(literals.VERSION_WRONG, "VersionException")),
+    ("*", Reason.IP): in_both(403, error_body(literals.IP_REFUSED, "APIKeyException")),
+    ("*", Reason.GENERAL): in_both(200, error_body(literals.GENERAL, "MiraeException")),
+    ("*", Reason.NOT_FOUND): in_both(200, error_body(literals.NOT_FOUND, "InputException")),
+    ("*", Reason.RATE): in_both(429, error_body(literals.TOO_MANY, "GeneralException")),
 }
 
 # The login flags: the documents print strings, the live service was seen to send booleans (6.1).

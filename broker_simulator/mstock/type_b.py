@@ -8,7 +8,7 @@ from . import checks, literals
 from .accounts import Account
 from .refusals import Reason, Refused
 from .settings import Settings
-from .wire import Call, Dialect, Refusals, Reply, Route, in_both, json_reply
+from .wire import Call, Dialect, Refusals, Reply, Route, error_body, in_both, json_reply
 from .world import Session, World
 
 API: Final = "b"
@@ -18,40 +18,31 @@ Body = dict[str, Any]
 OTP_SENT_TEXT: Final = "Please enter the OTP that we sent on {mobile} and {mail}"
 
 
-def _false(message: str, errorcode: str) -> Body:
+def false_body(message: str, errorcode: str) -> Body:
+    """Return the body of a refusal (3.3)."""
     return {"status": "false", "message": message, "errorcode": errorcode, "data": None}
 
 
 # Section 7.2: on session and funds the key failure has no code (and `"error"` for a status).
-BARE_KEY: Final[Body] = {"status": "error", "message": literals.KEY_EXPIRED, "data": None}
-KEY: Final = _false(literals.KEY_EXPIRED, "IA403")
+BARE_KEY: Final = error_body(literals.KEY_EXPIRED)
+KEY: Final = false_body(literals.KEY_EXPIRED, "IA403")
 TOKEN: Final[Body] = {
     "status": False,
     "message": literals.TOKEN_DEAD,
     "errorcode": "IA401",
     "data": None,
 }
-VERSION: Final[Body] = {
-    "status": "error",
-    "message": literals.VERSION_WRONG,
-    "error_type": "VersionException",
-    "data": None,
-}
-TOTP: Final[Body] = {
-    "status": "error",
-    "message": literals.TOTP_WRONG,
-    "error_type": "MA400",
-    "data": None,
-}
+VERSION: Final = error_body(literals.VERSION_WRONG, "VersionException")
+TOTP: Final = error_body(literals.TOTP_WRONG, "MA400")
 PASSWORD_TEXT: Final = "Invalid username or password. {attempts} attempts remaining "
 
 _wrong_password = {
-    "older": (500, _false(PASSWORD_TEXT, "500")),
-    "newer": (200, _false(PASSWORD_TEXT, "MA500")),
+    "older": (500, false_body(PASSWORD_TEXT, "500")),
+    "newer": (200, false_body(PASSWORD_TEXT, "MA500")),
 }
 _wrong_otp = {
-    "older": (500, _false(literals.OTP_EXPIRED, "500")),
-    "newer": (200, _false(literals.OTP_EXPIRED, "MA500")),
+    "older": (500, false_body(literals.OTP_EXPIRED, "500")),
+    "newer": (200, false_body(literals.OTP_EXPIRED, "MA500")),
 }
 _key_400_then_403 = {"older": (400, BARE_KEY), "newer": (403, BARE_KEY)}
 
@@ -59,7 +50,7 @@ _key_400_then_403 = {"older": (400, BARE_KEY), "newer": (403, BARE_KEY)}
 # in rules.py.
 REFUSALS: Final[Refusals] = {
     ("connect/login", Reason.EMPTY_CREDENTIALS): in_both(
-        400, _false("Please provide valid clientcode and password.", "400")
+        400, false_body("Please provide valid clientcode and password.", "400")
     ),
     ("connect/login", Reason.WRONG_PASSWORD): _wrong_password,
     ("connect/login", Reason.LOCKED): _wrong_password,
@@ -73,7 +64,7 @@ REFUSALS: Final[Refusals] = {
     ("*", Reason.TOTP_WRONG): in_both(400, TOTP),
     ("*", Reason.TOKEN): in_both(401, TOKEN),
     ("*", Reason.VERSION): in_both(200, VERSION),
-    ("*", Reason.IP): in_both(403, _false(literals.IP_REFUSED, "IA403")),
+    ("*", Reason.IP): in_both(403, false_body(literals.IP_REFUSED, "IA403")),
     ("*", Reason.GENERAL): in_both(
         200,
         {"status": "False", "message": literals.GENERAL, "errorcode": "MA500", "data": None},
@@ -82,8 +73,8 @@ REFUSALS: Final[Refusals] = {
         401, {**TOKEN, "message": "Incorrect auth. Please try again."}
     ),
     ("losergainer", Reason.TOKEN): in_both(200, TOKEN),
-    ("*", Reason.NOT_FOUND): in_both(400, _false(literals.NOT_FOUND, "IA400")),
-    ("*", Reason.RATE): in_both(429, _false(literals.TOO_MANY, "IA429")),
+    ("*", Reason.NOT_FOUND): in_both(400, false_body(literals.NOT_FOUND, "IA400")),
+    ("*", Reason.RATE): in_both(429, false_body(literals.TOO_MANY, "IA429")),
 }
 
 

@@ -126,6 +126,12 @@ class Dialect:
         return json_reply({**body, "message": message}, http_status)
 
 
+def error_body(message: str, error_type: str | None = None) -> dict[str, Any]:
+    """The body of a refusal in Type A's shape, which Type B has too in some places (3.2, 3.3)."""
+    named = {"error_type": error_type} if error_type else {}
+    return {"status": "error", "message": message, **named, "data": None}
+
+
 def in_both(http_status: int, body: Mapping[str, Any]) -> RefusalByRevision:
     """A refusal that the older and the newer documents word alike."""
     return {"older": (http_status, body), "newer": (http_status, body)}

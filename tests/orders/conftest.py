@@ -15,8 +15,6 @@ from broker._kit.secret import Secret
 from broker._kit.sessions.token_guard import TokenGuard
 from broker.mstock.api import margin_api, order_api
 from broker.mstock.broker import MSTOCK
-from broker.mstock.client.dialects import client_for
-from broker.mstock.client.order_calls import OrderCalls
 from broker.mstock.mapping.orders import Order
 from broker.mstock.orders.journal import Journal, file_url
 from broker.mstock.orders.lookup import Lookup
@@ -53,12 +51,10 @@ class Trader:
 
     def service(self, token: str | None = None, **more: Any) -> OrderService:
         """A service of its own, as another process would have it."""
-        calls = OrderCalls(client_for(self.config), self.config.api_type, self.clock)
         journal = Journal(self.journal_url, self.config.account, self.clock)
         self.journals.append(journal)
         guard = TokenGuard(MSTOCK, self.clock)
         given = {
-            "calls": calls,
             "guard": guard,
             "clock": self.clock,
             "spawn": self.background.append,

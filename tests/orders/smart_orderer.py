@@ -15,8 +15,6 @@ from broker._kit.errors import BrokerError
 from broker._kit.secret import Secret
 from broker._kit.sessions.token_guard import TokenGuard
 from broker.mstock.broker import MSTOCK
-from broker.mstock.client.dialects import client_for
-from broker.mstock.client.order_calls import OrderCalls
 from broker.mstock.mapping.transform_data import OrderRequest
 from broker.mstock.orders.journal import Journal
 from broker.mstock.orders.lookup import Lookup
@@ -38,7 +36,6 @@ def main() -> None:
         config,
         token,
         Journal(url, config.account, clock),
-        calls=OrderCalls(client_for(config), config.api_type, clock),
         guard=TokenGuard(MSTOCK, clock),
         clock=clock,
     )

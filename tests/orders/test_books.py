@@ -160,6 +160,7 @@ class TestOrders:
             ("Cancelled", "cancelled"),
             ("Traded", "complete"),
             ("TRADE CONFIRMED,Traded", "complete"),
+            ("TRADE CONFIRMED", "complete"),
             ("trigger pending", "trigger pending"),
         ],
     )
@@ -314,6 +315,20 @@ class TestPositions:
         assert (shown["symbol"], shown["quantity"], shown["ltp"]) == ("YESBANK", 100, 27.65)
         assert shown["pnl"] == shown["unrealized"] == 860.0
 
+    @pytest.mark.parametrize(
+        ("name", "expected"),
+        [
+            ("SOMETHING", ("SOMETHING", "NSE")),
+            ("NIFTY24N28FUT", ("NIFTY28NOV24FUT", "NFO")),
+        ],
+    )
+    def test_type_a_tells_one_token_on_two_exchanges_by_the_name(
+        self, name: str, expected: tuple[str, str]
+    ) -> None:
+        row = {"tradingsymbol": name, "exchange": "NSE", "instrument_token": 777, "quantity": 1}
+        (found,) = position_rows(positions("A", [row]), symbol_of, lambda *_: None)
+        assert (found["symbol"], found["exchange"]) == expected
+
     @pytest.mark.parametrize("nothing", [None, {"net": None}, {"net": []}])
     def test_none(self, nothing: Any) -> None:
         assert positions("A", nothing) == []
@@ -399,7 +414,7 @@ class TestUpdates:
     def test_type_b(self) -> None:
         found = order_update(json.dumps({"order_status": "order", "orderData": B_ORDER}))
         assert found is not None
-        assert (found.order_id, found.exchange) == ("1142241106106", "NFO")
+        assert (found.order_id, found.candidates) == ("1142241106106", ("NFO",))
 
     @pytest.mark.parametrize(("filled", "is_taken"), [(4, True), (6, False)])
     def test_a_trade_is_taken_when_its_figures_are_the_orders(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -13,10 +14,11 @@ from broker.mstock.api import margin_api, order_api
 from broker.mstock.errors import InputException
 from broker.mstock.mapping.order_data import calculate_order_statistics
 from broker.mstock.mapping.positions import Position
+from broker.mstock.mapping.transform_data import Instrument
 from broker.mstock.orders.journal import State
 from broker.mstock.orders.placing import OrderService
 from tests.orders.conftest import Trader
-from tests.support.stub_market import ACC, INFY, NIFTY_CE
+from tests.support.stub_market import ACC, NIFTY_CE
 
 Order = Callable[..., dict[str, Any]]
 
@@ -138,6 +140,19 @@ def test_cancel_all_names_what_failed(trader: Trader, order: Order) -> None:
     assert order_api.cancel_all_orders_api({}, trader.auth) == ([], [])
 
 
+def test_cancel_all_takes_a_status_that_it_does_not_know_for_open(
+    trader: Trader, order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order_id = order_api.place_order_api(order(), trader.auth)[2]
+    read = OrderService.order_book
+    monkeypatch.setattr(
+        OrderService,
+        "order_book",
+        lambda service: [each._replace(status="Parked") for each in read(service)],
+    )
+    assert order_api.cancel_all_orders_api({}, trader.auth) == ([order_id], [])
+
+
 def test_cancel_all_without_a_book_raises(trader: Trader) -> None:
     trader.fault("orders", "bad_gateway", times=None)
     with pytest.raises(BrokerError):
@@ -242,13 +257,18 @@ def test_margin_of_a_leg_and_a_basket(trader: Trader, order: Order) -> None:
     assert margin_api.calculate_margin_api([], trader.auth)[0].status == 400
 
 
-def test_history_and_conversion(trader: Trader, order: Order) -> None:
+def bought(trader: Trader, order: Order) -> tuple[OrderService, Position, Instrument]:
+    """A service, the position that an order has made, and its instrument."""
     service = trader.service()
-    order_id = order_api.place_order_api(order(price=1250), trader.auth)[2]
-    assert {each.status for each in service.history(str(order_id), "NSE")} >= {"complete"}
+    assert order_api.place_order_api(order(price=1250), trader.auth)[2]
     (row,) = service.positions()
-    instrument = order_api.lookup().by_token(INFY.token, "NSE")
-    assert instrument is not None
+    return service, row, order_api.lookup().instrument("INFY", "NSE")
+
+
+def test_history_and_conversion(trader: Trader, order: Order) -> None:
+    service, row, instrument = bought(trader, order)
+    (order_id,) = (each.order_id for each in service.order_book())
+    assert {each.status for each in service.history(order_id, "NSE")} >= {"complete"}
     with pytest.raises(InputException, match="quantity"):
         service.convert(row, instrument, "BUY", 11, "CNC")
     service.convert(row, instrument, "BUY", 4, "CNC")
@@ -263,11 +283,7 @@ def test_history_and_conversion(trader: Trader, order: Order) -> None:
 def test_a_conversion_that_was_not_taken_is_unknown_and_not_repeated(
     trader: Trader, order: Order
 ) -> None:
-    service = trader.service()
-    order_api.place_order_api(order(price=1250), trader.auth)
-    (row,) = service.positions()
-    instrument = order_api.lookup().by_token(INFY.token, "NSE")
-    assert instrument is not None
+    service, row, instrument = bought(trader, order)
     trader.fault("portfolio/convertposition", "reset", when="before")
     with pytest.raises(OutcomeUnknown, match="check the positions"):
         service.convert(row, instrument, "BUY", 4, "CNC")
@@ -281,11 +297,7 @@ def test_a_conversion_that_was_not_taken_is_unknown_and_not_repeated(
 def test_a_conversion_that_shows_late_is_settled_by_the_positions(
     trader: Trader, order: Order
 ) -> None:
-    service = trader.service()
-    order_api.place_order_api(order(price=1250), trader.auth)
-    (row,) = service.positions()
-    instrument = order_api.lookup().by_token(INFY.token, "NSE")
-    assert instrument is not None
+    service, row, instrument = bought(trader, order)
     trader.fault("portfolio/convertposition", "reset", when="after")
     trader.fault("orders", "bad_gateway", times=None)
     with pytest.raises(OutcomeUnknown):
@@ -321,6 +333,10 @@ def test_an_exit_needs_no_master(trader: Trader, order: Order, monkeypatch: Any)
     body, status = order_api.close_all_positions("", trader.auth)
     assert status == 200, body
     assert [row["quantity"] for row in order_api.get_positions(trader.auth)] == [0]
+
+
+def test_there_is_no_gtt_for_which_mstock_has_no_route() -> None:
+    assert find_spec("broker.mstock.api.gtt_api") is None
 
 
 def test_every_order_stands_in_the_journal(trader: Trader, order: Order) -> None:

@@ -15,7 +15,7 @@ from broker.mstock.api import order_api
 from broker.mstock.mapping.transform_data import Instrument, read_order
 from broker.mstock.orders.journal import State
 from broker.mstock.orders.placing import LOOK_UP_S
-from broker.mstock.orders.settling import BACKGROUND_PAUSE_S
+from broker.mstock.orders.settler import BACKGROUND_PAUSE_S
 from tests.orders.conftest import Trader
 
 Order = Callable[..., dict[str, Any]]
@@ -118,6 +118,17 @@ def test_an_equal_order_of_before_is_not_taken_for_it(trader: Trader, order: Ord
     assert order_api.place_order_api(order(), trader.auth)[0] == (504,)
 
 
+def test_an_order_that_was_changed_since_is_still_the_one_that_it_was(
+    trader: Trader, order: Order
+) -> None:
+    other = str(order_api.place_order_api(order(quantity=5), trader.auth)[2])
+    trader.fault("orders/place", "reset", when="before")
+    # In the same second, and with the quantity of the lost one now.
+    assert order_api.modify_order(order(orderid=other), trader.auth)[1] == 200
+    res, body, order_id = order_api.place_order_api(order(), trader.auth)
+    assert (res, order_id) == ((504,), None), body
+
+
 def test_a_slow_or_fast_clock_of_ours_does_not_matter(trader: Trader, order: Order) -> None:
     for minutes in (-7, 7):
         trader.clock.error = timedelta(minutes=minutes)
@@ -152,6 +163,21 @@ def test_modify_and_cancel_are_settled_by_the_orders_state(
     assert trader.sent(method="DELETE", path=order_id) == 1
     (placed,) = trader.orders()
     assert (placed.request.price == 1241) is (when == "after")
+
+
+@pytest.mark.parametrize(
+    ("placed", "changed"),
+    [
+        ({}, {"pricetype": "MARKET"}),
+        ({"pricetype": "SL", "trigger_price": 1260, "price": 1262}, {"price": 1262}),
+    ],
+)  # fmt: skip
+def test_a_change_of_the_price_type_that_was_not_taken_is_not_called_done(
+    trader: Trader, order: Order, placed: dict[str, Any], changed: dict[str, Any]
+) -> None:
+    order_id = order_api.place_order_api(order(**placed), trader.auth)[2]
+    trader.fault("orders/modify", "bad_gateway", when="before")
+    assert order_api.modify_order(order(orderid=order_id, **changed), trader.auth)[1] == 504
 
 
 def test_without_a_journal_no_order_but_a_cancel(trader: Trader, order: Order) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -39,9 +40,16 @@ def test_an_order_stands_in_it_and_is_settled_by_it(trader: Trader, order: Order
     assert order_api.place_order_api(order(price=1242), trader.auth)[2] is None
     journal = trader.service().journal
     (left,) = journal.unknown()
-    assert (left.price, left.at.tzinfo is not None) == (Decimal("1242"), True)
-    assert {each.order_id for each in journal.orders_like(left)} == {order_id, other, ""}
+    assert left.price == Decimal("1242")
+    assert f"{left.at:%H:%M %z}" == "10:00 +0530"
+    assert {each.order_id for each in journal.orders_of(left.token)} == {order_id, other, ""}
     assert {each.order_id for each in trader.orders()} == {order_id, other}
+
+
+def test_a_tag_is_one_that_mstock_takes() -> None:
+    tags = {new_tag() for _ in range(100)}
+    assert len(tags) == 100
+    assert all(re.fullmatch("[A-Za-z0-9]{1,19}", tag) for tag in tags)
 
 
 def test_smart_orders_count_what_earlier_ones_have_sent(trader: Trader, order: Order) -> None:
@@ -71,7 +79,7 @@ def test_a_journal_from_before_conversions_were_settled_takes_orders(
     with trader.service().journal._transaction(writes=True) as connection:
         connection.exec_driver_sql("ALTER TABLE mstock_orders DROP COLUMN held")
     service = trader.service()
-    (old,) = service.journal.orders_like(Entry("", "", MOMENT, token=INFY.token, quantity=10))
+    (old,) = service.journal.orders_of(INFY.token)
     assert old.held == 0
     service.journal.begin(Entry(new_tag(), "convert", trader.clock.now(), held=-5))
     assert [each.held for each in service.journal.open()] == [-5]
@@ -147,11 +155,13 @@ def test_limits_are_shared_and_a_share_is_kept_for_cancels(trader: Trader) -> No
     services[1].journal.begin(entry("place"))
 
 
-def test_rows_go_after_a_week(trader: Trader) -> None:
-    trader.service().journal.begin(Entry(new_tag(), "place", trader.clock.now()))
+@pytest.mark.parametrize("is_restarted", [True, False])
+def test_rows_go_after_a_week(trader: Trader, is_restarted: bool) -> None:
+    journal = trader.service().journal
+    journal.begin(Entry(new_tag(), "place", trader.clock.now()))
     for days, left in ((6, 2), (8, 1)):
         trader.clock.advance(days * 86400)
-        journal = trader.service().journal
+        journal = trader.service().journal if is_restarted else journal
         journal.begin(Entry(new_tag(), "place", trader.clock.now()))
         with journal._transaction() as connection:
             count = connection.exec_driver_sql("select count(*) from mstock_orders").scalar()

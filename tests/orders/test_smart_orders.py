@@ -13,9 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from broker._kit.errors import StoreError
 from broker.mstock.api import order_api
-from broker.mstock.mapping.transform_data import Instrument
-from broker.mstock.orders.smart import pieces, trade_to
+from broker.mstock.mapping.transform_data import Instrument, read_order
+from broker.mstock.orders.journal import Journal
+from broker.mstock.orders.placing import OrderService
+from broker.mstock.orders.smart import move_to, pieces, trade_to
 from tests.orders.conftest import Trader
 from tests.support.stub_market import INFY, NIFTY_CE
 
@@ -138,6 +141,84 @@ def test_refused_while_an_earlier_one_is_unknown(trader: Trader, order: Order) -
     (work,) = trader.background
     work()
     assert smart(trader, data)[0] is None
+    assert len(trader.orders()) == 1
+
+
+def test_an_order_that_never_showed_does_not_lock_the_position_for_the_day(
+    trader: Trader, order: Order
+) -> None:
+    data = order(pricetype="MARKET", position_size=10)
+    trader.fault("orders/place", "bad_gateway", when="before")
+    assert smart(trader, data)[0] == 504
+    trader.clock.advance(60)
+    status, body, _ = smart(trader, data)
+    assert status == 409
+    assert "ordinary order" in body["message"]
+    trader.clock.advance(20 * 60)
+    assert smart(trader, data)[0] == 200
+    assert held(trader) == 10
+
+
+def test_one_that_may_still_trade_locks_it_as_long_as_it_rests(
+    trader: Trader, order: Order
+) -> None:
+    data = order(price=1200, position_size=10)
+    trader.client.place(price="1200")  # an equal one from elsewhere: which is ours cannot be told
+    trader.fault("orders/place", "reset", when="after")
+    assert smart(trader, data)[0] == 504
+    trader.clock.advance(30 * 60)
+    assert smart(trader, data)[0] == 409
+    for each in trader.orders():
+        trader.sim.exchange.cancel(trader.sim.demo.client_code, each.order_id)
+    assert smart(trader, data)[0] == 200
+
+
+def test_orders_of_the_day_before_do_not_count(trader: Trader, order: Order) -> None:
+    assert smart(trader, order(price=1200, position_size=30))[0] == 200
+    trader.clock.advance(23.5 * 3600)  # mStock's book is empty, and the token another
+    trader.client = type(trader.client)(trader.sim)
+    service, lookup = trader.service(), order_api.lookup()
+    request = read_order(order(price=1200))
+    assert move_to(service, lookup, request, 30, 0)
+
+
+def test_an_outcome_that_could_not_be_written_down_does_not_lock_the_position(
+    trader: Trader, order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise StoreError("The disk is full.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Journal, "finish", full)
+        assert smart(trader, order(pricetype="MARKET", position_size=10))[0] == 200
+    trader.clock.advance(3 * 60)
+    trader.service().settler.look()
+    assert smart(trader, order(pricetype="MARKET", position_size=0, quantity=0))[0] == 200
+    assert held(trader) == 0
+
+
+@pytest.mark.parametrize("target", [0, 10])
+def test_an_unknown_symbol_does_not_stand_at_its_target(
+    trader: Trader, order: Order, target: int
+) -> None:
+    status, body, _ = smart(trader, order(symbol="INFYY", quantity=0, position_size=target))
+    assert status == 400
+    assert body["message"].startswith("symbol")
+
+
+def test_a_position_of_no_product_leaves_a_doubt(
+    trader: Trader, order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Type A's documents show one."""
+    assert smart(trader, order(pricetype="MARKET", position_size=10))[0] == 200
+    read = OrderService.positions
+    monkeypatch.setattr(
+        OrderService,
+        "positions",
+        lambda service: [each._replace(product="") for each in read(service)],
+    )
+    status, body, _ = smart(trader, order(pricetype="MARKET", position_size=10))
+    assert status == 409, body
     assert len(trader.orders()) == 1
 
 

@@ -12,7 +12,6 @@ from broker.mstock.mapping.transform_data import (
     Instrument,
     OrderRequest,
     check_order,
-    check_tag,
     modify_body,
     order_body,
     read_order,
@@ -186,9 +185,3 @@ class TestBodies:
     def test_large_and_small_prices_are_written_plainly(self) -> None:
         body = order_body("A", read_order(order(price="100000")), ACC, "")
         assert body["price"] == "100000"
-
-
-@pytest.mark.parametrize("tag", ["x" * 20, "a-b", "é", "a b"])
-def test_a_tag_that_mstock_does_not_take_is_refused(tag: str) -> None:
-    with pytest.raises(InputException, match=r"^tag "):
-        check_tag(tag)

@@ -7,8 +7,6 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from broker._kit.sessions.token_guard import TokenGuard
-from broker.mstock.broker import MSTOCK
 from broker.mstock.orders.journal import file_url
 from broker_simulator.mstock import Simulator
 from proofs import Broken, orders
@@ -33,9 +31,7 @@ def test_an_order_that_is_called_something_else_is_noticed(tmp_path: Path, said:
         config = orders.configured(box, "B")
         token = orders.logged_in(box, config)
         journal = orders.TaggedJournal(file_url(str(tmp_path)), config.account, clock)
-        calls = orders.OrderCalls(orders.client_of(config), "B", clock)
-        guard = TokenGuard(MSTOCK, clock)
-        service = orders.OrderService(config, token, journal, calls=calls, guard=guard, clock=clock)
+        service = orders.order_service(config, token, journal, clock)
         instrument, price = orders.cheap_share(box)
         request = orders.OrderRequest(instrument.symbol, "NSE", "BUY", 1, "LIMIT", "MIS", price)
         placed = service.place(request, instrument)

@@ -17,7 +17,12 @@ from broker._kit.errors import BrokerError, OutcomeUnknown
 from broker._kit.faults import guarded
 from broker._kit.secret import Secret
 from broker.mstock.mapping import order_data
-from broker.mstock.mapping.positions import Position, holding_rows, located, position_rows
+from broker.mstock.mapping.positions import (
+    Position,
+    find_position,
+    holding_rows,
+    position_rows,
+)
 from broker.mstock.mapping.transform_data import (
     OrderRequest,
     read_order,
@@ -191,12 +196,9 @@ def get_open_position(tradingsymbol: str, exchange: str, producttype: str, auth:
     """The net quantity, signed, as a text; "0" without a position. Raises `BrokerError`."""
 
     def read() -> str:
-        master = lookup_or_none()
-        for row in _get_cached_positions(auth):
-            is_it = located(row, master.symbol_of) == (tradingsymbol, exchange)
-            if is_it and row.product == producttype:
-                return str(row.quantity)
-        return "0"
+        where = (tradingsymbol, exchange, producttype)
+        row = find_position(_get_cached_positions(auth), lookup_or_none().symbol_of, where)
+        return str(row.quantity) if row else "0"
 
     return guarded(read)
 

@@ -114,7 +114,9 @@ class _Reads:
 
 
 def _history(calls: OrderCalls, order: Order, token: Secret) -> list[Order]:
-    return calls.history(token, order.order_id, "E" if order.exchange in ("NSE", "BSE") else "D")
+    return calls.history(
+        token, order.order_id, "E" if order.candidates[0] in ("NSE", "BSE") else "D"
+    )
 
 
 def _rows_of_quote(data: Any) -> Any:

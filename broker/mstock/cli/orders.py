@@ -21,7 +21,7 @@ from broker.mstock.mapping.margin_data import host_margin
 from broker.mstock.mapping.orders import locate
 from broker.mstock.mapping.transform_data import Instrument, OrderRequest, check_order, read_order
 from broker.mstock.orders.desk import Desk
-from broker.mstock.orders.exits import Failed, cancel_all
+from broker.mstock.orders.exits import Results, cancel_all, cancel_orders
 
 _SIDE = click.Choice(["BUY", "SELL"], case_sensitive=False)
 
@@ -199,18 +199,8 @@ def cancel(context: Context, order_ids: tuple[str, ...], every: bool, yes: bool)
     if not yes and not agreed_to(context, f"Cancel {what}?"):
         nothing_sent(context)
 
-    def work(desk: Desk) -> tuple[list[str], list[Failed]]:
-        if every:
-            return cancel_all(desk.service)
-        done: list[str] = []
-        failed: list[Failed] = []
-        for order_id in order_ids:
-            try:
-                desk.service.cancel(order_id)
-                done.append(order_id)
-            except BrokerError as error:
-                failed.append(Failed(order_id, error))
-        return done, failed
+    def work(desk: Desk) -> Results:
+        return cancel_all(desk.service) if every else cancel_orders(desk.service, order_ids)
 
     report_each(context, "Cancelled", *ask(context, work))
 

@@ -23,7 +23,7 @@ from broker.mstock.mapping.positions import position_rows
 from broker.mstock.market_data.last_prices import prices_of
 from broker.mstock.orders.conversion import read_conversion
 from broker.mstock.orders.desk import Desk
-from broker.mstock.orders.exits import Failed, cancel_all, close, close_all
+from broker.mstock.orders.exits import Results, cancel_all, close, close_all
 from broker.mstock.orders.lookup import Lookup
 
 Where = tuple[str, str, str]  # symbol, exchange, product
@@ -80,7 +80,7 @@ def close_position(
     if not yes and not agreed_to(context, f"Close {what} at the market?"):
         nothing_sent(context)
 
-    def work(desk: Desk) -> tuple[list[str], list[Failed]]:
+    def work(desk: Desk) -> Results:
         master = desk.lookup_or_none
         if every:
             return close_all(desk.service, master)
@@ -91,7 +91,7 @@ def close_position(
             if cancelled:
                 error.message = f"The position is open, without its stop. {error.message}"
             raise
-        return ([what.rstrip(",")] if sent else []), []
+        return Results([what.rstrip(",")] if sent else [], [])
 
     report_each(context, "Closing", *ask(context, work))
 

@@ -7,23 +7,21 @@ in the rate class "orders"; reads may be repeated.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from broker._kit.clock import SYSTEM_CLOCK, Clock
 from broker._kit.errors import OutcomeUnknown
 from broker._kit.http.routes import Route, http_date
 from broker._kit.secret import Secret
-from broker.mstock.client.dialects import Client, client_for
+from broker.mstock.client.dialects import Client
 from broker.mstock.client.envelope import Envelope
 from broker.mstock.client.routes import OrderCall
 from broker.mstock.mapping import orders, positions
 from broker.mstock.mapping.margin_data import Margin, margin
 from broker.mstock.mapping.orders import Order, Trade
 from broker.mstock.mapping.positions import Position
-from broker.mstock.settings import Config
 
 _LARGEST_BOOK = 32 * 1024 * 1024
 _OFFSETS = 16
@@ -165,12 +163,6 @@ class OrderCalls:
         return reply
 
 
-@lru_cache(maxsize=4)
-def order_calls(config: Config) -> OrderCalls:
-    """The configuration's one `OrderCalls`."""
-    return OrderCalls(client_for(config), config.api_type)
-
-
 def _order_id(data: Any) -> str:
     if isinstance(data, list) and len(data) == 1:
         data = data[0]
@@ -180,6 +172,3 @@ def _order_id(data: Any) -> str:
         if isinstance(value, str | int) and str(value).strip(" 0"):
             return str(value).strip()
     raise OutcomeUnknown(_NO_ID, _LOOK)
-
-
-Factory = Callable[[Config], OrderCalls]

@@ -71,34 +71,14 @@ def map_trade_data(trade_data: Rows) -> Rows:
     return trade_data
 
 
-def map_position_data(position_data: Rows) -> Rows:
-    """As `map_order_data`."""
-    return position_data
+def _ready(rows: Rows) -> Rows:
+    """The host's other steps: the rows are ready."""
+    return rows
 
 
-def map_portfolio_data(portfolio_data: Rows) -> Rows:
-    """As `map_order_data`."""
-    return portfolio_data
-
-
-def transform_order_data(orders: Rows) -> Rows:
-    """The host's last step: the rows are ready."""
-    return orders
-
-
-def transform_tradebook_data(tradebook_data: Rows) -> Rows:
-    """As `transform_order_data`."""
-    return tradebook_data
-
-
-def transform_positions_data(positions_data: Rows) -> Rows:
-    """As `transform_order_data`."""
-    return positions_data
-
-
-def transform_holdings_data(holdings_data: Rows) -> Rows:
-    """As `transform_order_data`."""
-    return holdings_data
+map_position_data = map_portfolio_data = _ready
+transform_order_data = transform_tradebook_data = _ready
+transform_positions_data = transform_holdings_data = _ready
 
 
 _COUNTED = {

@@ -11,8 +11,9 @@ from collections.abc import Callable, Hashable
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
+from itertools import takewhile
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from broker.mstock.errors import DataException
 from broker.mstock.mapping import vocabulary
@@ -39,12 +40,11 @@ SymbolOf = Callable[[str, str], str | None]
 class Order(NamedTuple):
     """One order of the book. Words are the host's where it has one; `time` is aware, in IST.
 
-    `exchange` is the host's as far as the row tells: `candidates` are where its token may be found.
+    `candidates` are the host's exchanges where its token may be found.
     """
 
     order_id: str
     token: str
-    exchange: str
     candidates: tuple[str, ...]
     symbol: str
     side: str
@@ -117,7 +117,7 @@ def _read(values: tuple[Any, ...], kind: object, tag: object, api_type: str, boo
         limit, trigger, average,
     ) = values[_TEXTS:]  # fmt: skip
     limit = number_of(limit) or _ZERO
-    exchange, candidates, side, product, price_type, validity, status = _words(
+    candidates, side, product, price_type, validity, status = _words(
         where, kind, side, product, price_type, bool(limit), validity, status
     )
     if not side:
@@ -128,7 +128,6 @@ def _read(values: tuple[Any, ...], kind: object, tag: object, api_type: str, boo
     return Order(
         order_id,
         token,
-        exchange,
         candidates,
         symbol,
         side,
@@ -158,7 +157,6 @@ def _tag(tag: object) -> str:
 class _Words(NamedTuple):
     """The words of a row, of which a book has few kinds; `side` is "" when it cannot be read."""
 
-    exchange: str
     candidates: tuple[str, ...]
     side: str
     product: str
@@ -182,7 +180,6 @@ def _words(
     if kind:
         where = vocabulary.host_exchange(where, kind)
     return _Words(
-        where,
         (where,) if kind else vocabulary.candidate_exchanges(where),
         vocabulary.SIDES.get(text_of(side).upper(), ""),
         vocabulary.host_product(text_of(product)),
@@ -245,7 +242,6 @@ class Trade(NamedTuple):
     order_id: str
     trade_id: str
     token: str
-    exchange: str
     candidates: tuple[str, ...]
     symbol: str
     side: str
@@ -270,7 +266,6 @@ def _trade(row: Row) -> Trade:
         text(row, "ORDER_NUMBER"),
         text(row, "TRADE_NUMBER"),
         text(row, "SEC_ID"),
-        exchange,
         (exchange,),
         text(row, "SYMBOL"),
         needed_side(row, "BUY_SELL", book, vocabulary.SIDES),
@@ -282,16 +277,32 @@ def _trade(row: Row) -> Trade:
     )
 
 
-def locate(row: Order | Trade, symbol_of: SymbolOf) -> tuple[str, str]:
+class Located(Protocol):
+    """A row of a book: its token, mStock's own name, and the exchanges it may be on."""
+
+    @property
+    def token(self) -> str: ...
+    @property
+    def symbol(self) -> str: ...
+    @property
+    def candidates(self) -> tuple[str, ...]: ...
+
+
+def locate(row: Located, symbol_of: SymbolOf) -> tuple[str, str]:
     """The host's symbol and exchange of a row, by its token; mStock's own words if unknown.
 
-    A token may stand on several exchanges: where the row does not say which (Type A), one whose
-    symbol begins with mStock's own name is preferred, since the name alone is never trusted.
+    A token may stand on several exchanges: where the row does not say which (Type A), the symbol
+    decides that begins most like mStock's own name, since the name alone is never trusted.
     """
     if len(row.candidates) == 1:
-        return symbol_of(row.token, row.exchange) or row.symbol, row.exchange
+        return symbol_of(row.token, row.candidates[0]) or row.symbol, row.candidates[0]
     found = [(symbol, each) for each in row.candidates if (symbol := symbol_of(row.token, each))]
-    if len(found) > 1:
-        bare = row.symbol.split("-")[0].upper()
-        found.sort(key=lambda each: not each[0].upper().startswith(bare))
-    return found[0] if found else (row.symbol, row.exchange)
+    if not found:
+        return row.symbol, row.candidates[0]
+    return max(found, key=lambda each: _alike(each[0], row.symbol.upper()))
+
+
+def _alike(symbol: str, name: str) -> int:
+    """With how many equal characters both begin."""
+    pairs = zip(symbol, name, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))

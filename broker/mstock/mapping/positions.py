@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from broker.mstock.mapping import vocabulary
-from broker.mstock.mapping.orders import SymbolOf
+from broker.mstock.mapping.orders import SymbolOf, locate
 from broker.mstock.mapping.rows import Row, needed_quantity, number, price, rows_of, text
 
 # The last price of (token, host exchange), None when it is not known.
@@ -89,13 +89,19 @@ def _type_b(row: Row) -> Position:
     )
 
 
-def located(position: Position, symbol_of: SymbolOf) -> tuple[str, str]:
-    """The host's symbol and exchange by token; mStock's own words when the master lacks it."""
-    for exchange in position.candidates:
-        symbol = symbol_of(position.token, exchange)
-        if symbol:
-            return symbol, exchange
-    return position.symbol, position.candidates[0]
+def find_position(
+    found: list[Position], symbol_of: SymbolOf, where: tuple[str, str, str]
+) -> Position | None:
+    """The position at the host's (symbol, exchange, product)."""
+    for each in found:
+        if each.product == where[2] and locate(each, symbol_of) == where[:2]:
+            return each
+    return None
+
+
+def quantity_held(found: list[Position], token: str, product: str) -> int:
+    """The signed quantity of a token in a product."""
+    return sum(each.quantity for each in found if (each.token, each.product) == (token, product))
 
 
 def position_rows(
@@ -105,7 +111,7 @@ def position_rows(
 
     `realized` and `unrealized` stand beside it. A closed position needs no last price.
     """
-    return [_position_row(each, *located(each, symbol_of), price_of) for each in found]
+    return [_position_row(each, *locate(each, symbol_of), price_of) for each in found]
 
 
 def _position_row(

@@ -23,10 +23,9 @@ _PRODUCTS_BY_KIND = {
     "cash": ("CNC", "MIS", "MTF", "MARGIN"),
     "derivatives": ("NRML", "MIS"),
 }
-_NEEDS_PRICE = frozenset({"LIMIT", "SL"})
-_NEEDS_TRIGGER = frozenset({"SL", "SL-M"})
+NEEDS_PRICE = frozenset({"LIMIT", "SL"})
+NEEDS_TRIGGER = frozenset({"SL", "SL-M"})
 _LEAST_DISCLOSED = Decimal("0.3")  # of the quantity (7.6)
-_LONGEST_TAG = 19  # "under 20 alphanumerics" (7.6)
 
 
 class Instrument(NamedTuple):
@@ -76,16 +75,16 @@ def read_order(data: Mapping[str, Any]) -> OrderRequest:
         quantity=_count(data, "quantity", least=1),
         price_type=price_type,
         product=_word(data, "product", "MIS", tuple(PRODUCTS["A"])),
-        price=price if price_type in _NEEDS_PRICE else _ZERO,
-        trigger_price=trigger if price_type in _NEEDS_TRIGGER or is_cover else _ZERO,
+        price=price if price_type in NEEDS_PRICE else _ZERO,
+        trigger_price=trigger if price_type in NEEDS_TRIGGER or is_cover else _ZERO,
         disclosed_quantity=_count(data, "disclosed_quantity"),
         validity=_word(data, "validity", "DAY", VALIDITIES),
         is_after_market=bool(data.get("is_after_market")),
         is_cover=is_cover,
     )
-    if price_type in _NEEDS_PRICE and price <= 0:
+    if price_type in NEEDS_PRICE and price <= 0:
         raise _refused("price", f"must be above 0 for a {price_type} order")
-    if (price_type in _NEEDS_TRIGGER or is_cover) and trigger <= 0:
+    if (price_type in NEEDS_TRIGGER or is_cover) and trigger <= 0:
         kind = "cover" if is_cover else price_type
         raise _refused("trigger_price", f"must be above 0 for a {kind} order")
     if price_type == "SL":
@@ -153,12 +152,6 @@ def check_product(product: str, exchange: str) -> None:
     allowed = _PRODUCTS_BY_KIND["cash" if exchange in CASH else "derivatives"]
     if exchange in CASH | _DERIVATIVES and product not in allowed:
         raise _refused("product", f"must be {_either(allowed)} on {exchange}")
-
-
-def check_tag(tag: str) -> None:
-    """Raises `InputException` for a tag that mStock does not take."""
-    if len(tag) > _LONGEST_TAG or (tag and not (tag.isascii() and tag.isalnum())):
-        raise _refused("tag", f"may hold up to {_LONGEST_TAG} letters and digits")
 
 
 def order_body(
@@ -261,7 +254,7 @@ def variety(api_type: str, request: OrderRequest) -> str:
         raise _refused("variety", "cover is known to Type A keys only")
     if request.is_after_market:
         return "AMO"
-    return "STOPLOSS" if request.price_type in _NEEDS_TRIGGER else "NORMAL"
+    return "STOPLOSS" if request.price_type in NEEDS_TRIGGER else "NORMAL"
 
 
 def _plain(amount: Decimal) -> str:

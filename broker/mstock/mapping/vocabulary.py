@@ -60,14 +60,13 @@ SIDES = {"BUY": "BUY", "B": "BUY", "SELL": "SELL", "S": "SELL"}
 
 # First match wins. `Triggered` is a stop that has fired and rests as an ordinary order.
 _STATUSES = (
-    (re.compile(r"traded|complete", re.I), "complete"),
+    (re.compile(r"trade(d| confirmed)|complete", re.I), "complete"),
     (re.compile(r"reject", re.I), "rejected"),
     (re.compile(r"cancel", re.I), "cancelled"),
     (re.compile(r"trigger[ _]pending", re.I), "trigger pending"),
     (re.compile(r"transit|pending|open|modified|confirmed|triggered", re.I), "open"),
 )
-# The host's statuses of an order that can still trade.
-LIVE = frozenset({"open", "trigger pending"})
+# The host's statuses of an order that can no longer trade.
 FINAL = frozenset({"complete", "rejected", "cancelled"})
 
 # mStock says NSE or BSE for derivatives, too; the instrument type tells.

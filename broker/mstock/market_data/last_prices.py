@@ -12,8 +12,8 @@ from broker._kit.secret import Secret
 from broker._kit.sessions.token_guard import TokenGuard, token_guard
 from broker.mstock.broker import MSTOCK
 from broker.mstock.client.dialects import client_for
-from broker.mstock.mapping.orders import SymbolOf
-from broker.mstock.mapping.positions import Position, PriceOf, located
+from broker.mstock.mapping.orders import SymbolOf, locate
+from broker.mstock.mapping.positions import Position, PriceOf
 from broker.mstock.market_data.quotes import Wanted, quotes
 from broker.mstock.settings import Config
 
@@ -34,7 +34,7 @@ def prices_of(
     Raises nothing: a position is shown without its price, not left out.
     """
     wanted = [
-        (located(row, symbol_of)[1], row.token)
+        (locate(row, symbol_of)[1], row.token)
         for row in rows
         if row.quantity and row.last_price is None
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from broker.mstock.errors import InputException
-from broker.mstock.mapping.positions import Position, located
+from broker.mstock.mapping.positions import Position, find_position
 from broker.mstock.mapping.transform_data import Instrument, check_product, read_quantity
 from broker.mstock.orders.lookup import Lookup
 from broker.mstock.orders.smart import exit_instrument
@@ -41,17 +41,8 @@ def read_conversion(
     Raises `InputException` when there is no such position or the product cannot be.
     """
     symbol, exchange, old = where
-    row = next(
-        (
-            each
-            for each in rows
-            if each.quantity
-            and each.product.upper() == old
-            and located(each, lookup.symbol_of) == (symbol, exchange)
-        ),
-        None,
-    )
-    if row is None:
+    row = find_position(rows, lookup.symbol_of, where)
+    if row is None or not row.quantity:
         raise InputException(f"There is no open position {symbol} on {exchange}, {old}.")
     product = product.upper()
     check_product(product, exchange)

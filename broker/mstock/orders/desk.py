@@ -7,8 +7,6 @@ from broker._kit.errors import BrokerError
 from broker._kit.secret import Secret
 from broker._kit.sessions.token_guard import TokenGuard
 from broker._kit.settings import ServiceSettings
-from broker.mstock.client.dialects import client_for
-from broker.mstock.client.order_calls import OrderCalls
 from broker.mstock.database.instruments import check_source, local_instruments
 from broker.mstock.orders.journal import Journal
 from broker.mstock.orders.lookup import Lookup
@@ -34,7 +32,6 @@ class Desk:
             config,
             token,
             Journal(journal_url(services), config.account, clock),
-            calls=OrderCalls(client_for(config), config.api_type, clock),
             guard=guard,
             clock=clock,
             spawn=lambda _work: None,  # a command or a page ends; the next one settles

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import NamedTuple
 
 from broker._kit.errors import BrokerError
 from broker._kit.faults import guarded
-from broker.mstock.mapping.positions import located
+from broker.mstock.mapping.orders import locate
 from broker.mstock.mapping.transform_data import OrderRequest
-from broker.mstock.mapping.vocabulary import LIVE
+from broker.mstock.mapping.vocabulary import FINAL
 from broker.mstock.orders.lookup import Lookup
 from broker.mstock.orders.placing import OrderService, Placed
 from broker.mstock.orders.smart import move_to
@@ -26,8 +26,8 @@ class Failed(NamedTuple):
         return f"{self.what}: {self.error}"
 
 
-class CancelledOrders(NamedTuple):
-    """Order ids that were cancelled, and what failed."""
+class Results(NamedTuple):
+    """Order ids, or positions ("INFY on NSE, MIS") for which orders were sent; and what failed."""
 
     done: list[str]
     failed: list[Failed]
@@ -35,39 +35,43 @@ class CancelledOrders(NamedTuple):
 
 def cancel_all(
     service: OrderService, wanted: Callable[[str, str], bool] = lambda _token, _product: True
-) -> CancelledOrders:
-    """Cancel every open order, or those of wanted tokens and products.
+) -> Results:
+    """Cancel every order that is not known to be over, or those of wanted tokens and products.
 
     Raises `BrokerError` when the order book cannot be read.
     """
-    found = CancelledOrders([], [])
-    for order in service.order_book():
-        if order.status in LIVE and wanted(order.token, order.product):
-            try:
-                guarded(partial(service.cancel, order.order_id))
-                found.done.append(order.order_id)
-            except BrokerError as error:
-                found.failed.append(Failed(order.order_id, error))
+    return cancel_orders(
+        service,
+        [
+            order.order_id
+            for order in service.order_book()
+            if order.status not in FINAL and wanted(order.token, order.product)
+        ],
+    )
+
+
+def cancel_orders(service: OrderService, order_ids: Iterable[str]) -> Results:
+    """Cancel these."""
+    found = Results([], [])
+    for order_id in order_ids:
+        try:
+            guarded(partial(service.cancel, order_id))
+            found.done.append(order_id)
+        except BrokerError as error:
+            found.failed.append(Failed(order_id, error))
     return found
 
 
-class ClosedPositions(NamedTuple):
-    """Positions ("INFY on NSE, MIS") for which orders were sent, and what failed."""
-
-    done: list[str]
-    failed: list[Failed]
-
-
-def close_all(service: OrderService, lookup: Lookup) -> ClosedPositions:
+def close_all(service: OrderService, lookup: Lookup) -> Results:
     """Send a market order against every open position.
 
     Raises `BrokerError` when the positions cannot be read.
     """
-    found = ClosedPositions([], [])
+    found = Results([], [])
     for row in service.positions():
         if not row.quantity:
             continue
-        symbol, exchange = located(row, lookup.symbol_of)
+        symbol, exchange = locate(row, lookup.symbol_of)
         where = (symbol, exchange, row.product)
         what = f"{symbol} on {exchange}, {row.product}"
         try:

@@ -14,7 +14,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from glob import glob
@@ -25,23 +25,22 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from broker._kit import files
-from broker._kit.clock import SYSTEM_CLOCK, Clock
+from broker._kit.clock import IST, SYSTEM_CLOCK, Clock, session_end
 from broker._kit.errors import RateLimited, StoreError
 from broker._kit.http.wire_errors import rate_limited
 from broker._kit.secret import Secret
 from broker._kit.sessions.sql_store import WRITES, open_engine
 from broker._kit.settings import Account, ServiceSettings
 from broker.mstock.client.routes import RATE_LIMITS
+from broker.mstock.orders.outcomes import SentOrder
 from broker.mstock.orders.position_locks import PositionLocks
 from broker.mstock.orders.process import has_ended, this_process
-from broker.mstock.orders.settle import SentOrder
 
 log = logging.getLogger(__name__)
 
 FILE = "mstock_orders.db"
 _KEPT = timedelta(days=7)
-# What a call with its look-up takes at most, and more: an older row of a process that cannot be
-# looked at belongs to nobody any more.
+# What a call takes at most, by the longest deadline that can be set: nobody waits for an older one.
 _LONGEST_CALL = timedelta(minutes=2)
 _LONGEST_PAUSE = 1.0  # seconds that a call waits for its turn
 _SHARE = Decimal("0.9")  # of each limit; the rest is kept for cancels and closes
@@ -62,39 +61,26 @@ class State(StrEnum):
 
 OPEN = (State.SENDING, State.UNKNOWN)
 
+_TEXTS = (
+    "rest_url", "api_type", "client_code", "kind", "door", "state", "process", "order_id", "token",
+    "symbol", "exchange", "side", "price_type", "product", "price", "trigger_price", "note",
+)  # fmt: skip
+_NUMBERS = ("at", "quantity", "held")  # `at` by our clock, in microseconds since 1970
 _rows = sa.Table(
     "mstock_orders",
     _tables,
     sa.Column("tag", sa.String(20), primary_key=True),
-    sa.Column("rest_url", sa.Text, nullable=False),
-    sa.Column("api_type", sa.Text, nullable=False),
-    sa.Column("client_code", sa.Text, nullable=False),
-    sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("door", sa.Text, nullable=False),
-    sa.Column("state", sa.Text, nullable=False),
+    *(sa.Column(name, sa.Text, nullable=False) for name in _TEXTS),
+    *(sa.Column(name, sa.BigInteger, nullable=False) for name in _NUMBERS),
     sa.Column("closed", sa.Boolean, nullable=False),
-    sa.Column("process", sa.Text, nullable=False),
-    sa.Column("at", sa.BigInteger, nullable=False),  # our clock, microseconds since 1970
-    sa.Column("order_id", sa.Text, nullable=False),
-    sa.Column("token", sa.Text, nullable=False),
-    sa.Column("symbol", sa.Text, nullable=False),
-    sa.Column("exchange", sa.Text, nullable=False),
-    sa.Column("side", sa.Text, nullable=False),
-    sa.Column("quantity", sa.BigInteger, nullable=False),
-    sa.Column("price_type", sa.Text, nullable=False),
-    sa.Column("product", sa.Text, nullable=False),
-    sa.Column("price", sa.Text, nullable=False),
-    sa.Column("trigger_price", sa.Text, nullable=False),
-    sa.Column("held", sa.BigInteger, nullable=False),
-    sa.Column("note", sa.Text, nullable=False),
     sa.Index("mstock_orders_by_time", "client_code", "at"),
-    sa.Index("mstock_orders_by_likeness", "client_code", "token", "quantity"),
+    sa.Index("mstock_orders_by_token", "client_code", "token"),
     sa.Index("mstock_orders_by_state", "client_code", "state"),
 )
 
 
 class Entry(NamedTuple):
-    """One call in the journal. Words are the host's; `at` is our clock's, aware.
+    """One call in the journal. Words are the host's; `at` is our clock's, in IST.
 
     `kind` is "place", "modify", "cancel" or "convert"; `door` is "smart" for a smart order's.
     `closed` when the order is known to trade no more. `held` is of a conversion: the signed
@@ -155,7 +141,7 @@ class Journal:
         self.position_locks = PositionLocks(self._lock_engine, self.file, account)
         self._account = account
         self._clock = clock
-        self._prepared = False
+        self._prepared_on: date | None = None
         # SQLite lets waiting writers poll, and some of many threads starve: here they queue.
         self._lock = threading.Lock()
 
@@ -235,26 +221,24 @@ class Journal:
         return [entry for entry in self.open() if not self.is_being_sent(entry)]
 
     def is_being_sent(self, entry: Entry) -> bool:
-        """Whether a living process waits for this call's answer."""
-        if entry.state is not State.SENDING:
-            return False
-        ended = has_ended(entry.process)
-        if ended is None:
-            return entry.at + _LONGEST_CALL > self._clock.now()
-        return not ended
+        """Whether a process may wait for this call's answer.
 
-    def orders_like(self, entry: Entry) -> list[Entry]:
-        """The day's orders of the same token and quantity, this one among them."""
+        Not one that lives but waits no more: its outcome could not be written down.
+        """
+        is_young = entry.at + _LONGEST_CALL > self._clock.now()
+        return entry.state is State.SENDING and is_young and not has_ended(entry.process)
+
+    def orders_of(self, token: str) -> list[Entry]:
+        """The day's orders of a token, in any quantity: that may have been modified since."""
         return self._read(
-            _rows.c.kind == "place",
-            _rows.c.token == entry.token,
-            _rows.c.quantity == entry.quantity,
-            _rows.c.state != State.UNSENT,
+            _rows.c.kind == "place", _rows.c.token == token, _rows.c.state != State.UNSENT
         )
 
     def working(self, symbol: str, exchange: str, product: str) -> list[Entry]:
-        """A smart order's earlier orders for that position which may still trade."""
+        """Today's smart orders for that position which may still trade; mStock ends them daily."""
+        midnight = session_end(self._clock.now()) - _DAY
         return self._read(
+            _rows.c.at >= _micros(midnight),
             _rows.c.kind == "place",
             _rows.c.door == "smart",
             _rows.c.symbol == symbol,
@@ -297,13 +281,14 @@ class Journal:
             )
 
     def _prepare(self) -> None:
-        if self._prepared and (not self.file or os.path.exists(self.file)):
+        now = self._clock.now()
+        if self._prepared_on == now.date() and (not self.file or os.path.exists(self.file)):
             return
         if self.file:
             # SQLite itself would let everybody read it.
             with files.store_errors(self.file, "written"), suppress(FileExistsError):
                 os.close(os.open(self.file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        old = _rows.c.at < _micros(self._clock.now() - _KEPT)
+        old = _rows.c.at < _micros(now - _KEPT)
         connection = self._engine.connect().execution_options(**{WRITES: True})
         with connection, connection.begin():
             _tables.create_all(connection)
@@ -313,7 +298,7 @@ class Journal:
                     sa.text(f"ALTER TABLE {_rows.name} ADD COLUMN held BIGINT NOT NULL DEFAULT 0")
                 )
             connection.execute(sa.delete(_rows).where(old))
-        self._prepared = True
+        self._prepared_on = now.date()
 
 
 def file_url(folder: str) -> Secret:
@@ -351,7 +336,7 @@ def _too_many(wait: float) -> RateLimited:
 def _entry(row: Any) -> Entry:
     values = {name: row[name] for name in Entry._fields}
     values["state"] = State(values["state"])
-    values["at"] = _EPOCH + timedelta(microseconds=values["at"])
+    values["at"] = (_EPOCH + timedelta(microseconds=values["at"])).astimezone(IST)
     values |= {name: Decimal(values[name]) for name in ("price", "trigger_price")}
     return Entry(**values)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, TypeVar
 
 from broker._kit.clock import SYSTEM_CLOCK, Clock
@@ -18,11 +17,12 @@ from broker._kit.errors import BrokerError, OutcomeUnknown, RateLimited, StoreEr
 from broker._kit.secret import Secret
 from broker._kit.sessions.token_guard import TokenGuard, token_guard
 from broker.mstock.broker import MSTOCK
-from broker.mstock.client.order_calls import OrderCalls, order_calls
+from broker.mstock.client.dialects import Client, client_for
+from broker.mstock.client.order_calls import OrderCalls
 from broker.mstock.errors import GeneralException, InputException, MiraeException
 from broker.mstock.mapping.margin_data import Margin, margin_request, sum_margins
 from broker.mstock.mapping.orders import Order, Trade
-from broker.mstock.mapping.positions import Position
+from broker.mstock.mapping.positions import Position, quantity_held
 from broker.mstock.mapping.refusals import readable_refusal
 from broker.mstock.mapping.transform_data import (
     CASH,
@@ -35,7 +35,7 @@ from broker.mstock.mapping.transform_data import (
     variety,
 )
 from broker.mstock.orders.journal import Entry, Journal, State, new_tag
-from broker.mstock.orders.settling import Settler, Spawn, change_outcome, held, in_a_thread
+from broker.mstock.orders.settler import Settler, Spawn, change_outcome, in_a_thread
 from broker.mstock.settings import Config
 
 log = logging.getLogger(__name__)
@@ -67,17 +67,19 @@ class OrderService:
         token: Secret,
         journal: Journal,
         *,
-        calls: OrderCalls | None = None,
+        client: Client | None = None,
         guard: TokenGuard | None = None,
         clock: Clock = SYSTEM_CLOCK,
         spawn: Spawn = in_a_thread,
     ) -> None:
         self.api_type = config.api_type
         self.journal = journal
+        # Under it one position is read and traded, or converted.
+        self.position_lock = journal.position_locks.hold
         self.clock = clock
         self._config = config
         self._token = token
-        self._calls = calls or order_calls(config)
+        self._calls = OrderCalls(client or client_for(config), config.api_type, clock)
         self._guard = guard or token_guard(MSTOCK)
         self._spawn = spawn
         self.settler = Settler(
@@ -87,12 +89,6 @@ class OrderService:
             lambda: self._calls.clock_offset,
             clock,
         )
-
-    def position_lock(
-        self, symbol: str, exchange: str, product: str
-    ) -> AbstractContextManager[None]:
-        """The lock under which one position is read and traded, or converted."""
-        return self.journal.position_locks.hold(symbol, exchange, product)
 
     # Books
 
@@ -218,7 +214,7 @@ class OrderService:
             side=side,
             quantity=quantity,
             product=product,
-            held=held(self.positions(), row.token, product),
+            held=quantity_held(self.positions(), row.token, product),
         )
         self.journal.begin(entry)
 

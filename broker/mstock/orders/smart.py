@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from broker.mstock.mapping.orders import Order
-from broker.mstock.mapping.positions import Position, located
+from broker.mstock.mapping.positions import Position, find_position
 from broker.mstock.mapping.transform_data import Instrument, OrderRequest
 from broker.mstock.mapping.vocabulary import FINAL
-from broker.mstock.orders.journal import OPEN, Entry
+from broker.mstock.orders.journal import OPEN
 from broker.mstock.orders.lookup import Lookup
 from broker.mstock.orders.placing import OrderService, Placed
 from broker.mstock.orders.position_locks import PositionUnsure
@@ -21,7 +21,7 @@ from broker.mstock.orders.position_locks import PositionUnsure
 DOOR = "smart"
 _LOOKS = 20
 _PAUSE_S = 0.25
-_NOTHING_SENT = "Nothing was sent. Look in the order book, then send it again."
+_NOTHING_SENT = "Nothing was sent."
 
 
 class Standing(NamedTuple):
@@ -49,27 +49,20 @@ def trade_to(
     return (action, quantity) if is_flat and quantity else None
 
 
-def standing(
-    service: OrderService, lookup: Lookup, symbol: str, exchange: str, product: str
-) -> Standing:
-    """What is held and working now; the lock of that position must be held.
+def standing(service: OrderService, lookup: Lookup, where: tuple[str, str, str]) -> Standing:
+    """What is held and working now at (symbol, exchange, product), whose lock must be held.
 
-    Raises `PositionUnsure` while an earlier smart order is of unknown outcome or does not show in
-    the order book, and other `BrokerError`s when a book cannot be read.
+    Raises `PositionUnsure` while an earlier smart order of unknown outcome may still trade, or one
+    does not show in the order book, and other `BrokerError`s when a book cannot be read.
     """
     for n in range(_LOOKS):
         if n:
             service.clock.sleep(_PAUSE_S)
-        earlier = service.journal.working(symbol, exchange, product)
-        if any(each.state in OPEN for each in earlier):
-            raise PositionUnsure(
-                f"An earlier smart order for {symbol} is of unknown outcome.", _NOTHING_SENT
-            )
         # The book, the position and the book again: equal books mean that no fill fell between.
-        before = _live(service, earlier)
+        before = _live(service, where)
         if before is None:
             continue
-        row = _row_of(service, lookup, symbol, exchange, product)
+        row = _row_of(service, lookup, where)
         held = row.quantity if row else 0
         if not before:
             return Standing(held, 0, row)
@@ -77,29 +70,41 @@ def standing(
         if all(_fills(each) == _fills(after.get(each.order_id)) for each in before):
             return Standing(held, sum(map(_left, before)), row)
     raise PositionUnsure(
-        f"Earlier smart orders for {symbol} are still on their way or being filled.", _NOTHING_SENT
+        f"Earlier smart orders for {where[0]} are still on their way or being filled.",
+        f"{_NOTHING_SENT} Look in the order book, then send it again.",
     )
 
 
-def _live(service: OrderService, earlier: list[Entry]) -> list[Order] | None:
+def _live(service: OrderService, where: tuple[str, str, str]) -> list[Order] | None:
     """Earlier orders that may still trade; None when one does not show in the book yet."""
-    if not earlier:
+    if not service.journal.working(*where):
         return []
-    book = {each.order_id: each for each in service.order_book()}
-    if any(each.order_id not in book for each in earlier):
+    found = service.settler.look()
+    book = {each.order_id: each for each in found}
+    earlier = service.journal.working(*where)  # as that look has settled them
+    unknown = [each for each in earlier if each.state in OPEN]
+    if any(service.settler.may_still_trade(each, found) for each in unknown):
+        raise PositionUnsure(
+            f"An earlier smart order for {where[0]} is of unknown outcome.",
+            f"{_NOTHING_SENT} Look in the order book; an ordinary order still goes.",
+        )
+    ids = [each.order_id for each in earlier if each not in unknown]
+    if not book.keys() >= set(ids):
         return None
-    orders = [book[each.order_id] for each in earlier]
-    service.journal.close_orders([each.order_id for each in orders if each.status in FINAL])
-    return [each for each in orders if each.status not in FINAL]
+    service.journal.close_orders([each for each in ids if book[each].status in FINAL])
+    return [book[each] for each in ids if book[each].status not in FINAL]
 
 
-def _row_of(
-    service: OrderService, lookup: Lookup, symbol: str, exchange: str, product: str
-) -> Position | None:
-    for row in service.positions():
-        if row.product == product and located(row, lookup.symbol_of) == (symbol, exchange):
-            return row
-    return None
+def _row_of(service: OrderService, lookup: Lookup, where: tuple[str, str, str]) -> Position | None:
+    rows = service.positions()
+    found = find_position(rows, lookup.symbol_of, where)
+    nameless = find_position(rows, lookup.symbol_of, (*where[:2], ""))
+    if found is None and nameless is not None and nameless.quantity:
+        raise PositionUnsure(
+            f"mStock shows a position of {where[0]} without its product, which may be this one.",
+            f"{_NOTHING_SENT} Look in the mStock app; an ordinary order still goes.",
+        )
+    return found
 
 
 def _fills(order: Order | None) -> tuple[object, ...]:
@@ -135,7 +140,10 @@ def move_to(
     count where there is neither target nor position. The lock of that position must be held.
     Raises `BrokerError`: then what was sent before it stands.
     """
-    now = standing(service, lookup, request.symbol, request.exchange, request.product)
+    where = (request.symbol, request.exchange, request.product)
+    now = standing(service, lookup, where)
+    if now.row is None:  # "no position" of a symbol that nobody knows would be no answer
+        lookup.instrument(request.symbol, request.exchange)
     trade = trade_to(target, now.held, now.working, request.action, quantity)
     if trade is None:
         return []

@@ -17,13 +17,13 @@ from broker._kit.sessions.report import date_time
 from broker._kit.web.formatting import count
 from broker._kit.web.messages import Problem, problem_of
 from broker.mstock.mapping import order_data
-from broker.mstock.mapping.orders import SymbolOf
-from broker.mstock.mapping.positions import Position, located, position_rows
+from broker.mstock.mapping.orders import SymbolOf, locate
+from broker.mstock.mapping.positions import Position, position_rows
+from broker.mstock.mapping.vocabulary import FINAL
 from broker.mstock.orders.journal import Entry
 
 Rows = list[dict[str, Any]]
 
-_OPEN = ("open", "trigger pending")
 _TONES = {"complete": "gain", "rejected": "loss", "cancelled": "zero"}
 _UNKNOWN = "not known"
 _NOTHING = "\N{EN DASH}"
@@ -141,7 +141,7 @@ def with_prices(last: LastRead, live: dict[tuple[str, str], tuple[float, datetim
     shown = {row_key(row): row.get("ltp") for row in rows}
 
     def priced(position: Position) -> Position:
-        symbol, exchange = located(position, last.symbol_of)
+        symbol, exchange = locate(position, last.symbol_of)
         price, at = live.get((symbol, exchange), (None, None))
         if at is None or (read_at and at < read_at):
             row = {"symbol": symbol, "exchange": exchange, "product": position.product}
@@ -216,8 +216,7 @@ def _orders(rows: Rows) -> list[tuple[Cell, ...]]:
     newest_first = rows[::-1]
     # What can still trade comes before what is over.
     return [
-        _order(row)
-        for row in sorted(newest_first, key=lambda row: row["order_status"] not in _OPEN)
+        _order(row) for row in sorted(newest_first, key=lambda row: row["order_status"] in FINAL)
     ]
 
 

@@ -24,8 +24,7 @@ from broker._kit.sessions.token_guard import fingerprint
 from broker._kit.web.broker_pages import PageTools, Visit
 from broker._kit.web.formatting import clock_time
 from broker.mstock.database.instruments import instruments
-from broker.mstock.mapping.orders import Order
-from broker.mstock.mapping.positions import located
+from broker.mstock.mapping.orders import Order, locate
 from broker.mstock.streaming.feed import FeedState, FeedStatus
 from broker.mstock.streaming.live_prices import LivePrice, LivePrices
 from broker.mstock.streaming.order_listener import OrderBook
@@ -199,7 +198,7 @@ class EventStreams:
                 yield _event("over", {})
                 return
             last = self._page.last_read(visit)
-            live.follow(located(each, last.symbol_of) for each in last.positions if each.quantity)
+            live.follow(locate(each, last.symbol_of) for each in last.positions if each.quantity)
             is_live, words = live.words()
             cells = books.live_cells(books.with_prices(last, live.prices))
             yield _event("figures", {"is_live": is_live, "words": words, "cells": cells})

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import timedelta
 
 from broker._kit.clock import Clock
 from broker._kit.errors import BrokerError, LogInAgain, StoreError
 from broker.mstock.mapping.orders import Order
-from broker.mstock.mapping.positions import Position
-from broker.mstock.mapping.refusals import readable_refusal
+from broker.mstock.mapping.positions import Position, quantity_held
 from broker.mstock.mapping.vocabulary import FINAL
 from broker.mstock.orders.journal import OPEN, Entry, Journal, State
-from broker.mstock.orders.settle import Outcome, settle
+from broker.mstock.orders.outcomes import could_be, find_sent, has_terms, rejection
 
 log = logging.getLogger(__name__)
 
@@ -24,9 +23,7 @@ ReadPositions = Callable[[float | None], list[Position]]
 Spawn = Callable[[Callable[[], None]], None]
 
 BACKGROUND_PAUSE_S = 15.0
-_BACKGROUND_LOOKS = 80  # twenty minutes
-_PRICED = frozenset({"LIMIT", "SL"})
-_TRIGGERED = frozenset({"SL", "SL-M"})
+LOOKED_FOR = timedelta(minutes=20)  # what does not show by then is looked for no more
 
 
 def in_a_thread(work: Callable[[], None]) -> None:
@@ -68,6 +65,16 @@ class Settler:
             log.error("Outcomes could not be written down. %s", error)
         return book
 
+    def may_still_trade(self, entry: Entry, book: list[Order]) -> bool:
+        """Whether an order of unknown outcome may be on its way, or rest in that book."""
+        if self._is_looked_for(entry):
+            return True
+        sent = entry.sent(self._clock_offset())
+        return any(each.status not in FINAL and could_be(sent, each) for each in book)
+
+    def _is_looked_for(self, entry: Entry) -> bool:
+        return entry.at + LOOKED_FOR > self._clock.now()
+
     def _settle_conversion(self, entry: Entry, seconds: float | None) -> None:
         try:
             rows = self._read_positions(seconds)
@@ -76,44 +83,49 @@ class Settler:
         except BrokerError as error:  # whoever asked for the order book shall have it
             log.debug("A conversion was not looked up: %s", type(error).__name__)
             return
-        if is_converted(entry, rows):
+        brought = entry.quantity if entry.side == "BUY" else -entry.quantity
+        # No proof of the contrary where the new product does not have it.
+        if quantity_held(rows, entry.token, entry.product) == entry.held + brought:
             self._journal.finish(entry.tag, State.DONE)
 
     def _settle_order(self, entry: Entry, book: list[Order]) -> None:
-        others = [each for each in self._journal.orders_like(entry) if each.tag != entry.tag]
+        orders = self._journal.orders_of(entry.token)
+        others = [each for each in orders if each.tag != entry.tag]
         offset = self._clock_offset()
-        found = settle(
-            entry.sent(offset),
+        sent, tags = entry.sent(offset), {each.tag for each in orders}
+        order = find_sent(
+            sent,
             book,
             owned=frozenset(each.order_id for each in others if each.order_id),
             rivals=[each.sent(offset) for each in others if each.state in OPEN],
-            echoes_tags=_echoes_tags(book, (entry, *others)),
+            echoes_tags=any(each.tag in tags for each in book),
         )
-        if found.order is None:
+        if order is None:
             return
-        order_id, note = found.order.order_id, ""
-        state = State.DONE
-        if found.outcome is Outcome.REJECTED:
-            likeness = entry.sent(offset).likeness
-            if any(_may_own_rejected(each, likeness, offset) for each in others):
+        state, note = State.DONE, ""
+        if order.status == "rejected":
+            # An equal order that was refused at once, without an id, may stand there as rejected.
+            refused = (e for e in others if e.state is State.REFUSED and not e.order_id)
+            if any(each.sent(offset).likeness == sent.likeness for each in refused):
                 return
-            state, note = State.REFUSED, rejection(found.order)
-        is_final = found.order.status in FINAL
-        self._journal.finish(entry.tag, state, order_id=order_id, note=note, closed=is_final)
+            state, note = State.REFUSED, rejection(order)
+        is_final = order.status in FINAL
+        self._journal.finish(entry.tag, state, order_id=order.order_id, note=note, closed=is_final)
 
     def go_on(self, spawn: Spawn, *, at_once: bool = False) -> None:
-        """Go on looking beside everything else, one at a time, until nothing is left to settle."""
+        """Go on looking beside everything else, one at a time, as long as that may settle it."""
         if self._running.acquire(blocking=False):
             spawn(lambda: self._go_on(at_once))
 
     def _go_on(self, at_once: bool) -> None:
         try:
-            for n in range(_BACKGROUND_LOOKS):
-                if n or not at_once:
+            while True:
+                if not at_once:
                     self._clock.sleep(BACKGROUND_PAUSE_S)
+                at_once = False
                 try:
                     self.look()
-                    if not self._journal.open():
+                    if not any(map(self._is_looked_for, self._journal.open())):
                         return
                 except (LogInAgain, StoreError):
                     return
@@ -125,49 +137,13 @@ class Settler:
             self._running.release()
 
 
-def rejection(order: Order) -> str:
-    """Why an order was rejected, as a sentence."""
-    return readable_refusal(order.text) or "mStock rejected the order and gave no reason."
-
-
 def change_outcome(entry: Entry, book: list[Order]) -> tuple[State, str] | None:
     """What became of a modification or a cancel: its state and a note; None when not known."""
     order = next((each for each in book if each.order_id == entry.order_id), None)
     if order is None:
         return None
-    if order.status == "cancelled" if entry.kind == "cancel" else _shows(order, entry):
+    terms = (entry.quantity, entry.price_type, entry.price, entry.trigger_price)
+    if order.status == "cancelled" if entry.kind == "cancel" else has_terms(order, *terms):
         return State.DONE, ""
     is_over = order.status in FINAL
     return (State.REFUSED, f"The order is {order.status} already.") if is_over else None
-
-
-def held(rows: list[Position], token: str, product: str) -> int:
-    """The signed quantity of a token in a product."""
-    return sum(row.quantity for row in rows if (row.token, row.product) == (token, product))
-
-
-def is_converted(entry: Entry, rows: list[Position]) -> bool:
-    """Whether the new product has what a conversion was to bring it; no proof where it has not."""
-    brought = entry.quantity if entry.side == "BUY" else -entry.quantity
-    return held(rows, entry.token, entry.product) == entry.held + brought
-
-
-def _shows(order: Order, entry: Entry) -> bool:
-    """Whether the order has the quantity and the prices that a modification asked for."""
-    if order.quantity != entry.quantity:
-        return False
-    if entry.price_type in _PRICED and order.price != entry.price:
-        return False
-    return entry.price_type not in _TRIGGERED or order.trigger_price == entry.trigger_price
-
-
-def _echoes_tags(book: list[Order], entries: Iterable[Entry]) -> bool:
-    """Whether this account's book has been seen to carry the tags that were sent."""
-    tags = {each.tag for each in entries}
-    return any(order.tag in tags for order in book)
-
-
-def _may_own_rejected(entry: Entry, likeness: tuple[object, ...], offset: timedelta) -> bool:
-    """An equal order that was refused at once, without an id, may stand in the book as rejected."""
-    is_refused = entry.state is State.REFUSED and not entry.order_id
-    return is_refused and entry.sent(offset).likeness == likeness

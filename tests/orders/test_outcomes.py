@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from broker._kit.clock import IST
 from broker.mstock.mapping.orders import Order, orders
-from broker.mstock.orders.settle import Outcome, SentOrder, settle
+from broker.mstock.orders.outcomes import SentOrder, find_sent
 
 NOW = datetime(2026, 11, 23, 9, 15, 7, 400_000, tzinfo=IST)
+FIRST, SECOND = "21612611230001", "21612611230002"
 SENT = SentOrder("t1", "22", "BUY", 20, "LIMIT", "MIS", Decimal("2400.5"), Decimal(0), NOW)
 
 
@@ -31,7 +32,7 @@ def row(**changed: Any) -> dict[str, Any]:
         "exchange": "NSE",
         "symboltoken": "22",
         "instrumenttype": "EQUITY",
-        "orderid": "21612611230001",
+        "orderid": FIRST,
         "text": "CONFIRMED",
         "status": "Pending",
         "updatetime": "2026-Nov-23 09:15:07",
@@ -42,19 +43,13 @@ def book(*rows: dict[str, Any]) -> list[Order]:
     return orders("B", list(rows))
 
 
-def outcome(*rows: dict[str, Any], owned: frozenset[str] = frozenset(), **given: Any) -> Outcome:
-    return settle(SENT, book(*rows), owned=owned, rivals=given.pop("rivals", ()), **given).outcome
+def found(*rows: dict[str, Any], owned: frozenset[str] = frozenset(), **given: Any) -> str | None:
+    order = find_sent(SENT, book(*rows), owned=owned, rivals=given.pop("rivals", ()), **given)
+    return order and order.order_id
 
 
 def test_the_one_like_it_is_it_to_the_whole_second() -> None:
-    found = settle(SENT, book(row()), owned=frozenset(), rivals=())
-    assert found.outcome is Outcome.PLACED
-    assert found.order is not None
-    assert found.order.order_id == "21612611230001"
-
-
-def test_its_rejection_is_told_as_such() -> None:
-    assert outcome(row(status="Rejected")) is Outcome.REJECTED
+    assert found(row()) == FIRST
 
 
 @pytest.mark.parametrize(
@@ -67,48 +62,50 @@ def test_its_rejection_is_told_as_such() -> None:
         {"producttype": "DELIVERY"},
         {"price": "2400.55"},
         {"updatetime": "2026-Nov-23 09:15:06"},
+        {"updatetime": "2026-Nov-24 09:15:07"},
     ],
     ids=lambda changed: next(iter(changed)),
 )
 def test_another_is_not_it(changed: dict[str, str]) -> None:
-    assert outcome(row(**changed)) is Outcome.UNKNOWN
+    assert found(row(**changed)) is None
 
 
 def test_not_in_the_book_is_never_taken_for_not_placed() -> None:
-    assert outcome() is Outcome.UNKNOWN
+    assert found() is None
 
 
 def test_two_like_it_leave_a_doubt() -> None:
-    assert outcome(row(), row(orderid="21612611230002")) is Outcome.UNKNOWN
+    assert found(row(), row(orderid=SECOND)) is None
 
 
 def test_one_that_another_order_of_ours_owns_does_not_count() -> None:
-    owned = frozenset({"21612611230001"})
-    assert outcome(row(), owned=owned) is Outcome.UNKNOWN
-    assert outcome(row(), row(orderid="21612611230002"), owned=owned) is Outcome.PLACED
+    owned = frozenset({FIRST})
+    assert found(row(), owned=owned) is None
+    assert found(row(), row(orderid=SECOND), owned=owned) == SECOND
 
 
 def test_one_that_another_unsettled_order_could_own_leaves_a_doubt() -> None:
     rival = SENT._replace(tag="t2", sent_at=NOW - timedelta(seconds=5))
-    assert outcome(row(), rivals=[rival]) is Outcome.UNKNOWN
+    assert found(row(), rivals=[rival]) is None
+    assert found(row(), rivals=[rival._replace(sent_at=NOW - timedelta(days=1))]) == FIRST
     other = rival._replace(quantity=40)
-    assert outcome(row(), rivals=[other]) is Outcome.PLACED
+    assert found(row(), rivals=[other]) == FIRST
 
 
 def test_a_time_that_cannot_be_read_leaves_a_doubt() -> None:
-    assert outcome(row(updatetime="")) is Outcome.UNKNOWN
+    assert found(row(updatetime="")) is None
 
 
 class TestTags:
     def test_count_for_nothing_where_they_were_never_seen(self) -> None:
-        assert outcome(row(ordertag="t2")) is Outcome.PLACED
+        assert found(row(ordertag="t2")) == FIRST
 
     def test_confirm_one_of_several(self) -> None:
         rows = (row(ordertag="t2"), row(ordertag="t1", orderid="9"))
-        assert outcome(*rows, echoes_tags=True) is Outcome.PLACED
+        assert found(*rows, echoes_tags=True) == "9"
 
     def test_exclude_one_of_another(self) -> None:
-        assert outcome(row(ordertag="t2"), echoes_tags=True) is Outcome.UNKNOWN
+        assert found(row(ordertag="t2"), echoes_tags=True) is None
 
 
 @given(
@@ -126,4 +123,4 @@ def test_never_placed_without_exactly_one_order_that_could_be_it(
         for n in range(count)
     ]
     expected = count == 1 and quantity == 2 and side == "BUY" and late >= 0
-    assert (outcome(*rows) is Outcome.PLACED) is expected
+    assert (found(*rows) is not None) is expected
