@@ -7,7 +7,7 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 # Of our own: the host's other code may have changed the thread's.
 CONTEXT = Context(prec=40, rounding=ROUND_HALF_EVEN)
 _PAISA = Decimal("0.01")
-_MINUS = "\N{MINUS SIGN}"
+MINUS = "\N{MINUS SIGN}"
 
 
 def rupees(amount: Decimal, *, plus: bool = False) -> str:
@@ -16,5 +16,5 @@ def rupees(amount: Decimal, *, plus: bool = False) -> str:
     whole, paise = f"{rounded.copy_abs():f}".split(".")
     head, tail = whole[:-3], whole[-3:]
     groups = [head[max(0, end - 2) : end] for end in range(len(head), 0, -2)][::-1]
-    sign = _MINUS if rounded < 0 else "+" if plus and rounded > 0 else ""
+    sign = MINUS if rounded < 0 else "+" if plus and rounded > 0 else ""
     return f"{sign}₹{','.join([*groups, tail])}.{paise}"

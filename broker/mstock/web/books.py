@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from broker._kit.errors import BrokerError
-from broker._kit.money import rupees
+from broker._kit.money import MINUS, rupees
 from broker._kit.sessions.report import date_time
 from broker._kit.web.formatting import count
 from broker._kit.web.messages import Problem, problem_of
@@ -27,7 +27,6 @@ Rows = list[dict[str, Any]]
 _TONES = {"complete": "gain", "rejected": "loss", "cancelled": "zero"}
 _UNKNOWN = "not known"
 _NOTHING = "\N{EN DASH}"
-_MINUS = "\N{MINUS SIGN}"
 
 
 class Read(NamedTuple):
@@ -206,7 +205,7 @@ def _position(row: dict[str, Any]) -> tuple[Cell, ...]:
     last = price_text(row["ltp"]) if "ltp" in row else _UNKNOWN if held else _NOTHING
     return (
         _instrument(row),
-        Cell(f"{held:,}".replace("-", _MINUS) if held else "closed", "" if held else "zero"),
+        Cell(f"{held:,}".replace("-", MINUS) if held else "closed", "" if held else "zero"),
         Cell(price_text(row["average_price"]) if held else _NOTHING),
         Cell(last, "" if "ltp" in row else "zero", key=f"{key} ltp"),
         profit,
