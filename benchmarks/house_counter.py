@@ -40,7 +40,22 @@ class _Thread:
         return sum(returned and before == file for (before, _), (file, returned) in places)
 
 
-class CallCounter:
+class _Counter:
+    """Counts while it is told to."""
+
+    _is_on = False
+
+    @contextmanager
+    def counting(self) -> Iterator[None]:
+        """Count what happens within, in all threads."""
+        self._is_on = True
+        try:
+            yield
+        finally:
+            self._is_on = False
+
+
+class CallCounter(_Counter):
     """Counts the calls of functions whose source file is a `.py` file below `root`.
 
     A call is what `sys.setprofile` reports as one, in every thread that begins after `install`:
@@ -60,21 +75,11 @@ class CallCounter:
         self._functions: set[CodeType] = set()
         self._threads: list[_Thread] = []
         self._local = threading.local()
-        self._is_on = False
 
     def install(self) -> None:
         """Watch this thread and all later ones; nothing is counted outside `counting`."""
         threading.setprofile(self._event)
         sys.setprofile(self._event)
-
-    @contextmanager
-    def counting(self) -> Iterator[None]:
-        """Count what happens within, in all threads."""
-        self._is_on = True
-        try:
-            yield
-        finally:
-            self._is_on = False
 
     def figures(self) -> dict[str, int]:
         """`files`, `functions` (distinct ones), `calls`, `returns` (to a file just left)."""
@@ -135,7 +140,7 @@ class CallCounter:
                 thread.move(thread.stack[-1], True)
 
 
-class FileCounter:
+class FileCounter(_Counter):
     """Counts how often files are opened and replaced, by Python's audit events.
 
     A hook cannot be taken off: one counter for the life of a process.
@@ -144,18 +149,9 @@ class FileCounter:
     def __init__(self) -> None:
         self._reads: list[str] = []
         self._writes: list[str] = []
-        self._is_on = False
 
     def install(self) -> None:
         sys.addaudithook(self._event)
-
-    @contextmanager
-    def counting(self) -> Iterator[None]:
-        self._is_on = True
-        try:
-            yield
-        finally:
-            self._is_on = False
 
     def reads(self, path: Path) -> int:
         """How often this file was opened to be read."""
@@ -190,13 +186,12 @@ def _absolute(path: str | bytes | os.PathLike[Any]) -> str:
     return os.path.abspath(os.fsdecode(path))
 
 
-class SqlCounter:
+class SqlCounter(_Counter):
     """Counts SQLAlchemy's transactions, of all engines: all of them, and those that wrote rows."""
 
     def __init__(self) -> None:
         self.transactions = 0
         self.writes = 0
-        self._is_on = False
 
     def install(self) -> None:
         from sqlalchemy import event
@@ -205,14 +200,6 @@ class SqlCounter:
         event.listen(Engine, "begin", self._begin)
         event.listen(Engine, "before_cursor_execute", self._execute)
         event.listen(Engine, "commit", self._commit)
-
-    @contextmanager
-    def counting(self) -> Iterator[None]:
-        self._is_on = True
-        try:
-            yield
-        finally:
-            self._is_on = False
 
     def _begin(self, connection: Any) -> None:
         connection.info["house_wrote"] = False

@@ -37,15 +37,11 @@ class BrokerSettings(Protocol):
     def with_timeouts(self, timeouts: Timeouts) -> Self: ...
 
 
-class OtpChallenge(NamedTuple):
-    """The broker has sent an OTP: the ticket for the second step, and its word on where it went."""
-
-    ticket: Secret
-    message: str
-
-
 class LoginReply(NamedTuple):
-    """The same with the broker's own clock, by which it judges an authenticator code."""
+    """A password that was taken: the ticket for the second step, and where an OTP went, if any.
+
+    `server_time` is the broker's own clock, by which it judges an authenticator code.
+    """
 
     ticket: Secret
     message: str
@@ -108,15 +104,12 @@ class FundReport:
     note: str = ""
 
 
-def _nothing_more(_settings: ServiceSettings) -> list[str]:
-    return []
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Broker:
     """A broker. Its calls raise `BrokerError`; those that change something are sent once.
 
     `name` is its folder below `broker/`, OpenAlgo's name for it and the root of its addresses.
+    `credentials` says what the host's lines in `.env` hold here: names, and words for a question.
     `check_session` is one read, which raises `SessionExpired` for a dead token. It and
     `fund_report` ask the broker at once: the token guard is the caller's.
     `session_end` is the moment at which a session that began then is dead for certain;
@@ -135,9 +128,10 @@ class Broker:
     title: str
     version: str
     read_settings: Callable[[Mapping[str, str] | None], BrokerSettings]
+    credentials: tuple[tuple[str, str], ...]
     api_types: tuple[str, ...]
     api_type_setting: str
-    send_otp: Callable[[Any, Secret], OtpChallenge]
+    send_otp: Callable[[Any, Secret], LoginReply]
     verify_otp: Callable[[Any, Secret, Secret], Secret]
     log_in_with_totp: Callable[[Any, Secret, Secret], Secret]
     login_client: Callable[[Any, Clock], LoginClient]
@@ -151,7 +145,7 @@ class Broker:
     repeats_logout: bool = False
     after_login: Callable[[], object] = lambda: None
     unbuilt: tuple[str, ...] = ()
-    erase_more: Callable[[ServiceSettings], list[str]] = _nothing_more
+    erase_more: Callable[[ServiceSettings], list[str]] = lambda _settings: []
     host_files: tuple[str, ...] = ()
     order_updates: tuple[str, str] | None = None
     pages: Callable[[Any], Any] | None = None

@@ -7,14 +7,14 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 # Of our own: the host's other code may have changed the thread's.
 CONTEXT = Context(prec=40, rounding=ROUND_HALF_EVEN)
 _PAISA = Decimal("0.01")
-_MINUS = "\N{MINUS SIGN}"
+MINUS = "\N{MINUS SIGN}"
 
 
 def rupees(amount: Decimal, *, plus: bool = False) -> str:
     """An amount in lakh grouping with two decimals: ₹12,34,567.89, with `plus` also +₹1.00."""
     rounded = CONTEXT.quantize(amount, _PAISA)
     whole, paise = f"{rounded.copy_abs():f}".split(".")
-    sign = _MINUS if rounded < 0 else "+" if plus and rounded > 0 else ""
+    sign = MINUS if rounded < 0 else "+" if plus and rounded > 0 else ""
     return f"{sign}₹{_grouped(whole)}.{paise}"
 
 
@@ -28,7 +28,7 @@ def price_text(value: Decimal | float | str) -> str:
 
 def quantity_text(number: int) -> str:
     """A whole number in lakh grouping: 12,34,567, −50."""
-    return f"{_MINUS if number < 0 else ''}{_grouped(str(abs(number)))}"
+    return f"{MINUS if number < 0 else ''}{_grouped(str(abs(number)))}"
 
 
 def _grouped(digits: str) -> str:

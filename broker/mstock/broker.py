@@ -56,6 +56,10 @@ MSTOCK = Broker(
     title="mStock",
     version=VERSION,
     read_settings=Config.from_env,
+    credentials=(
+        ("BROKER_API_KEY", "client code (the login id)"),
+        ("BROKER_API_SECRET", "API key"),
+    ),
     api_types=("A", "B"),
     api_type_setting="MSTOCK_API_TYPE",
     send_otp=login.send_otp,

@@ -27,6 +27,7 @@ REDIRECT_URL = "http://127.0.0.1:5000/mstock/callback"
 _CALLBACK_PATH = "/mstock/callback"
 _CODE_LENGTH = 20  # client codes and mobile numbers are shorter, API keys longer
 _CODE = r"\+?[A-Za-z0-9_.-]+"  # a mobile number may begin with its country
+_KNOWN_CODES = r"[A-Za-z]{2}[0-9]{4,10}"  # all of them; API keys have other characters too
 _KEY = r"[!-~]{1,512}"
 _KEY_MARKS = "@=/+"  # base64 and mStock's padding; in every API key, in no client code
 
@@ -163,7 +164,7 @@ def _api_key(read: Reader) -> Secret:
             "BROKER_API_SECRET, your mStock API key, is not filled in.",
             "Create a key at trade.mstock.com under Products, Trading APIs, and put it into .env.",
         )
-    if value == read.text("BROKER_API_KEY"):
+    if value == read.text("BROKER_API_KEY") or re.fullmatch(_KNOWN_CODES, value):
         raise SettingError(
             "BROKER_API_SECRET holds your client code; the API key belongs there.", EDIT
         )

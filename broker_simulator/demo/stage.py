@@ -101,7 +101,7 @@ class Demo:
                 services=ServiceSettings(home=self.home),
             )
             self._server.start(app)
-            stack.callback(start_ticking(auto, _LOOK_EVERY))
+            stack.callback(start_ticking(auto.tick, _LOOK_EVERY))
             self._stack = stack.pop_all()
         return self
 

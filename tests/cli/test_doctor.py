@@ -63,7 +63,7 @@ class TestWithoutALogin:
         found = lines(person)["Settings"]
         assert "Swap it with BROKER_API_SECRET" in found["todo"]
         person.settings |= {"BROKER_API_KEY": "MA0000001", "BROKER_API_SECRET": "MA0000002"}
-        found = lines(person)["Client code and API key"]
+        found = lines(person)["Settings"]
         assert (found["state"], "client code" in found["words"]) == ("to do", True)
 
     def test_the_network_waits_for_the_settings(self, person: Person) -> None:
@@ -199,6 +199,12 @@ class TestWithALogin:
         assert person.calls("connect/login") == person.calls("logout") == 1
         assert not any(s.alive(person.box.clock.now()) for s in person.box.sessions)
         assert person.context().session() is None
+
+    def test_a_logout_that_was_lost_is_sent_once_more(self, person: Person) -> None:
+        person.box.faults.set("b/logout", "bad_gateway", times=1, when="before")
+        assert self.trial(person)["Logout"]["state"] == "ok"
+        assert person.calls("logout") == 2
+        assert not any(s.alive(person.box.clock.now()) for s in person.box.sessions)
 
     def test_without_a_yes_nothing_is_sent(self, person: Person) -> None:
         found = self.trial(person, answer="n")

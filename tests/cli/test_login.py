@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from broker._kit.broker import OtpChallenge
+from broker._kit.broker import LoginReply
 from broker._kit.errors import StoreError
 from broker._kit.sessions.store import MemoryStore
 from broker._kit.sessions.stored_session import LoginMethod
@@ -195,7 +195,7 @@ def test_ctrl_c_at_a_question_stops_quietly(person: Person, typed: list[object])
 def test_ctrl_c_while_mstock_is_asked_says_that_the_outcome_is_unknown(
     person: Person, typed: list[object]
 ) -> None:
-    def stop(*_: object) -> OtpChallenge:
+    def stop(*_: object) -> LoginReply:
         raise KeyboardInterrupt
 
     person.broker = replace(MSTOCK, send_otp=stop)

@@ -14,6 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import requests
 
 from broker._kit.clock import SYSTEM_CLOCK
 from broker._kit.secret import Secret
@@ -163,6 +164,33 @@ def test_the_address_that_goes_on_is_printed_on_a_terminal_only(place: Place) ->
     rest, _ = web.communicate(timeout=30)
     assert b"Ctrl-C ends" in lines[1]
     assert b"/continue" not in b"".join((*lines, rest))
+
+
+@at_a_terminal
+def test_the_address_that_goes_on_is_opened_and_not_printed(place: Place) -> None:
+    place.log_in()
+    opened, browser = place.folder / "opened", place.folder / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" >> {opened}\n')
+    browser.chmod(0o700)
+    web = subprocess.Popen(
+        [sys.executable, "-m", "broker.mstock", "web", "--port", "0", "--open"],
+        cwd=place.folder,
+        env=place.env(PYTHONUNBUFFERED="1", BROWSER=f"{browser} %s"),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+    )
+    assert web.stdout is not None
+    shown = [web.stdout.readline(), web.stdout.readline()]
+    (address,) = opened.read_text().split()
+    page = requests.get(address, timeout=10)
+    web.terminate()
+    rest, _ = web.communicate(timeout=30)
+    assert b"Ctrl-C ends" in shown[1]
+    assert b"/continue" not in b"".join((*shown, rest))
+    assert "/continue/" in address
+    assert "Continue with today" in page.text
+    assert page.headers["Referrer-Policy"] == "no-referrer"
+    place.leaks.show("page", page.text)
 
 
 def test_a_taken_port_is_named_with_the_way_out(place: Place) -> None:

@@ -87,9 +87,9 @@ class Ticking:
         self.made = given
         return self.Auto(self)
 
-    def start(self, ticked: Any) -> Callable[[], None]:
+    def start(self, tick: Callable[[], object]) -> Callable[[], None]:
         self.is_on = True
-        self.tick = ticked.tick
+        self.tick = tick
         return self.stop
 
     def stop(self) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from flask import Flask
 
 from broker._kit.errors import LogInAgain, Unreachable
 from broker._kit.openalgo import register
-from broker._kit.openalgo.register import LazyServices
 from broker._kit.openalgo.session_store import OpenAlgoSessionStore
 from broker.mstock.api.funds import get_margin_data
 from broker.mstock.broker import MSTOCK
@@ -39,12 +38,12 @@ def live(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Config:
 
 
 @pytest.fixture
-def made(monkeypatch: pytest.MonkeyPatch) -> list[LazyServices]:
+def made(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], object]]:
     """What auto-login ticks by, which here ticks when the test says so."""
-    made: list[LazyServices] = []
+    made: list[Callable[[], object]] = []
 
-    def start(services: LazyServices) -> object:
-        made.append(services)
+    def start(tick: Callable[[], object]) -> object:
+        made.append(tick)
         return lambda: None
 
     monkeypatch.setattr(register, "start_ticking", start)
@@ -53,7 +52,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[LazyServices]:
 
 @pytest.fixture
 def app(
-    openalgo: OpenAlgo, live: Config, made: list[LazyServices], clock: PatientClock
+    openalgo: OpenAlgo, live: Config, made: list[Callable[[], object]], clock: PatientClock
 ) -> Iterator[Flask]:
     app = openalgo.app()
     register.register(MSTOCK, app, clock)
@@ -77,7 +76,7 @@ def test_a_day_and_the_next(
     browser: Browser,
     openalgo: OpenAlgo,
     simulator: Simulator,
-    made: list[LazyServices],
+    made: list[Callable[[], object]],
     clock: PatientClock,
     live: Config,
     store: OpenAlgoSessionStore,
@@ -99,11 +98,11 @@ def test_a_day_and_the_next(
     assert simulator.demo.totp_secret not in row
 
     next_morning(clock, 8, 36)  # a holiday: Guru Nanak's birthday
-    made[0].tick()
+    made[0]()
     assert openalgo.token() == first
     next_morning(clock, 8, 36)
     simulator.clock.set(clock.wall)
-    made[0].tick()
+    made[0]()
     second = openalgo.token()
     assert second not in ("", first)
     until(lambda: openalgo.contract_status[-1] == "downloading")

@@ -12,6 +12,7 @@ from broker._kit.errors import HostError, SessionExpired, Unreachable
 from broker._kit.openalgo.services import Services
 from broker._kit.openalgo.session_store import OpenAlgoSessionStore
 from broker._kit.secret import Secret
+from broker._kit.sessions.auto_login import account_source
 from broker._kit.sessions.stored_session import LoginMethod, load_session
 from broker._kit.sessions.token_guard import token_guard
 from broker.mstock.errors import TokenException
@@ -300,10 +301,11 @@ class TestRenewal:
         assert openalgo.calls == []
 
     def test_only_the_account_in_force_is_renewed(
-        self, sync: Services, config: Config, monkeypatch: pytest.MonkeyPatch
+        self, config: Config, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        assert sync.settings_of(config.account) == config
+        config_of = account_source(Config.from_env)
+        assert config_of(config.account) == config
         monkeypatch.setenv("MSTOCK_API_TYPE", "A")
-        assert sync.settings_of(config.account) is None
+        assert config_of(config.account) is None
         monkeypatch.delenv("BROKER_API_SECRET")
-        assert sync.settings_of(config.account) is None
+        assert config_of(config.account) is None

@@ -19,10 +19,8 @@ from broker._kit.openalgo.installer.commands import commands
 from broker._kit.openalgo.installer.env_file import EnvFile
 from broker._kit.openalgo.installer.inspect import Package
 from broker.mstock.broker import MSTOCK
-from tests.install.tree import ENV, OURS, make_openalgo, plugin_texts, snapshot
+from tests.install.tree import CODE, ENV, KEY, OURS, make_openalgo, plugin_texts, snapshot
 
-KEY = "a-key-that-nobody-may-see=="
-CODE = "MA12345"
 Run = Callable[..., Result]
 
 

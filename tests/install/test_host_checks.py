@@ -10,17 +10,8 @@ import pytest
 
 from broker._kit.openalgo.installer.checks import Finding, host_checks
 from broker._kit.openalgo.installer.inspect import Package
-from broker._kit.secret import Secret
 from broker.mstock.broker import MSTOCK
-from tests.install.tree import install, make_openalgo
-
-KEY = "a-key-that-nobody-may-see=="
-CODE = "MA12345"
-ENV = {
-    "BROKER_API_KEY": Secret(CODE),
-    "BROKER_API_SECRET": Secret(KEY),
-    "REDIRECT_URL": Secret("http://127.0.0.1:5000/mstock/callback"),
-}
+from tests.install.tree import CHANGES, CODE, KEY, install, make_openalgo
 
 
 def wrong(openalgo: Path) -> list[Finding]:
@@ -105,7 +96,7 @@ if sys.platform != "win32":
 def test_a_fault_is_named(
     fault: Callable[[Path], None], name: str, words: str, openalgo: Path, package: Package
 ) -> None:
-    install(openalgo, package, ENV)
+    install(openalgo, package, CHANGES)
     assert wrong(openalgo) == []
     fault(openalgo)
     (found,) = wrong(openalgo)

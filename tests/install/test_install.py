@@ -22,6 +22,9 @@ from broker._kit.openalgo.installer.plan import Plan, plan, plan_undo
 from broker._kit.secret import Secret
 from broker.mstock.broker import MSTOCK
 from tests.install.tree import (
+    CHANGES,
+    CODE,
+    KEY,
     OURS,
     SHIPPED,
     install,
@@ -35,14 +38,7 @@ from tests.install.tree import (
     write_tree,
 )
 
-KEY = "a-key-that-nobody-may-see=="
-CODE = "MA12345"
-ENV = {
-    "BROKER_API_KEY": Secret(CODE),
-    "BROKER_API_SECRET": Secret(KEY),
-    "REDIRECT_URL": Secret("http://127.0.0.1:5000/mstock/callback"),
-    "MSTOCK_API_TYPE": Secret("B"),
-}
+ENV = {**CHANGES, "MSTOCK_API_TYPE": Secret("B")}
 
 
 NEWER = {

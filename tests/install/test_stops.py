@@ -15,9 +15,9 @@ import pytest
 from broker._kit.errors import HostError
 from broker._kit.openalgo.installer.checks import host_checks
 from broker._kit.openalgo.installer.inspect import Package, read_package
-from broker._kit.secret import Secret
 from broker.mstock.broker import MSTOCK
 from tests.install.tree import (
+    CHANGES,
     install,
     make_openalgo,
     make_plugin,
@@ -28,11 +28,6 @@ from tests.install.tree import (
 )
 
 NEWS = "# their news\nfrom broker.mstock.mapping.their_mapping import MAP\n"
-CHANGES = {
-    "BROKER_API_KEY": Secret("MA12345"),
-    "BROKER_API_SECRET": Secret("a-key-that-nobody-may-see=="),
-    "REDIRECT_URL": Secret("http://127.0.0.1:5000/mstock/callback"),
-}
 # All that changes a folder or a file goes through these.
 CALLS = ("open", "replace", "unlink", "mkdir", "rmdir", "chmod")
 Stop = Callable[[], None]

@@ -15,6 +15,12 @@ from broker._kit.secret import Secret
 from broker.mstock.broker import MSTOCK
 
 ROOT = Path(__file__).parents[2]
+CODE, KEY = "MA12345", "a-key-that-nobody-may-see=="
+CHANGES = {
+    "BROKER_API_KEY": Secret(CODE),
+    "BROKER_API_SECRET": Secret(KEY),
+    "REDIRECT_URL": Secret("http://127.0.0.1:5000/mstock/callback"),
+}
 APP = """\
 from flask import Flask
 

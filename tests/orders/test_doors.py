@@ -18,6 +18,7 @@ from broker.mstock.mapping.transform_data import Instrument
 from broker.mstock.orders.journal import State
 from broker.mstock.orders.placing import OrderService
 from tests.orders.conftest import Trader
+from tests.support.stub_instruments import StubInstruments
 from tests.support.stub_market import ACC, NIFTY_CE
 
 Order = Callable[..., dict[str, Any]]
@@ -332,6 +333,29 @@ def test_an_exit_needs_no_master(trader: Trader, order: Order, monkeypatch: Any)
     monkeypatch.setattr(order_api, "lookup_or_none", lambda: Lookup(NoInstrumentList()))
     body, status = order_api.close_all_positions("", trader.auth)
     assert status == 200, body
+    assert [row["quantity"] for row in order_api.get_positions(trader.auth)] == [0]
+
+
+def test_what_reduces_a_position_is_not_refused_by_the_master(
+    trader: Trader, order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The master may be wrong about a lot; it must not lock a trader in."""
+    order_api.place_order_api(order(pricetype="MARKET"), trader.auth)
+    find = StubInstruments.find
+    monkeypatch.setattr(
+        StubInstruments, "find", lambda *args: (row := find(*args)) and row._replace(lotsize=100)
+    )
+    for refused in ({"action": "BUY"}, {"action": "SELL", "quantity": "11"}):
+        body = order_api.place_order_api(order(pricetype="MARKET", **refused), trader.auth)[1]
+        assert body["message"].startswith("quantity must be a multiple of the lot size 100")
+    far = order_api.place_order_api(order(action="SELL", price="1290"), trader.auth)[2]
+    changed = order(orderid=far, action="SELL", price="1295", quantity="9")
+    body, status = order_api.modify_order(changed, trader.auth)
+    assert status == 200, body
+    body, status = order_api.modify_order({**changed, "quantity": "12"}, trader.auth)
+    assert (status, body["message"].split()[0]) == (400, "quantity")
+    order_api.cancel_order(str(far), trader.auth)
+    assert order_api.place_order_api(order(action="SELL", pricetype="MARKET"), trader.auth)[2]
     assert [row["quantity"] for row in order_api.get_positions(trader.auth)] == [0]
 
 

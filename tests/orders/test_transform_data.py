@@ -105,9 +105,6 @@ class TestAgainstTheMaster:
         with pytest.raises(InputException, match=rf"^{field} "):
             check_order(self.option(**changed), NIFTY)
 
-    def test_what_reduces_a_position_is_never_refused(self) -> None:
-        check_order(self.option(quantity=80, price="100.03"), NIFTY, reduces=True)
-
     def test_what_the_master_leaves_open_is_left_to_mstock(self) -> None:
         bare = Instrument("50374", "N", "NFO")
         check_order(self.option(quantity=80, price="100.03"), bare)

@@ -142,7 +142,7 @@ class Ticked:
 class TestTicking:
     def test_ticks_until_it_is_stopped(self) -> None:
         auto = Ticked()
-        stop = start_ticking(auto, every=0.05)
+        stop = start_ticking(auto.tick, every=0.05)
         assert auto.came.wait(5)
         stop()
         stop()

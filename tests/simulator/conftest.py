@@ -9,8 +9,12 @@ import pytest
 import requests
 
 from broker_simulator.mstock import IST, Account, Simulator
+from broker_simulator.mstock.accounts import demo_accounts
+from broker_simulator.mstock.clock import Clock
+from broker_simulator.mstock.exchange import Exchange
 from broker_simulator.mstock.market import Instrument
 from tests.support.stream_client import StreamClient
+from tests.support.stub_market import StubMarket
 
 # A quiet Wednesday morning, at the start of a TOTP step.
 MORNING = datetime(2025, 1, 1, 10, 0, 0, tzinfo=IST)
@@ -217,3 +221,20 @@ def future(trading: Simulator) -> Instrument:
     """An index future."""
     master = trading.world.market.master
     return next(i for i in master if (i.exchange, i.kind, i.name) == ("NFO", "FUT", "NIFTY"))
+
+
+@pytest.fixture
+def clock() -> Clock:
+    clock = Clock()
+    clock.set(MORNING, frozen=True)
+    return clock
+
+
+@pytest.fixture
+def market() -> StubMarket:
+    return StubMarket()
+
+
+@pytest.fixture
+def exchange(market: StubMarket, clock: Clock) -> Exchange:
+    return Exchange(market, clock, {account.client_code: account for account in demo_accounts()})

@@ -17,6 +17,7 @@ from broker._kit.sessions.totp_login import totp_key
 from broker._kit.settings import Account
 from broker.mstock.errors import InputException
 from broker.mstock.settings import Config
+from tests.web.helpers import AUTO_LOGIN, PASSWORD, Browser, Page
 
 TOTP_SECRET = "JBSWY3DPEHPK3PXP"
 NEXT = datetime(2026, 11, 24, 8, 35, tzinfo=IST)
@@ -97,3 +98,12 @@ def jwt(issued_at: datetime, number: int = 1) -> str:
         return base64.urlsafe_b64encode(json.dumps(content).encode()).decode().rstrip("=")
 
     return f"{part({'alg': 'none'})}.{part({'iat': int(issued_at.timestamp()), 'n': number})}.c2ln"
+
+
+def fill(page: Page, **changed: str) -> dict[str, str]:
+    given = {"password": PASSWORD, "totp_secret": TOTP_SECRET, "accepted": "yes", **changed}
+    return {**page.form("enable"), **{name: text for name, text in given.items() if text != "-"}}
+
+
+def switch_on(browser: Browser, **changed: str) -> Page:
+    return browser.post(fill(browser.get(AUTO_LOGIN), **changed), AUTO_LOGIN)

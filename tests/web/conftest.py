@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from flask import Flask
 
+from broker._kit.sessions.login_lock import LoginLock
+from broker._kit.sessions.store import MemoryStore
 from broker._kit.sessions.token_guard import token_guard
 from broker._kit.web.login_flow import LoginFlow
 from broker._kit.web.pending_logins import PendingLogins
 from broker._kit.web.standalone_app import create_app
+from broker.mstock.broker import MSTOCK
 from broker.mstock.settings import Config
 from tests.support.clock import FakeClock
 from tests.web.helpers import Browser, FakeMstock, settings
@@ -36,11 +40,30 @@ def config() -> Config:
     return Config.from_env(settings())
 
 
+def flow_of(mstock: FakeMstock, clock: FakeClock, lock: LoginLock | None = None) -> LoginFlow:
+    pending = PendingLogins(clock, later=lambda seconds, job: None)
+    return LoginFlow(mstock.broker, clock, pending=pending, lock=lock)
+
+
 @pytest.fixture
 def flow(clock: FakeClock, mstock: FakeMstock) -> LoginFlow:
-    return LoginFlow(
-        mstock.broker, clock, pending=PendingLogins(clock, later=lambda seconds, job: None)
-    )
+    return flow_of(mstock, clock)
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore(MSTOCK)
+
+
+@pytest.fixture
+def app_of(config: Config, clock: FakeClock, mstock: FakeMstock) -> Callable[..., Flask]:
+    """The app over a store, as each start of the program makes it."""
+
+    def make(store: MemoryStore, **more: Any) -> Flask:
+        flow = flow_of(mstock, clock, LoginLock(store, clock))
+        return create_app(mstock.broker, lambda: config, clock, flow=flow, store=store, **more)
+
+    return make
 
 
 @pytest.fixture

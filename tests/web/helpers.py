@@ -14,7 +14,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from broker._kit.broker import Broker, FundReport, LogoutResult, OtpChallenge
+from broker._kit.broker import Broker, FundReport, LoginReply, LogoutResult
 from broker._kit.errors import BrokerError, SessionExpired
 from broker._kit.secret import Secret
 from broker._kit.web.login_limits import SingleSubmit
@@ -60,11 +60,11 @@ class FakeMstock:
     given_tickets: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def send_otp(self, config: Config, password: Secret) -> OtpChallenge:
+    def send_otp(self, config: Config, password: Secret) -> LoginReply:
         self._called("send_otp")
         with self.lock:
             self.tickets.append(f"ticket-{len(self.tickets) + 1}-4c39bf94")
-            return OtpChallenge(Secret(self.tickets[-1]), self.sent_to)
+            return LoginReply(Secret(self.tickets[-1]), self.sent_to)
 
     def verify_otp(self, config: Config, otp: Secret, ticket: Secret) -> Secret:
         self.given_tickets.append(ticket.reveal())

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import pytest
-from flask import Flask, Response, session
-from flask_wtf.csrf import CSRFProtect
+from flask import Flask
 
-from broker._kit.broker import BrokerSettings
 from broker._kit.clock import IST
 from broker._kit.errors import (
     LoginInProgress,
@@ -21,22 +20,27 @@ from broker._kit.errors import (
 )
 from broker._kit.secret import Secret
 from broker._kit.sessions import stored_session
-from broker._kit.sessions.login_lock import LoginLock
 from broker._kit.sessions.store import MemoryStore
 from broker._kit.sessions.stored_session import LoginMethod
-from broker._kit.web.auto_login_page import AutoLoginPage
 from broker._kit.web.login_flow import LoginFlow
-from broker._kit.web.login_page import LoginPage
-from broker._kit.web.pages import HEADERS, Pages
-from broker._kit.web.pending_logins import PendingLogins
-from broker._kit.web.session_service import Banner, SessionService
+from broker._kit.web.pages import HEADERS
 from broker._kit.web.standalone_app import create_app
 from broker.mstock.broker import MSTOCK
 from broker.mstock.errors import InputException
 from broker.mstock.settings import Config
 from broker.mstock.terms import TERMS
 from tests.support.clock import FakeClock
-from tests.web.auto import DONE, NEXT_WORDS, REFUSED, TOTP_SECRET, FakeAuto, attempts, jwt
+from tests.web.auto import (
+    DONE,
+    NEXT_WORDS,
+    REFUSED,
+    TOTP_SECRET,
+    FakeAuto,
+    attempts,
+    fill,
+    jwt,
+    switch_on,
+)
 from tests.web.helpers import AUTO_LOGIN as RULE
 from tests.web.helpers import CALLBACK, PASSWORD, Browser, FakeMstock, Page, settings
 
@@ -49,28 +53,8 @@ def auto() -> FakeAuto:
 
 
 @pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore(MSTOCK)
-
-
-@pytest.fixture
-def app(
-    config: Config,
-    clock: FakeClock,
-    mstock: FakeMstock,
-    auto: FakeAuto,
-    store: MemoryStore,
-) -> Flask:
-    pending = PendingLogins(clock, later=lambda seconds, job: None)
-    flow = LoginFlow(mstock.broker, clock, pending=pending, lock=LoginLock(store, clock))
-    return create_app(
-        mstock.broker,
-        lambda: config,
-        clock,
-        flow=flow,
-        store=store,
-        auto=auto,  # type: ignore[arg-type]
-    )
+def app(app_of: Callable[..., Flask], store: MemoryStore, auto: FakeAuto) -> Flask:
+    return app_of(store, auto=auto)
 
 
 @pytest.fixture
@@ -78,15 +62,6 @@ def owner(browser: Browser) -> Browser:
     """A browser that has logged in."""
     browser.log_in()
     return browser
-
-
-def fill(page: Page, **changed: str) -> dict[str, str]:
-    given = {"password": PASSWORD, "totp_secret": TOTP_SECRET, "accepted": "yes", **changed}
-    return {**page.form("enable"), **{name: text for name, text in given.items() if text != "-"}}
-
-
-def switch_on(browser: Browser, **changed: str) -> Page:
-    return browser.post(fill(browser.get(RULE), **changed), RULE)
 
 
 def press(browser: Browser, action: str) -> Page:
@@ -431,57 +406,6 @@ def test_without_auto_login_there_is_no_page(config: Config, clock: FakeClock) -
     browser = Browser(create_app(MSTOCK, lambda: config, clock))
     assert browser.get(RULE).status == 404
     assert "uto-login" not in browser.get().text
-
-
-class OtherViews:
-    """What an app of another's makes of our pages."""
-
-    def on_entry(self) -> None:
-        return None
-
-    def on_success(self, token: Secret, config: BrokerSettings) -> Response:
-        return Response()
-
-    def notice(self) -> str:
-        return ""
-
-    def banner(self) -> Banner | None:
-        return None
-
-    def may_manage(self) -> bool:
-        return "user" in session
-
-    def home(self) -> str:
-        return "/dashboard"
-
-
-def test_in_an_app_that_is_not_ours(
-    config: Config, clock: FakeClock, flow: LoginFlow, auto: FakeAuto
-) -> None:
-    host = Flask(__name__)
-    host.config.update(SECRET_KEY="host", SESSION_COOKIE_NAME="mstock_session")
-    CSRFProtect(host)
-    pages, views = Pages(MSTOCK, lambda: config), OtherViews()
-    service = SessionService(clock, None, auto)  # type: ignore[arg-type]
-    host.register_blueprint(LoginPage(pages, views, flow).blueprint())
-    host.register_blueprint(AutoLoginPage(pages, views, service, clock).blueprint())
-    browser = Browser(host)
-    assert browser.get(RULE).forms == []
-    with browser.client.session_transaction() as inside:
-        inside["user"] = "trader"
-    assert "Auto-login is on." in switch_on(browser).alert
-    page = browser.get(RULE)
-    assert 'href="/dashboard"' in page.html
-    assert "default-src 'none'" in page.response.headers["Content-Security-Policy"]
-    with browser.client.session_transaction() as inside:
-        assert dict(inside)["user"] == "trader"
-
-
-def test_an_app_without_csrf_is_refused(config: Config, clock: FakeClock, auto: FakeAuto) -> None:
-    service = SessionService(clock, None, auto)  # type: ignore[arg-type]
-    page = AutoLoginPage(Pages(MSTOCK, lambda: config), OtherViews(), service).blueprint()
-    with pytest.raises(RuntimeError, match="CSRFProtect"):
-        Flask(__name__).register_blueprint(page)
 
 
 @pytest.mark.parametrize("where", [CALLBACK, "/funds"])

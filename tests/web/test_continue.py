@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from flask import Flask
@@ -12,8 +13,6 @@ from broker._kit.sessions.known_browsers import ADDRESS_LIFE_S, LIFE, OneTimeKey
 from broker._kit.sessions.record import to_json
 from broker._kit.sessions.store import MemoryStore
 from broker._kit.sessions.stored_session import EndReason, delete_session
-from broker._kit.web.login_flow import LoginFlow
-from broker._kit.web.standalone_app import create_app
 from broker.mstock.broker import MSTOCK
 from broker.mstock.settings import Config
 from tests.support.clock import FakeClock
@@ -26,34 +25,16 @@ KEY = "mstock_session_known"
 
 
 @pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore(MSTOCK)
-
-
-@pytest.fixture
 def one_time(clock: FakeClock) -> OneTimeKey:
     return OneTimeKey(clock)
 
 
 @pytest.fixture
 def restarted(
-    config: Config, clock: FakeClock, mstock: FakeMstock, store: MemoryStore, one_time: OneTimeKey
-) -> Callable[[], Flask]:
+    app_of: Callable[..., Flask], store: MemoryStore, one_time: OneTimeKey
+) -> Callable[..., Flask]:
     """The app as a start of the program makes it, with the one store."""
-
-    def start(store: MemoryStore = store, auto: FakeAuto | None = None) -> Flask:
-        flow = LoginFlow(mstock.broker, clock)
-        return create_app(
-            mstock.broker,
-            lambda: config,
-            clock,
-            flow=flow,
-            store=store,
-            auto=auto,  # type: ignore[arg-type]
-            one_time=one_time,
-        )
-
-    return start
+    return partial(app_of, store, one_time=one_time)
 
 
 def same_browser(old: Browser, app: Flask) -> Browser:
@@ -80,6 +61,12 @@ def known(
     return browser
 
 
+@pytest.fixture
+def renew_elsewhere(store: MemoryStore, config: Config, clock: FakeClock) -> Callable[[], object]:
+    """Another program logs in."""
+    return lambda: renew(store, config, clock, 2)
+
+
 class TestACookieFromBefore:
     @pytest.mark.parametrize("way", ["/", "/funds"])
     def test_a_restart_costs_one_click(
@@ -98,12 +85,11 @@ class TestACookieFromBefore:
         self,
         known: Browser,
         restarted: Callable[[], Flask],
-        store: MemoryStore,
-        config: Config,
+        renew_elsewhere: Callable[[], object],
         clock: FakeClock,
     ) -> None:
         clock.advance(86_400)
-        renew(store, config, clock, 2)
+        renew_elsewhere()
         browser = same_browser(known, restarted())
         assert click(browser, browser.get("/")).heading.startswith("Funds")
 
@@ -125,12 +111,11 @@ class TestACookieFromBefore:
         self,
         known: Browser,
         restarted: Callable[[], Flask],
-        store: MemoryStore,
-        config: Config,
+        renew_elsewhere: Callable[[], object],
         clock: FakeClock,
     ) -> None:
         clock.advance((LIFE - timedelta(minutes=1)).total_seconds())
-        renew(store, config, clock, 2)
+        renew_elsewhere()
         assert same_browser(known, restarted()).get("/").heading == CONTINUE
         clock.advance(120)
         assert same_browser(known, restarted()).get("/").step == "password"
@@ -140,9 +125,9 @@ class TestACookieFromBefore:
         self,
         known: Browser,
         restarted: Callable[[], Flask],
+        renew_elsewhere: Callable[[], object],
         store: MemoryStore,
         config: Config,
-        clock: FakeClock,
         end: str,
     ) -> None:
         copied = same_browser(known, restarted())
@@ -156,7 +141,7 @@ class TestACookieFromBefore:
             assert not delete_session(store, config.account)
         else:
             assert any("browsers" in line for line in store.erase())
-        renew(store, config, clock, 2)
+        renew_elsewhere()
         assert copied.get("/").step == "password"
         assert same_browser(copied, restarted()).get("/").step == "password"
 
@@ -174,8 +159,7 @@ class TestACookieFromBefore:
         self,
         known: Browser,
         restarted: Callable[..., Flask],
-        store: MemoryStore,
-        config: Config,
+        renew_elsewhere: Callable[[], object],
         clock: FakeClock,
     ) -> None:
         clock.advance(86_400)
@@ -185,7 +169,7 @@ class TestACookieFromBefore:
         assert page.heading == "Waiting for auto-login"
         assert "MA" not in page.text.replace("mStock", "")
         assert Browser(app).get("/").step == "password"
-        renew(store, config, clock, 2)
+        renew_elsewhere()
         assert click(browser, browser.get("/funds")).heading.startswith("Funds")
 
     def test_the_store_has_the_hash_only_and_the_cookie_no_word(
@@ -219,8 +203,8 @@ class TestACookieFromBefore:
             Browser(app).multipart(password="p", totp="246802")
         assert len(store.load(config.account).browsers) == 8
 
-    def test_a_store_that_fails_keeps_nobody_out(self, restarted: Callable[..., Flask]) -> None:
-        browser = Browser(restarted(SickStore(MSTOCK)))
+    def test_a_store_that_fails_keeps_nobody_out(self, app_of: Callable[..., Flask]) -> None:
+        browser = Browser(app_of(SickStore(MSTOCK)))
         assert browser.get("/").step == "password"
 
 

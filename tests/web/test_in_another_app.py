@@ -12,14 +12,16 @@ from flask_wtf.csrf import CSRFProtect
 
 from broker._kit.broker import BrokerSettings
 from broker._kit.secret import Secret
+from broker._kit.web.auto_login_page import AutoLoginPage
 from broker._kit.web.login_flow import LoginFlow
 from broker._kit.web.login_page import LoginPage
 from broker._kit.web.pages import Pages
-from broker._kit.web.session_service import Banner
+from broker._kit.web.session_service import Banner, SessionService
 from broker.mstock.broker import MSTOCK
 from broker.mstock.settings import Config
 from tests.support.clock import FakeClock
-from tests.web.helpers import CALLBACK, PASSWORD, TOTP, Browser, FakeMstock
+from tests.web.auto import FakeAuto, switch_on
+from tests.web.helpers import AUTO_LOGIN, CALLBACK, PASSWORD, TOTP, Browser, FakeMstock
 
 TAKEN: list[tuple[str, str]] = []
 
@@ -42,6 +44,12 @@ class HostViews:
 
     def banner(self) -> Banner | None:
         return None
+
+    def may_manage(self) -> bool:
+        return "user" in session
+
+    def home(self) -> str:
+        return "/dashboard"
 
 
 @pytest.fixture
@@ -183,3 +191,30 @@ def test_an_app_without_csrf_is_refused(config: Config) -> None:
 def test_the_page_is_where_the_host_looks_for_it(user: Browser) -> None:
     assert CALLBACK == "/mstock/callback"
     assert 'action="/mstock/callback"' in user.get().html
+
+
+def test_the_auto_login_page(config: Config, clock: FakeClock, flow: LoginFlow) -> None:
+    host = Flask(__name__)
+    host.config.update(SECRET_KEY="host", SESSION_COOKIE_NAME="mstock_session")
+    CSRFProtect(host)
+    pages, views = Pages(MSTOCK, lambda: config), HostViews()
+    service = SessionService(clock, None, FakeAuto())  # type: ignore[arg-type]
+    host.register_blueprint(LoginPage(pages, views, flow).blueprint())
+    host.register_blueprint(AutoLoginPage(pages, views, service, clock).blueprint())
+    browser = Browser(host)
+    assert browser.get(AUTO_LOGIN).forms == []
+    with browser.client.session_transaction() as inside:
+        inside["user"] = "trader"
+    assert "Auto-login is on." in switch_on(browser).alert
+    page = browser.get(AUTO_LOGIN)
+    assert 'href="/dashboard"' in page.html
+    assert "default-src 'none'" in page.response.headers["Content-Security-Policy"]
+    with browser.client.session_transaction() as inside:
+        assert dict(inside)["user"] == "trader"
+
+
+def test_the_auto_login_page_wants_csrf_too(config: Config, clock: FakeClock) -> None:
+    service = SessionService(clock, None, FakeAuto())  # type: ignore[arg-type]
+    page = AutoLoginPage(Pages(MSTOCK, lambda: config), HostViews(), service).blueprint()
+    with pytest.raises(RuntimeError, match="CSRFProtect"):
+        Flask(__name__).register_blueprint(page)

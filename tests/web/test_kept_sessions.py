@@ -18,9 +18,6 @@ from broker._kit.sessions import stored_session
 from broker._kit.sessions.login_lock import LoginLock
 from broker._kit.sessions.store import MemoryStore
 from broker._kit.sessions.stored_session import LoginMethod
-from broker._kit.web.login_flow import LoginFlow
-from broker._kit.web.pending_logins import PendingLogins
-from broker._kit.web.standalone_app import create_app
 from broker.mstock.broker import MSTOCK
 from broker.mstock.errors import TokenException
 from broker.mstock.settings import Config
@@ -42,37 +39,13 @@ class SickStore(MemoryStore):
 
 
 @pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore(MSTOCK)
-
-
-@pytest.fixture
 def auto() -> FakeAuto:
     return FakeAuto(enabled=True)
 
 
 @pytest.fixture
-def app_of(
-    config: Config, clock: FakeClock, mstock: FakeMstock, auto: FakeAuto
-) -> Callable[[MemoryStore], Flask]:
-    def make(store: MemoryStore) -> Flask:
-        pending = PendingLogins(clock, later=lambda seconds, job: None)
-        flow = LoginFlow(mstock.broker, clock, pending=pending, lock=LoginLock(store, clock))
-        return create_app(
-            mstock.broker,
-            lambda: config,
-            clock,
-            flow=flow,
-            store=store,
-            auto=auto,  # type: ignore[arg-type]
-        )
-
-    return make
-
-
-@pytest.fixture
-def app(app_of: Callable[[MemoryStore], Flask], store: MemoryStore) -> Flask:
-    return app_of(store)
+def app(app_of: Callable[..., Flask], store: MemoryStore, auto: FakeAuto) -> Flask:
+    return app_of(store, auto=auto)
 
 
 def load_token(store: MemoryStore, config: Config) -> Secret | None:
@@ -115,7 +88,7 @@ def test_a_login_is_kept(
 
 
 def test_what_cannot_be_kept_does_not_keep_anybody_out(
-    app_of: Callable[[MemoryStore], Flask], caplog: pytest.LogCaptureFixture, mstock: FakeMstock
+    app_of: Callable[..., Flask], caplog: pytest.LogCaptureFixture, mstock: FakeMstock
 ) -> None:
     browser = Browser(app_of(SickStore(MSTOCK)))
     page = browser.log_in()

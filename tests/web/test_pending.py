@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from broker._kit.broker import OtpChallenge
+from broker._kit.broker import LoginReply
 from broker._kit.secret import Secret
 from broker._kit.sessions.timers import run_later
 from broker._kit.settings import Account
@@ -37,8 +37,8 @@ def store(clock: FakeClock, jobs: list[tuple[float, Callable[[], None]]]) -> Pen
     return PendingLogins(clock, later=lambda seconds, job: jobs.append((seconds, job)))
 
 
-def otp(ticket: str = "ticket") -> OtpChallenge:
-    return OtpChallenge(Secret(ticket), "there")
+def otp(ticket: str = "ticket") -> LoginReply:
+    return LoginReply(Secret(ticket), "there")
 
 
 def begin(store: PendingLogins, browser: str = "b1", account_: Account = ACCOUNT) -> Waiting:

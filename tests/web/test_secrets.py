@@ -13,7 +13,7 @@ from zlib import decompress
 import pytest
 from flask import Flask
 
-from broker._kit.broker import OtpChallenge
+from broker._kit.broker import LoginReply
 from broker._kit.secret import Secret
 from broker._kit.web import login_flow as flow_module
 from broker._kit.web.login_flow import LoginFlow
@@ -48,7 +48,7 @@ class Ears:
         def call(config: Config, *given: Secret) -> object:
             self.heard |= {each.reveal() for each in given}
             result = function(config, *given)
-            if isinstance(result, OtpChallenge):
+            if isinstance(result, LoginReply):
                 self.heard.add(result.ticket.reveal())
             if isinstance(result, Secret):
                 self.heard.add(result.reveal())

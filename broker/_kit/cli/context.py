@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property, update_wrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import click
 
@@ -21,14 +21,14 @@ from broker._kit.errors import CorrectInput, LogInAgain, OutcomeUnknown, StoreEr
 from broker._kit.openalgo.checkout import is_openalgo, page_address
 from broker._kit.secret import Secret, masked
 from broker._kit.sessions import report
+from broker._kit.sessions.auto_login import AutoLogin
 from broker._kit.sessions.login_lock import manual_login
+from broker._kit.sessions.notices import teller
 from broker._kit.sessions.store import Store, open_store
 from broker._kit.sessions.stored_session import StoredSession, load_session, mark_revoked
 from broker._kit.sessions.token_guard import TokenGuard
+from broker._kit.sessions.trading_calendar import load_calendar
 from broker._kit.settings import Account, ServiceSettings, file_environment
-
-if TYPE_CHECKING:
-    from broker._kit.sessions.auto_login import AutoLogin
 
 # What a host check found: its name, whether it is right, what was found, what to do about it.
 HostChecks = Callable[[Broker, Path], Iterable[tuple[str, bool, str, str]]]
@@ -76,10 +76,6 @@ class Context:
 
     @cached_property
     def auto_login(self) -> AutoLogin:
-        from broker._kit.sessions.auto_login import AutoLogin
-        from broker._kit.sessions.notices import teller
-        from broker._kit.sessions.trading_calendar import load_calendar
-
         return AutoLogin(
             self.broker,
             self.store,
@@ -169,12 +165,14 @@ class Context:
             words = report.END_WORDS[session.end_reason]
             raise LogInAgain(f"The {title} session is over: {words}.", log_in)
         config, token = self.config, session.token
-
-        def mark(account: Account, token: Secret) -> None:
-            mark_revoked(self.store, account, token)
-
-        guard = TokenGuard(self.broker, self.clock, mark)
-        return guard.run(config, token, lambda: call(config, token))
+        guard = TokenGuard(self.broker, self.clock)
+        try:
+            return guard.run(config, token, lambda: call(config, token))
+        except LogInAgain:
+            if guard.is_revoked(config.account, token):
+                with suppress(StoreError):
+                    mark_revoked(self.store, config.account, token)
+            raise
 
     @contextmanager
     def login_lock(self, *, needs_store: bool = True) -> Iterator[None]:

@@ -35,8 +35,6 @@ _PASSWORD, _ADDRESS, _TOTP, _KEY, _LOGOUT = TRIAL_NAMES
 _SETTINGS_FIRST = "the settings come first"
 _COLOURS = {OK: "green", TO_DO: "red", SKIPPED: "bright_black"}
 _IS_WINDOWS = sys.platform == "win32"
-# As all known client codes are: API keys are longer and have other characters too.
-_CLIENT_CODE = r"[A-Za-z]{2}[0-9]{4,10}"
 # An authenticator code is good for half a minute; a Date header counts whole seconds.
 _LARGEST_DRIFT, _HALF_A_SECOND = timedelta(seconds=30), timedelta(seconds=0.5)
 
@@ -159,14 +157,6 @@ def _settings(context: Context) -> _Found:
     return OK, f"complete; API type {config.api_type}, for {kind}"
 
 
-def _not_swapped(context: Context) -> _Found:
-    """The other way round is refused by the settings themselves."""
-    if not re.fullmatch(_CLIENT_CODE, context.config.api_key.reveal()):
-        return OK, "each looks as it should, and they are not swapped"
-    todo = "Put the client code into BROKER_API_KEY and the API key into BROKER_API_SECRET."
-    return TO_DO, "BROKER_API_SECRET holds what looks like a client code", todo
-
-
 def _home_rights(context: Context) -> _Found:
     """The program's folder and everything in it; looked at, and not changed."""
     home = Path(context.service_settings.home)
@@ -213,7 +203,6 @@ def _service(context: Context) -> _Found:
 _LOCAL: dict[str, Callable[[Context], _Found]] = {
     "Rights of .env": _env_rights,
     "Settings": _settings,
-    "Client code and API key": _not_swapped,
     "Rights of stored data": _home_rights,
     "Stored data": _stored_data,
     "Service": _service,
@@ -321,7 +310,7 @@ def _steps(
         yield _refused(error, _TOTP)
         return
     yield from (*access, Check(_TOTP, OK, f"{title} takes the code"))
-    result = context.broker.log_out(config, token)
+    result = context.broker.end_session(config, token)
     if result.confirmed:
         yield Check(_LOGOUT, OK, "the trial's session was ended again")
     else:

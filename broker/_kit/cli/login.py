@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from broker._kit.broker import OtpChallenge
+from broker._kit.broker import LoginReply
 from broker._kit.cli import output, prompts
 from broker._kit.cli.context import Context, command
 from broker._kit.errors import BrokerError, CorrectInput, RateLimited, StoreError, Unreachable
@@ -12,11 +12,10 @@ from broker._kit.secret import Secret
 from broker._kit.sessions import report
 from broker._kit.sessions.stored_session import LoginMethod, save_session
 from broker._kit.web.formatting import count
-from broker._kit.web.pending_logins import Rules
+from broker._kit.web.pending_logins import RULES
 
 # After these another code may be entered: the broker refused this one, or did not look at it.
 _ANOTHER_CODE = (CorrectInput, Unreachable, RateLimited)
-_RULES = Rules()
 
 
 @command(standalone=True)
@@ -60,19 +59,19 @@ def _with_otp(context: Context, password: Secret) -> None:
     """Have an OTP sent and take it; as many attempts and OTPs as on the login page."""
     title, clock = context.broker.title, context.clock
     challenge, sent_at = _send(context, password), clock.monotonic()
-    attempts, resends = _RULES.tries, _RULES.resends
+    attempts, resends = RULES.tries, RULES.resends
     while True:
         otp = prompts.code("OTP (or nothing, for a new one)", may_be_empty=True)
         since = clock.monotonic() - sent_at
-        if since > _RULES.life:
+        if since > RULES.life:
             raise CorrectInput(
-                f"That login was not finished within {_RULES.life / 60:.0f} minutes; nothing was "
+                f"That login was not finished within {RULES.life / 60:.0f} minutes; nothing was "
                 "sent.",
                 "Start again for a new OTP.",
             )
         if not otp:
-            if since < _RULES.resend_gap:
-                wait = count(int(_RULES.resend_gap - since) + 1, "second", "seconds")
+            if since < RULES.resend_gap:
+                wait = count(int(RULES.resend_gap - since) + 1, "second", "seconds")
                 output.out(f"The OTP may still be on its way; ask again in {wait}.", err=True)
             elif not resends:
                 output.out("No more OTPs are asked for here. Ctrl-C ends it.", err=True)
@@ -92,7 +91,7 @@ def _with_otp(context: Context, password: Secret) -> None:
             output.out(f"{error}\n{left} Ctrl-C ends it.", err=True)
 
 
-def _send(context: Context, password: Secret) -> OtpChallenge:
+def _send(context: Context, password: Secret) -> LoginReply:
     with context.login_lock():
         challenge = context.broker.send_otp(context.config, password)
     title, words = context.broker.title, challenge.message.strip()

@@ -44,22 +44,18 @@ def systemd_unit(service: Service) -> str:
         escaped = argument.replace("\\", "\\\\").replace('"', '\\"')
         return f'"{escaped.replace("%", "%%").replace("$", "$$")}"'
 
-    return "\n".join(
-        (
-            "[Unit]",
-            f"Description={service.title.replace('%', '%%')}",
-            "",
-            "[Service]",
-            f"WorkingDirectory={service.folder.replace('%', '%%')}",
-            f"ExecStart={' '.join(map(quoted, service.command))}",
-            "Restart=on-failure",
-            f"RestartSec={_AGAIN_S}",
-            "",
-            "[Install]",
-            "WantedBy=default.target",
-            "",
-        )
-    )
+    return f"""[Unit]
+Description={service.title.replace("%", "%%")}
+
+[Service]
+WorkingDirectory={service.folder.replace("%", "%%")}
+ExecStart={" ".join(map(quoted, service.command))}
+Restart=on-failure
+RestartSec={_AGAIN_S}
+
+[Install]
+WantedBy=default.target
+"""
 
 
 def launchd_agent(service: Service) -> str:

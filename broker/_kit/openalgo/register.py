@@ -93,7 +93,7 @@ class LazyServices:
     def start(self) -> None:
         """Have auto-login tick, in the one process that serves OpenAlgo's pages."""
         if is_serving_process(environment()):
-            self.stop = start_ticking(self)
+            self.stop = start_ticking(self.tick)
 
     def tick(self) -> None:
         """Do what auto-login has to do while this broker is the one in OpenAlgo's settings."""
@@ -109,28 +109,31 @@ class LazyServices:
                 self.get().revoke_if_over()
 
     def log_out(self, user: str, encrypted: str) -> None:
-        """The host revokes a token. On a thread: it must not wait, and has not committed yet."""
-
-        def run() -> None:
-            with self._logged("no logout after OpenAlgo's", logging.ERROR):
-                self.get().log_out(user, encrypted)
-
-        threading.Thread(target=run, name=f"{self.broker.name}-logout", daemon=True).start()
+        """The host revokes a token."""
+        self._on_thread("logout", lambda: self.get().log_out(user, encrypted))
 
     def after_login(self) -> None:
-        """The host stores a token. On a thread, as `log_out`."""
+        """The host stores a token."""
 
         def run() -> None:
             self._clock.sleep(_COMMITTED_AFTER_S)
-            with self._logged("what follows a login", logging.ERROR):
-                self.broker.after_login()
+            self.broker.after_login()
 
-        threading.Thread(target=run, name=f"{self.broker.name}-login", daemon=True).start()
+        self._on_thread("login", run)
 
     def log_missing(self, part: str, error: Exception) -> None:
         """Log what OpenAlgo has to do without."""
         version = host.version() or "of unknown version"
         log.error(f"{self.broker.title}: OpenAlgo {version} runs without {part}. {_reason(error)}")
+
+    def _on_thread(self, after: str, work: Callable[[], None]) -> None:
+        """The host must not wait, and has not committed yet."""
+
+        def run() -> None:
+            with self._logged(f"what follows a {after} failed", logging.ERROR):
+                work()
+
+        threading.Thread(target=run, name=f"{self.broker.name}-{after}", daemon=True).start()
 
     @contextmanager
     def _logged(self, what: str, level: int = logging.DEBUG) -> Iterator[None]:

@@ -9,7 +9,7 @@ from broker._kit.openalgo import auth_table, host
 from broker._kit.openalgo.session_store import OpenAlgoSessionStore
 from broker._kit.openalgo.views import OpenAlgoViews
 from broker._kit.secret import Secret
-from broker._kit.sessions.auto_login import AutoLogin
+from broker._kit.sessions.auto_login import AutoLogin, account_source
 from broker._kit.sessions.login_lock import LoginLock
 from broker._kit.sessions.notices import Notice, teller
 from broker._kit.sessions.stored_session import (
@@ -58,14 +58,6 @@ class Services:
         flow = LoginFlow(broker, clock, limits=limits, lock=lock)
         self.login_page = LoginPage(pages, self.views, flow)
         self.auto_login_page = AutoLoginPage(pages, self.views, self.service, clock)
-
-    def settings_of(self, account: Account) -> BrokerSettings | None:
-        """The settings in force if they are this account's."""
-        try:
-            config = self.broker.read_settings(None)
-        except SettingError:
-            return None
-        return config if config.account == account else None
 
     def stored_session(self, config: BrokerSettings) -> tuple[StoredSession | None, bool]:
         """The stored session, and whether it is known to be over; the broker is not asked.
@@ -155,7 +147,7 @@ class Services:
             auto = AutoLogin(
                 broker,
                 self.store,
-                self.settings_of,
+                account_source(lambda: broker.read_settings(None)),
                 self.clock,
                 calendar=load_calendar(home),
                 tell=tell,

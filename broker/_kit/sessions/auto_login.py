@@ -10,7 +10,13 @@ from typing import NamedTuple
 
 from broker._kit.broker import Broker, BrokerSettings
 from broker._kit.clock import SYSTEM_CLOCK, Clock
-from broker._kit.errors import BrokerError, CorrectInput, LoginInProgress, PluginFault
+from broker._kit.errors import (
+    BrokerError,
+    CorrectInput,
+    LoginInProgress,
+    PluginFault,
+    SettingError,
+)
 from broker._kit.secret import Secret, masked
 from broker._kit.sessions import daily_login, totp_login
 from broker._kit.sessions.daily_login import Action, Decision, next_step
@@ -181,7 +187,7 @@ class AutoLogin:
         if self._decide(self._store.load(account)).action is Action.WAIT:
             return []
         config = self._config_of(account)
-        if config is None or config.account != account:
+        if config is None:
             return []
         with self._lease(config):
             return self._act(config)
@@ -331,6 +337,20 @@ class AutoLogin:
             "Friday count as trading days. Update the plugin, or put the new year's holidays into "
             "trading-days.json."
         )
+
+
+def account_source(
+    source: Callable[[], BrokerSettings],
+) -> Callable[[Account], BrokerSettings | None]:
+    """What gives `AutoLogin` the settings in force, while they can be used, for their account."""
+
+    def config_of(account: Account) -> BrokerSettings | None:
+        with suppress(SettingError):
+            config = source()
+            return config if config.account == account else None
+        return None
+
+    return config_of
 
 
 def _erased(words: str) -> CorrectInput:

@@ -22,7 +22,7 @@ from broker._kit.sessions.stored_session import (
     LoginMethod,
     StoredSession,
     delete_session,
-    load_session,
+    live_session,
     mark_revoked,
     save_session,
 )
@@ -119,6 +119,5 @@ class BrowserSessions:
         """The account's live sessions; a store that cannot be read has none."""
         for store in self._stores:
             with contextlib.suppress(BrokerError):
-                session = load_session(store, config.account, self._clock.now())
-                if session is not None and not session.is_over:
+                if session := live_session(store, config.account, self._clock.now()):
                     yield session

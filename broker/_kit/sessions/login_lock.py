@@ -63,13 +63,10 @@ def manual_login(
             # What auto-login needs must not turn the outcome of a login by hand into an error.
             with contextlib.suppress(BrokerError):
                 if has_totp:
-                    _note_step(store, clock, config)
-
-
-def _note_step(store: Store, clock: Clock, config: BrokerSettings) -> None:
-    with store.update(config.account) as record:
-        if record.auto_login is not None:
-            record.auto_login = record.auto_login._replace(manual_step=step_at(clock.now()))
+                    with store.update(config.account) as record:
+                        if state := record.auto_login:
+                            step = step_at(clock.now())
+                            record.auto_login = state._replace(manual_step=step)
 
 
 class LoginLock:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from broker._kit.clock import IST
+from broker._kit.sessions.auto_login import AutoLoginStatus
 from broker._kit.sessions.record import Attempt, EndReason, LoginMethod, Result
 from broker._kit.sessions.stored_session import StoredSession
-
-if TYPE_CHECKING:
-    from broker._kit.sessions.auto_login import AutoLoginStatus
 
 Lines = list[tuple[str, str]]
 

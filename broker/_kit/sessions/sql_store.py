@@ -78,7 +78,7 @@ class SqlStore:
         self._home = home
         self._key = key
         own = URL.create("sqlite", database=os.path.join(home, "sessions.db"))
-        self._engine = _open_engine(own if url is None else _parsed(url))
+        self._engine = open_engine(url or own)
         # The file of an SQLite database, None for PostgreSQL.
         self._path = self._engine.url.database if self._engine.name == "sqlite" else None
         self._has_tables = False
@@ -253,21 +253,13 @@ def _parsed(url: Secret) -> URL:
     raise StoreError("BROKER_STORE is not the address of a database.", _CORRECT)
 
 
-def open_engine(url: Secret) -> sa.Engine:
+def open_engine(address: Secret | URL) -> sa.Engine:
     """An engine for the address; nothing is connected yet. Raises `StoreError`.
 
     A transaction of a connection with the option `WRITES` is the only one that writes until it
     ends, among all programs.
     """
-    return _open_engine(_parsed(url))
-
-
-def _open_engine(url: URL) -> sa.Engine:
-    """An engine for the address; nothing is connected yet. Raises `StoreError`.
-
-    A transaction of a connection with the option `WRITES` is the only one that writes until it
-    ends, among all programs.
-    """
+    url = address if isinstance(address, URL) else _parsed(address)
     is_sqlite = url.get_backend_name() == "sqlite"
     if is_sqlite and not os.path.isabs(url.database or ""):
         # In memory nothing is stored, and a relative path is another file in each working folder.

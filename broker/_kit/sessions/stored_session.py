@@ -48,6 +48,12 @@ def load_session(store: Store, account: Account, now: datetime) -> StoredSession
     return session_of(store.broker, store.load(account).session, now)
 
 
+def live_session(store: Store, account: Account, now: datetime) -> StoredSession | None:
+    """The stored session that may be alive; None when there is none. Raises `StoreError`."""
+    session = load_session(store, account, now)
+    return None if session is None or session.is_over else session
+
+
 def end_reason(store: Store, account: Account, now: datetime) -> EndReason | None:
     """Why the account's last session ended, also after its token was deleted.
 

@@ -4,15 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Protocol
 
 Later = Callable[[float, Callable[[], None]], None]
-
-
-class Ticking(Protocol):
-    """What can be told that time has passed; raises nothing."""
-
-    def tick(self) -> object: ...
 
 
 def run_later(seconds: float, job: Callable[[], None]) -> None:
@@ -22,8 +15,8 @@ def run_later(seconds: float, job: Callable[[], None]) -> None:
     timer.start()
 
 
-def start_ticking(auto: Ticking, every: float = 20.0) -> Callable[[], None]:
-    """Call `auto.tick()` every so many seconds on a thread; returns what stops it.
+def start_ticking(tick: Callable[[], object], every: float = 20.0) -> Callable[[], None]:
+    """Call `tick`, which raises nothing, every so many seconds on a thread; returns what stops it.
 
     Ticks do not overlap. Stopping waits for a tick that is under way.
     """
@@ -31,7 +24,7 @@ def start_ticking(auto: Ticking, every: float = 20.0) -> Callable[[], None]:
 
     def loop() -> None:
         while not over.wait(every):
-            auto.tick()
+            tick()
 
     thread = threading.Thread(target=loop, name="auto-login", daemon=True)
     thread.start()

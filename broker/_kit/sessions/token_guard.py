@@ -72,19 +72,9 @@ def _issued_at(token: str) -> datetime | None:
 
 
 class TokenGuard:
-    """What this process knows of its tokens; safe to use from several threads.
+    """What this process knows of its tokens, by fingerprint; safe to use from several threads."""
 
-    `on_revoked` is called once for each token that the broker has ended, with the account and the
-    token. Tokens are not kept, only their fingerprints.
-    """
-
-    def __init__(
-        self,
-        broker: Broker,
-        clock: Clock = SYSTEM_CLOCK,
-        on_revoked: Callable[[Account, Secret], None] = lambda _account, _token: None,
-    ) -> None:
-        self.on_revoked = on_revoked
+    def __init__(self, broker: Broker, clock: Clock = SYSTEM_CLOCK) -> None:
         self._broker = broker
         self._clock = clock
         self._confirming = threading.Lock()
@@ -118,8 +108,8 @@ class TokenGuard:
                     is_over = self.confirm_over(config, token)
                 except BrokerError:
                     is_over = None
-            if is_over:
-                self._report(config.account, token)
+                if is_over:
+                    log.info("%s has ended the session; a new login is needed.", title)
             if is_over is not False:
                 raise
             raise SessionRefused(
@@ -148,14 +138,6 @@ class TokenGuard:
             return True
         self._revoked.discard(key)
         return False
-
-    def _report(self, account: Account, token: Secret) -> None:
-        log.info("%s has ended the session; a new login is needed.", self._broker.title)
-        try:
-            self.on_revoked(account, token)
-        except Exception as error:
-            # Its text might quote the token.
-            log.error("What follows on a session's end failed: %s", type(error).__name__)
 
 
 @cache

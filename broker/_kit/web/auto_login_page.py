@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from flask import Blueprint, Response, jsonify, request, session, url_for
 from flask_wtf.csrf import generate_csrf  # type: ignore[import-untyped]
@@ -16,16 +16,14 @@ from broker._kit.clock import SYSTEM_CLOCK, Clock
 from broker._kit.errors import BrokerError, CorrectInput
 from broker._kit.secret import Secret, masked
 from broker._kit.sessions import report
+from broker._kit.sessions.auto_login import AutoLogin
+from broker._kit.sessions.record import Attempt
 from broker._kit.web import messages, pages
 from broker._kit.web.login_flow import password_misfit
 from broker._kit.web.login_limits import AlreadySubmitted, SingleSubmit
 from broker._kit.web.messages import Problem
 from broker._kit.web.pages import AppViews, Pages
 from broker._kit.web.session_service import SessionService
-
-if TYPE_CHECKING:
-    from broker._kit.sessions.auto_login import AutoLogin
-    from broker._kit.sessions.record import Attempt
 
 _FIELDS = ("action", "password", "totp_secret", "accepted", "form")
 # A test may wait for a fresh code, look twice and time out.

@@ -16,7 +16,7 @@ from broker._kit.clock import Clock
 from broker._kit.errors import BrokerError
 from broker._kit.sessions.known_browsers import LIFE, OneTimeKey, is_known, remember
 from broker._kit.sessions.store import Store
-from broker._kit.sessions.stored_session import StoredSession, load_session
+from broker._kit.sessions.stored_session import StoredSession, live_session
 from broker._kit.web.messages import Problem
 from broker._kit.web.pages import Pages, see_other
 
@@ -113,10 +113,8 @@ class ContinuePage:
         return self.remember(response, config) if key else response
 
     def _stored(self, config: BrokerSettings) -> StoredSession | None:
-        if self._store is None:
-            return None
-        stored = load_session(self._store, config.account, self._clock.now())
-        return stored if stored and not stored.is_over else None
+        now = self._clock.now()
+        return live_session(self._store, config.account, now) if self._store else None
 
 
 def _cookie() -> str:

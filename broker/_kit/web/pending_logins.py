@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
-from broker._kit.broker import OtpChallenge
+from broker._kit.broker import LoginReply
 from broker._kit.clock import SYSTEM_CLOCK, Clock
 from broker._kit.secret import Secret
 from broker._kit.sessions.timers import Later, run_later
@@ -109,7 +109,7 @@ class PendingLogins:
         self._ended: OrderedDict[str, tuple[str, Why]] = OrderedDict()
 
     def open(
-        self, browser: str, account: Account, password: Secret, challenge: OtpChallenge
+        self, browser: str, account: Account, password: Secret, challenge: LoginReply
     ) -> Waiting:
         """Keep a login whose OTP is on its way; the browser's or account's older one goes."""
         with self._lock:
@@ -155,7 +155,7 @@ class PendingLogins:
                 raise TooSoon(wait)
             return login.password
 
-    def renew(self, browser: str, account: Account, login_id: str, otp: OtpChallenge) -> Waiting:
+    def renew(self, browser: str, account: Account, login_id: str, otp: LoginReply) -> Waiting:
         """A resend's OTP takes the older one's place and has its own time. Raises `Gone`."""
         with self._lock:
             login = self._claim(browser, account, login_id)
@@ -215,7 +215,7 @@ class PendingLogins:
         return None
 
     def _sent(
-        self, challenge: OtpChallenge, tries: int, resends: int, is_resent: bool = False
+        self, challenge: LoginReply, tries: int, resends: int, is_resent: bool = False
     ) -> Waiting:
         """An OTP is on its way: it has a new id, and its own time."""
         self._later(self.rules.life + 1, self.sweep)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from broker._kit.broker import BrokerSettings
 from broker._kit.clock import Clock
 from broker._kit.errors import BrokerError, StoreError
 from broker._kit.secret import Secret
 from broker._kit.sessions import report
+from broker._kit.sessions.auto_login import AutoLogin, AutoLoginStatus
 from broker._kit.sessions.store import Store
 from broker._kit.sessions.stored_session import (
     EndReason,
@@ -20,9 +21,6 @@ from broker._kit.sessions.stored_session import (
     load_session,
 )
 from broker._kit.settings import Account
-
-if TYPE_CHECKING:
-    from broker._kit.sessions.auto_login import AutoLogin, AutoLoginStatus
 
 log = logging.getLogger(__name__)
 

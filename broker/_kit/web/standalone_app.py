@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from functools import partial
-from typing import TYPE_CHECKING
 
 from flask import Flask, Response, request, url_for
 from flask_wtf.csrf import CSRFError, CSRFProtect  # type: ignore[import-untyped]
 from werkzeug.exceptions import HTTPException, SecurityError
 
-from broker._kit.broker import Broker, BrokerSettings
+from broker._kit.broker import Broker
 from broker._kit.clock import SYSTEM_CLOCK, Clock
-from broker._kit.errors import BrokerError, SettingError
+from broker._kit.errors import BrokerError
+from broker._kit.sessions.auto_login import AutoLogin, account_source
 from broker._kit.sessions.browser_sessions import BrowserSessions
 from broker._kit.sessions.known_browsers import OneTimeKey
 from broker._kit.sessions.login_lock import LoginLock
-from broker._kit.sessions.store import Store
+from broker._kit.sessions.notices import teller
+from broker._kit.sessions.store import Store, open_store
+from broker._kit.sessions.timers import start_ticking
 from broker._kit.sessions.token_guard import TokenGuard, token_guard
-from broker._kit.settings import Account, ServiceSettings
+from broker._kit.sessions.trading_calendar import load_calendar
+from broker._kit.settings import ServiceSettings
 from broker._kit.web import messages
 from broker._kit.web.auto_login_page import AutoLoginPage
 from broker._kit.web.broker_pages import PageTools
@@ -28,12 +30,9 @@ from broker._kit.web.login_flow import LoginFlow
 from broker._kit.web.login_page import LoginPage
 from broker._kit.web.messages import Problem
 from broker._kit.web.pages import HEADERS, POLICY, ConfigSource, Pages, wants_json
+from broker._kit.web.server import LoopbackServer
 from broker._kit.web.session_service import SessionService
 from broker._kit.web.standalone_views import StandaloneViews
-
-if TYPE_CHECKING:
-    from broker._kit.sessions.auto_login import AutoLogin
-    from broker._kit.web.server import LoopbackServer
 
 # A page elsewhere whose name is pointed at this machine must not read ours.
 TRUSTED_HOSTS = ["127.0.0.1", "localhost"]
@@ -120,33 +119,20 @@ def start(
     and say so: a trader can still log in by hand. `every` is the seconds between two ticks. The
     stopping waits for a login that is under way.
     """
-    from broker._kit.sessions.auto_login import AutoLogin
-    from broker._kit.sessions.notices import teller
-    from broker._kit.sessions.store import open_store
-    from broker._kit.sessions.timers import start_ticking
-    from broker._kit.sessions.trading_calendar import load_calendar
-
-    def config_of(account: Account) -> BrokerSettings | None:
-        try:
-            config = config_source()
-        except SettingError:
-            return None
-        return config if config.account == account else None
-
-    make_app = partial(
-        create_app, broker, config_source, clock, services=services, one_time=one_time
-    )
-    store: Store | None = None
+    store, auto, no_auto = None, None, None
     try:
         store = open_store(broker, services)
         calendar, tell = load_calendar(services.home), teller(broker, services, clock)
+        config_of = account_source(config_source)
         auto = AutoLogin(broker, store, config_of, clock, calendar=calendar, tell=tell)
     except BrokerError as error:
         no_auto = error.with_traceback(None)
-        server.start(make_app(store=store, no_auto=no_auto))
-        return lambda: None
-    server.start(make_app(store=store, auto=auto))
-    return start_ticking(auto, every)
+    app = create_app(
+        broker, config_source, clock,
+        services=services, store=store, auto=auto, no_auto=no_auto, one_time=one_time,
+    )  # fmt: skip
+    server.start(app)
+    return start_ticking(auto.tick, every) if auto else lambda: None
 
 
 def _on_cross_site(pages: Pages) -> Response | None:

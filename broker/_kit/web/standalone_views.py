@@ -6,7 +6,6 @@ import contextlib
 import math
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from flask import Response, jsonify, request, session, url_for
 
@@ -14,6 +13,7 @@ from broker._kit.broker import BrokerSettings, LogoutResult
 from broker._kit.clock import Clock
 from broker._kit.errors import LogInAgain, SettingError
 from broker._kit.secret import Secret
+from broker._kit.sessions.auto_login import AutoLoginStatus
 from broker._kit.sessions.browser_sessions import BrowserSessions, DaySession
 from broker._kit.sessions.report import END_WORDS
 from broker._kit.sessions.stored_session import EndReason, StoredSession
@@ -24,9 +24,6 @@ from broker._kit.web.funds_page import FundsPage, Links
 from broker._kit.web.login_limits import AlreadySubmitted, SingleSubmit
 from broker._kit.web.pages import Pages, see_other, wants_json
 from broker._kit.web.session_service import Banner, SessionService
-
-if TYPE_CHECKING:
-    from broker._kit.sessions.auto_login import AutoLoginStatus
 
 # Keys of the browser's session, which holds nothing secret.
 _KEY, _ENDS, _NOTICE, _LOGOUT = "key", "ends", "notice", "logout"

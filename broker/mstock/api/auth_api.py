@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from broker._kit.broker import OtpChallenge
+from broker._kit.broker import LoginReply
 from broker._kit.errors import BrokerError
 from broker._kit.faults import guarded
 from broker._kit.secret import Secret
@@ -88,7 +88,7 @@ def logout(auth_token: str) -> tuple[bool, str]:
         return False, str(error)
 
 
-def _attempt(step: Callable[[Config], OtpChallenge | Secret]) -> AuthResult:
+def _attempt(step: Callable[[Config], LoginReply | Secret]) -> AuthResult:
     """A step of a login, or a sentence on why it failed; the host must see no exception here."""
     try:
         done = guarded(lambda: step(Config.from_env()))

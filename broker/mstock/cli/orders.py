@@ -24,7 +24,7 @@ from broker.mstock.cli.answers import (
 )
 from broker.mstock.mapping.margin_data import host_margin
 from broker.mstock.mapping.orders import locate
-from broker.mstock.mapping.transform_data import Instrument, OrderRequest, check_order, read_order
+from broker.mstock.mapping.transform_data import Instrument, OrderRequest, read_order
 from broker.mstock.orders.desk import Desk
 from broker.mstock.orders.exits import Results, cancel_all, cancel_orders
 
@@ -122,7 +122,7 @@ def place(context: Context, yes: bool, **options: Any) -> None:
     def work(desk: Desk) -> dict[str, Any] | None:
         request = _request(options)
         instrument = desk.lookup.instrument(request.symbol, request.exchange)
-        check_order(request, instrument)
+        desk.service.check(request, instrument)
         if not yes and not _agreed(context, desk, request, instrument):
             return None
         placed = desk.service.place(request, instrument)
@@ -185,7 +185,7 @@ def modify(
             }
         )
         instrument = desk.lookup.instrument(symbol, exchange)
-        check_order(request, instrument)
+        desk.service.check(request, instrument)
         question = f"Change order {order_id} to: {_words(request)}?"
         if not yes and not agreed_to(context, question):
             return None

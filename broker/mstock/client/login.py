@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import secrets
 
-from broker._kit.broker import LogoutResult, OtpChallenge
+from broker._kit.broker import LoginReply, LogoutResult
 from broker._kit.errors import (
     BrokerError,
     FixConfiguration,
@@ -28,7 +28,7 @@ SENT_UNSAID = "mStock sends the OTP to your registered mobile number and e-mail 
 _LOCAL_TICKET = "typea-"
 
 
-def send_otp(config: Config, password: Secret) -> OtpChallenge:
+def send_otp(config: Config, password: Secret) -> LoginReply:
     """Ask mStock to send an OTP to the registered mobile and mail; counts as a password attempt.
 
     Raises `InputException` for a blank or wrong password (with the attempts left, when mStock says
@@ -41,8 +41,8 @@ def send_otp(config: Config, password: Secret) -> OtpChallenge:
         error.next_step = "Wait a minute, ignore any OTP that arrives, and start again."
         raise
     if config.api_type == "A":
-        return OtpChallenge(Secret(_LOCAL_TICKET + secrets.token_urlsafe(24)), "")
-    return OtpChallenge(reply.ticket, reply.message)
+        return LoginReply(Secret(_LOCAL_TICKET + secrets.token_urlsafe(24)), "")
+    return reply
 
 
 def verify_otp(config: Config, otp: Secret, ticket: Secret) -> Secret:

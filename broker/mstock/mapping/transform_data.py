@@ -130,13 +130,8 @@ def read_order_id(data: Mapping[str, Any]) -> str:
     return order_id
 
 
-def check_order(request: OrderRequest, instrument: Instrument, *, reduces: bool = False) -> None:
-    """Check against the master: product, lot and tick. Raises `InputException` naming the field.
-
-    An order that reduces a position is never refused on master data.
-    """
-    if reduces:
-        return
+def check_order(request: OrderRequest, instrument: Instrument) -> None:
+    """Check against the master: product, lot and tick. Raises `InputException` naming the field."""
     check_product(request.product, request.exchange)
     lot = instrument.lot_size
     if lot and request.quantity % lot:

@@ -130,6 +130,24 @@ class OrderService:
         body = margin_request(self.api_type, legs)
         return self._ask(lambda: self._calls.margin(self._token, body))
 
+    def check(self, request: OrderRequest, instrument: Instrument) -> None:
+        """Raises `InputException` for what the master does not allow.
+
+        An order that reduces a position is never refused on master data.
+        """
+        try:
+            check_order(request, instrument)
+        except InputException:
+            if not self._reduces(request, instrument):
+                raise
+
+    def _reduces(self, request: OrderRequest, instrument: Instrument) -> bool:
+        try:
+            held = quantity_held(self.positions(), instrument.token, request.product)
+        except BrokerError:
+            return False
+        return held * (1 if request.action == "SELL" else -1) >= request.quantity
+
     # What changes something
 
     def place(
@@ -143,11 +161,12 @@ class OrderService:
     ) -> Placed:
         """Place an order, once.
 
-        `reduces` when it is known to reduce a position: then the master does not refuse it.
+        `reduces` when it is known to reduce a position: then it is not checked against the master.
         `urgent` orders may use mStock's limit up. Raises `OutcomeUnknown` naming the tag when it
         is not known whether mStock took it.
         """
-        check_order(request, instrument, reduces=reduces)
+        if not reduces:
+            self.check(request, instrument)
         tag = new_tag()
         body = order_body(self.api_type, request, instrument, tag)
         kind = variety(self.api_type, request)
@@ -158,6 +177,7 @@ class OrderService:
 
     def modify(self, order_id: str, request: OrderRequest, instrument: Instrument) -> None:
         """Change an open order to what `request` says, once."""
+        self.check(request, instrument)
         body = modify_body(self.api_type, order_id, request, instrument)
         entry = self._entry("modify", request, new_tag(), order_id=order_id)
         self.journal.begin(entry)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from broker._kit.money import price_text, quantity_text
+from broker._kit.money import MINUS, price_text, quantity_text
 from broker.mstock.database.symbol_table import InstrumentRow
 from broker.mstock.mapping.quotes import Quote
 from broker.mstock.web.books import Cell
 
-_MINUS = "\N{MINUS SIGN}"
 _FIGURES = {"open": "Open", "high": "High", "low": "Low", "prev_close": "Previous close"}
 _KINDS = {"EQ": "Share", "FUT": "Future", "CE": "Call option", "PE": "Put option", "INDEX": "Index"}
 
@@ -36,7 +35,7 @@ def _change(quote: Quote) -> Cell | None:
     if not close:
         return None
     change = Decimal(str(quote["ltp"])) - close
-    sign, tone = ("+", "gain") if change > 0 else (_MINUS, "loss") if change else ("", "zero")
+    sign, tone = ("+", "gain") if change > 0 else (MINUS, "loss") if change else ("", "zero")
     percent = abs(100 * change / close)
     return Cell(f"{sign}{price_text(abs(change))} ({sign}{percent:.2f} %)", tone)
 

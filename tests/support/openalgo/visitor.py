@@ -6,6 +6,7 @@ from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3 import Retry
 
 USER = "trader"
 PASSWORD = "Ouzel-7-rain!"
@@ -16,7 +17,8 @@ class _From(HTTPAdapter):
 
     def __init__(self, address: str) -> None:
         self._address = address
-        super().__init__()
+        # As a browser does when the host has just closed a connection that lay idle.
+        super().__init__(max_retries=Retry(1, allowed_methods={"GET"}))
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, source_address=(self._address, 0), **kwargs)

@@ -149,8 +149,8 @@ def _env(host: Checkout) -> Iterator[tuple[str, str]]:
         broker.read_settings({k: text for k, text in env.values.items() if k != "REDIRECT_URL"})
     except BrokerError as error:
         faults.append((error.message, error.next_step or "Correct it in .env."))
-    names = ("BROKER_API_KEY", "BROKER_API_SECRET", "REDIRECT_URL", "VALID_BROKERS")
-    twice = [name for name in env.repeated if name in (*names, broker.api_type_setting)]
+    names = {*dict(broker.credentials), broker.api_type_setting, "REDIRECT_URL", "VALID_BROKERS"}
+    twice = [name for name in env.repeated if name in names]
     if twice:
         words = f"{' and '.join(twice)} stands there more than once; the last line counts."
         faults.append((words, "Take the other lines out."))

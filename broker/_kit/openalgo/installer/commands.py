@@ -26,7 +26,6 @@ from broker._kit.openalgo.installer.plan import (
 )
 from broker._kit.secret import Secret
 
-_PROMPTS = {"BROKER_API_KEY": "client code (the login id)", "BROKER_API_SECRET": "API key"}
 _PATH = click.argument(
     "path", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="PATH"
 )
@@ -238,15 +237,17 @@ def _asked(broker: Broker, env: EnvFile, api_type: str | None) -> dict[str, str]
             name: click.prompt(
                 f"{broker.title} {prompt}", default="", hide_input=True, show_default=False
             ).strip()
-            for name, prompt in _PROMPTS.items()
+            for name, prompt in broker.credentials
         }
         changes |= {name: text for name, text in typed.items() if text}
-        values = {**dict.fromkeys(_PROMPTS, ""), **env.values, **changes}
-        fault = _fault(broker, {name: values[name] for name in _PROMPTS})
+        values = {**env.values, **changes}
+        fault = _fault(broker, {name: values.get(name, "") for name, _ in broker.credentials})
         if not (fault and any(typed.values())):
             break
         output.out(str(fault))
     current = env.values.get(broker.api_type_setting, "").upper()
+    if len(broker.api_types) == 1:
+        return changes
     kind = api_type or click.prompt(
         "Type of the API key",
         type=click.Choice(broker.api_types, case_sensitive=False),
