@@ -79,6 +79,7 @@ def test_without_a_session_and_a_list_it_says_to_log_in(person: Person) -> None:
 def test_lookup_and_its_suggestion(trader: Person) -> None:
     code, found = trader.asks("lookup", "nse:m&m")
     assert (code, found["instrument"]["brsymbol"]) == (0, "M&M-EQ")
+    assert "strike" not in trader.runs("lookup", "nse:m&m").stdout  # 0 for a share
     assert trader.asks("lookup", "26000x")[0] == 1
     code, refused = trader.asks("lookup", "BSE:INF")
     assert code == 1

@@ -144,7 +144,7 @@ def test_two_adapters_of_one_user_share_a_socket(
 def test_what_cannot_be_subscribed_is_said(server: FeedServer, streams: list[HostStream]) -> None:
     stream = connected(Adapter(), streams)
     for symbol, exchange, words in (
-        ("NOSUCH", "NSE", "not in mStock's list"),
+        ("NOSUCH", "NSE", "not in mStock's instrument list"),
         ("GOLD", "MCX", "no live prices for MCX"),
     ):
         answer = stream.subscribe(symbol, exchange, 1)
@@ -159,7 +159,7 @@ def test_a_strike_is_not_taken_for_the_end_of_the_session(
 ) -> None:
     stream = connected(Adapter(), streams)
     words = stream.subscribe(symbol, "NFO", 1)["message"]
-    assert "not in mStock's list" in words
+    assert "not in mStock's instrument list" in words
     assert symbol in words.replace("\N{WORD JOINER}", "")
     # What the host looks for in a text, anywhere in it.
     assert not any(each in words for each in ("401", "403"))

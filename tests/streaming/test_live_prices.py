@@ -150,7 +150,7 @@ def test_callbacks_for_prices_and_orders(server: FeedServer, config: Config) -> 
     [
         ("INFY", "NSE", 9, "Mode 9 is not known"),
         ("INFY", "NCDEX", 1, "mStock has no live prices for NCDEX"),
-        ("NOPE", "NSE", 1, "NOPE on NSE is not in mStock's list"),
+        ("NOPE", "NSE", 1, "NOPE on NSE is not in mStock's instrument list"),
     ],
 )
 def test_a_bad_subscription_is_refused_by_name(

@@ -157,6 +157,8 @@ class TestPositionsAndOrders:
         demo.simulator.faults.set("*", "bad_gateway")
         words = visitor.page(POSITIONS, status=503)
         assert "today." not in words
+        assert words.count("gave an error page instead of an answer (HTTP 502)") == 1
+        assert words.count("Not read either, for the same reason.") == 1
         demo.simulator.faults.clear()
         assert "No orders today." in visitor.page(POSITIONS)
 
@@ -209,7 +211,7 @@ def test_without_a_login_there_is_nothing(demo: Demo) -> None:
 class TestMarket:
     def test_without_the_list_the_page_says_how_to_get_it(self, visitor: Visitor) -> None:
         words = visitor.page(MARKET)
-        assert "The list of instruments is not here yet" in words
+        assert "The instrument list is not here yet" in words
         assert "mstock instruments" in words
         assert visitor.get(f"{MARKET}/suggestions?q=IN").json() == {"instruments": []}
         assert visitor.post(MARKET, MARKET).url.endswith(MARKET)

@@ -187,7 +187,7 @@ def register_device(broker: Broker, user: str) -> None:
 
 
 def prepare_contract(broker: Broker) -> None:
-    """Load the list of instruments on a thread, as the host does after a login of its own."""
+    """Load the instrument list on a thread, as the host does after a login of its own."""
     with scoped_session():
         call(_CONTRACT_STATUS, "init_broker_status", broker.name)
         is_due, _ = call(_AUTH_UTILS, "should_download_master_contract", broker.name)

@@ -18,7 +18,7 @@ from broker._kit.web.pages import Pages
 from broker._kit.web.session_service import Banner
 
 _STILL_IN = "You are still logged in."
-_LOG_OUT_AND_IN = "When that is fixed and this page still says so, log out and log in again."
+_LOG_OUT_AND_IN = "If it stays so, log out and log in again."
 
 
 class Links(NamedTuple):

@@ -1,4 +1,4 @@
-"""The list of instruments on the command line: instruments, search, lookup, expiries."""
+"""The instrument list on the command line: instruments, search, lookup, expiries."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ name_argument = click.argument("name", metavar="[EXCHANGE:]NAME")
 @command(standalone=True)
 @click.option("--force", is_flag=True, help="Download also when today's list is here.")
 def instruments(context: Context, force: bool) -> None:
-    """Download mStock's list of instruments.
+    """Download mStock's instrument list.
 
     Today's is not downloaded twice.
     """
@@ -57,10 +57,10 @@ def search(context: Context, text: tuple[str, ...], exchange: str | None, limit:
 @instrument_argument
 def lookup(context: Context, instrument: str) -> None:
     """Show one instrument: token, expiry, strike, lot, tick."""
-    row = find(open_table(context), instrument)
+    row = find(open_table(context), instrument)._asdict()
     context.answer(
-        {"instrument": row._asdict()},
-        lambda: output.pairs((name, str(value)) for name, value in row._asdict().items()),
+        {"instrument": row},
+        lambda: output.pairs((name, str(value)) for name, value in row.items() if value),
     )
 
 

@@ -139,7 +139,7 @@ def _cells(values: dict[str, Any]) -> list[str]:
         _money(last),
         _NOTHING if change is None else f"{change:+.2%}",
         *map(_money, best),
-        _count(values.get("volume", 0)),
+        quantity_text(values["volume"]) if "volume" in values else _NOTHING,
         f"{datetime.fromtimestamp(at / 1000, IST):%H:%M:%S}" if at else _NOTHING,
     ]
 

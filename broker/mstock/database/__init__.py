@@ -1,4 +1,4 @@
-"""The list of instruments, once it is built."""
+"""The instrument list, once it is built."""
 
 from contextlib import suppress
 

@@ -1,4 +1,4 @@
-"""The host's door to the list of instruments, and the same download for the standalone file."""
+"""The host's door to the instrument list, and the same download for the standalone file."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ filled field of the instrument master says is checked; the rest is left to mStoc
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
@@ -216,7 +216,8 @@ def convert_body(
         raise _refused("quantity", f"must be 1 to {abs(position.quantity)}")
     known = PRODUCTS[api_type]
     if product not in known or product == position.product:
-        raise _refused("product", "must be another one that mStock knows")
+        others = [each for each in known if each != position.product]
+        raise _refused("product", f"must be {_either(others)}: the position is {position.product}")
     old = known.get(position.product, position.product_word)
     if api_type == "A":
         return {
@@ -292,7 +293,7 @@ def _decimal(data: Mapping[str, Any], name: str) -> Decimal:
     return found
 
 
-def _either(words: tuple[str, ...]) -> str:
+def _either(words: Sequence[str]) -> str:
     return f"{', '.join(words[:-1])} or {words[-1]}"
 
 

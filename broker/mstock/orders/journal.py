@@ -274,7 +274,7 @@ class Journal:
         if fault:  # raised out here: a driver's own error may quote the database's password
             place = f"the file {self.file}" if self.file else "the database in BROKER_STORE"
             raise StoreError(
-                f"The journal of orders, {place}, cannot be used ({fault}). No order is placed "
+                f"The order journal, {place}, cannot be used ({fault}). No order is placed "
                 "without it; cancels still go.",
                 "See that the disk has room and that the file and its folder belong to the user "
                 "who runs this program.",
@@ -312,7 +312,7 @@ def erase_journals(settings: ServiceSettings) -> list[str]:
     removed: list[str] = []
     for path in sorted(glob(f"{os.path.join(settings.home, FILE)}*")):
         if files.remove(path):
-            removed.append(f"the journal of orders {path}")
+            removed.append(f"the order journal {path}")
     if settings.store_url is not None:
         engine = open_engine(settings.store_url)
         try:
@@ -320,9 +320,9 @@ def erase_journals(settings: ServiceSettings) -> list[str]:
             with connection, connection.begin():
                 _tables.drop_all(connection)
         except (SQLAlchemyError, sqlite3.Error) as error:
-            log.error("The journal of orders was not erased (%s).", type(error).__name__)
+            log.error("The order journal was not erased (%s).", type(error).__name__)
         else:
-            removed.append("the journal of orders in the database of BROKER_STORE")
+            removed.append("the order journal in the database of BROKER_STORE")
         finally:
             engine.dispose()
     return removed

@@ -44,7 +44,7 @@ class Lookup:
         if row is None:
             raise InputException(
                 f"symbol {symbol} is not known on {exchange}. Nothing was sent.",
-                "Check its spelling, and that the list of instruments of today was downloaded.",
+                "Check its spelling, and that the instrument list of today was downloaded.",
             )
         return self._instrument(row)
 

@@ -28,8 +28,8 @@ def find_instrument(
     found = instruments.find(symbol, exchange)
     if found is None or not found.token.isdigit():
         raise CorrectInput(
-            f"{symbol} on {exchange} is not in mStock's list of instruments.",
-            "Check the symbol, or download the list of instruments again.",
+            f"{symbol} on {exchange} is not in mStock's instrument list.",
+            "Check the symbol, or download the instrument list again.",
         )
     # Type A's packets carry no segment.
     return Instrument(segment if api_type == "B" else 0, found.token)

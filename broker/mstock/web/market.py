@@ -80,7 +80,7 @@ def kind_words(row: InstrumentRow) -> str:
 
 
 def about(row: InstrumentRow) -> list[tuple[str, str]]:
-    """What the list of instruments says of it; fields that it does not fill are left out."""
+    """What the instrument list says of it; fields that it does not fill are left out."""
     pairs = (
         ("Name", row.name),
         ("Kind", _KINDS.get(row.instrumenttype, row.instrumenttype)),
