@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,13 +13,14 @@ from types import ModuleType
 import pytest
 
 from broker._kit.errors import HostError
-from broker._kit.openalgo import auth_table, host
+from broker._kit.openalgo import auth_table, host, symbols
 from broker._kit.secret import Secret
 from broker.mstock.broker import MSTOCK
 from tests.host.openalgo import OpenAlgo
 
 KIT = Path(__file__).parents[2] / "broker" / "_kit"
 HOSTS_OWN = {"utils", "database", "extensions", "websocket_proxy", "limiter", "services"}
+HOSTS_MODULE = re.compile(rf"({'|'.join(HOSTS_OWN)})\.\w+(\.\w+)*")
 
 # What each name of ours needs of the host.
 NEEDS: list[tuple[str, Callable[[], object]]] = [
@@ -128,7 +130,9 @@ def test_the_hosts_session_of_a_thread_is_given_back(openalgo: OpenAlgo) -> None
 
 
 def test_nobody_else_imports_the_host() -> None:
+    """Neither by an import nor by a module's name as a text, outside the room that knows it."""
     for path in KIT.parent.rglob("*.py"):
+        is_room = KIT / "openalgo" in path.parents
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = (
                 [alias.name for alias in node.names]
@@ -138,10 +142,26 @@ def test_nobody_else_imports_the_host() -> None:
                 else []
             )
             assert not HOSTS_OWN & {name.split(".")[0] for name in names}, path
-        if KIT / "openalgo" not in path.parents:
-            text = path.read_text(encoding="utf-8")
-            assert "websocket_proxy" not in text, path
-            assert "database.auth_db" not in text, path
+            if isinstance(node, ast.Constant) and not is_room:
+                assert not HOSTS_MODULE.fullmatch(str(node.value)), path
+
+
+@pytest.mark.parametrize(
+    ("answer", "exchange", "found"),
+    [(1800, "NFO", 1800), (1, "NFO", None), (None, "NFO", None), (1800, "NSE", None)],
+)
+def test_a_freeze_quantity_is_the_hosts_or_none(
+    openalgo: OpenAlgo,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: object,
+    exchange: str,
+    found: int | None,
+) -> None:
+    assert symbols.freeze_quantity("NIFTY", exchange) is None  # a host without that table
+    table = ModuleType("database.qty_freeze_db")
+    table.get_freeze_qty = lambda symbol, exchange: answer  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, table.__name__, table)
+    assert symbols.freeze_quantity("NIFTY", exchange) == found
 
 
 class TestTheStreamingAdapter:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from broker._kit.errors import StoreError
 from broker.mstock.api import order_api
 from broker.mstock.mapping.transform_data import Instrument, read_order
+from broker.mstock.orders import lookup
 from broker.mstock.orders.journal import Journal
 from broker.mstock.orders.placing import OrderService
 from broker.mstock.orders.smart import move_to, pieces, trade_to
@@ -260,8 +261,7 @@ def test_a_close_is_split_at_the_freeze_quantity(
         symbol=NIFTY_CE.symbol, exchange="NFO", product="NRML", quantity=75, pricetype="MARKET"
     )
     assert order_api.place_order_api(data, trader.auth)[0] == (200,)
-    lookup = order_api.lookup()
-    monkeypatch.setattr(lookup, "_freeze_quantity", lambda _symbol, _exchange: 60)
+    monkeypatch.setattr(lookup, "freeze_quantity", lambda _symbol, _exchange: 60)
     assert order_api.close_all_positions("", trader.auth)[1] == 200
     sent = [each.request.quantity for each in trader.orders() if each.request.side == "SELL"]
     assert sorted(sent) == [25, 50]

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from broker._kit.errors import HostError
@@ -35,6 +36,11 @@ def version() -> str:
     with contextlib.suppress(Exception):
         return str(import_module("utils.version").get_version())
     return ""
+
+
+def database_folder() -> Path:
+    """Where the host's own databases are. Raises `HostError`."""
+    return Path(attribute("utils.version", "__file__")).resolve().parents[1] / "db"
 
 
 def logger(name: str) -> logging.Logger:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import multiprocessing
 from typing import TYPE_CHECKING, Any
 
-from broker._kit.openalgo.host import attribute, call, logger, scoped_session
+from broker._kit.errors import HostError
+from broker._kit.openalgo.host import attribute, call, is_present, logger, scoped_session
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine, Table
@@ -32,6 +33,20 @@ def symbol_of_token(token: str, exchange: str) -> str | None:
     with scoped_session(_SYMBOL):
         found = call(_TOKEN_DB, "get_symbol", token, exchange)
     return found if isinstance(found, str) else None
+
+
+def freeze_quantity(symbol: str, exchange: str) -> int | None:
+    """The exchange's largest order of a contract as the host's table has it; None without one.
+
+    The host answers 1 where it has none.
+    """
+    if exchange not in ("NFO", "BFO", "CDS", "BCD", "MCX") or not is_present():
+        return None
+    try:
+        found = int(call("database.qty_freeze_db", "get_freeze_qty", symbol, exchange))
+    except (HostError, TypeError, ValueError):
+        return None
+    return found if found > 1 else None
 
 
 def clear_cache() -> None:

@@ -2,41 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from decimal import Decimal
-from importlib import import_module
-from typing import Any, Protocol
+from typing import Any
 
-from broker._kit.errors import HostError
-from broker._kit.openalgo import host
+from broker._kit.openalgo.symbols import freeze_quantity
+from broker.mstock.database.symbol_table import Instruments
 from broker.mstock.errors import InputException
 from broker.mstock.mapping.orders import SymbolOf
 from broker.mstock.mapping.transform_data import Instrument
 
 
-class InstrumentList(Protocol):
-    """The part of `database.instruments.Instruments` that orders use."""
-
-    def find(self, symbol: str, exchange: str) -> Any: ...
-    def by_token(self, token: str, exchange: str) -> Any: ...
-
-
-def instrument_list() -> InstrumentList:
-    """The host's table of instruments inside OpenAlgo, the local file elsewhere."""
-    found: InstrumentList = import_module("broker.mstock.database.instruments").instruments()
-    return found
-
-
 class Lookup:
-    """Finds instruments; `freeze_quantity` is (symbol, exchange) to the exchange's, or None."""
+    """Finds instruments."""
 
-    def __init__(
-        self,
-        instruments: InstrumentList,
-        freeze_quantity: Callable[[str, str], int | None] | None = None,
-    ) -> None:
+    def __init__(self, instruments: Instruments) -> None:
         self._instruments = instruments
-        self._freeze_quantity = freeze_quantity or host_freeze_quantity
 
     def instrument(self, symbol: str, exchange: str) -> Instrument:
         """What an order for that symbol needs. Raises `InputException` for an unknown one."""
@@ -73,19 +53,5 @@ class Lookup:
             row.brexchange or row.exchange,
             lot if lot > 0 else None,
             tick if tick > 0 else None,
-            self._freeze_quantity(row.symbol, row.exchange),
+            freeze_quantity(row.symbol, row.exchange),
         )
-
-
-def host_freeze_quantity(symbol: str, exchange: str) -> int | None:
-    """The exchange's largest order as OpenAlgo's table has it; None without one.
-
-    The host answers 1 where it has none.
-    """
-    if exchange not in ("NFO", "BFO", "CDS", "BCD", "MCX") or not host.is_present():
-        return None
-    try:
-        found = int(host.call("database.qty_freeze_db", "get_freeze_qty", symbol, exchange))
-    except (HostError, TypeError, ValueError):
-        return None
-    return found if found > 1 else None

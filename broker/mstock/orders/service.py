@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import logging
-import os
 from functools import lru_cache
-from importlib import import_module
 
 from broker._kit import files
 from broker._kit.errors import BrokerError
 from broker._kit.openalgo import host
 from broker._kit.secret import Secret
 from broker._kit.settings import Account, ServiceSettings
+from broker.mstock.database.instruments import InstrumentRow, instruments
 from broker.mstock.orders.journal import Journal, file_url
-from broker.mstock.orders.lookup import Lookup, instrument_list
+from broker.mstock.orders.lookup import Lookup
 from broker.mstock.orders.placing import OrderService
 from broker.mstock.settings import Config
 
@@ -45,7 +44,7 @@ def journal_url(settings: ServiceSettings | None = None) -> Secret:
     """Where the journal is: a file in OpenAlgo's `db` folder; with `settings`, and elsewhere, a
     file in the program's own folder, or the database of BROKER_STORE."""
     if settings is None and host.is_present():
-        return file_url(host_folder())
+        return file_url(str(host.database_folder()))
     settings = settings or ServiceSettings.from_env()
     if settings.store_url is not None:
         return settings.store_url
@@ -53,15 +52,9 @@ def journal_url(settings: ServiceSettings | None = None) -> Secret:
     return file_url(settings.home)
 
 
-def host_folder() -> str:
-    """The folder of OpenAlgo's own databases."""
-    version = import_module("utils.version").__file__ or ""
-    return os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(version))), "db")
-
-
 def lookup() -> Lookup:
     """Instruments of today's master. Raises `BrokerError` when there is none."""
-    return Lookup(instrument_list())
+    return Lookup(instruments())
 
 
 def lookup_or_none() -> Lookup:
@@ -81,3 +74,9 @@ class NoInstrumentList:
 
     def by_token(self, token: str, exchange: str) -> None:
         """Knows none."""
+
+    def search(
+        self, text: str, exchange: str | None = None, limit: int = 50
+    ) -> list[InstrumentRow]:
+        """Knows none."""
+        return []
