@@ -216,5 +216,5 @@ def test_the_pages_fit(demo: Demo, new_context: NewContext, shoot: Shoot, look: 
     check("positions-all")
     demo.simulator.faults.set("*", "bad_gateway")
     page.goto(f"{demo.url}/mstock/positions")
-    expect(page.get_by_role("alert")).to_have_count(2)
+    expect(page.get_by_role("alert")).to_have_count(1)
     check("positions-outage")
