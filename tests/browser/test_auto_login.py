@@ -11,9 +11,8 @@ from playwright.sync_api import BrowserContext, Page, expect
 from broker._kit.web import standalone_views
 from broker_simulator.demo.stage import Demo
 from broker_simulator.mstock import IST
-from tests.browser.test_looks import LOOKS, nothing_sticks_out
+from tests.browser.looks import Shoot, fits, nothing_sticks_out
 
-Shoot = Callable[[Page, str], None]
 WEDNESDAY = datetime(2026, 11, 25, tzinfo=IST)  # Tuesday is a holiday
 
 
@@ -50,18 +49,6 @@ def switch_on(page: Page, password: str, secret: str, button: str = "Switch on")
 
 def logins(demo: Demo) -> int:
     return sum(entry.route.endswith("connect/login") for entry in demo.simulator.journal)
-
-
-def fits(page: Page, shoot: Shoot, name: str, *pictures: str) -> None:
-    """At every width; pictures of the looks that are named."""
-    for look, options in LOOKS.items():
-        page.set_viewport_size(options["viewport"])  # type: ignore[arg-type]
-        nothing_sticks_out(page)
-        if look in pictures:
-            page.emulate_media(color_scheme="dark" if look == "dark" else "light")
-            shoot(page, f"{name}-{look}")
-    page.set_viewport_size(LOOKS["light"]["viewport"])  # type: ignore[arg-type]
-    page.emulate_media(color_scheme="light")
 
 
 def test_from_switching_on_to_the_next_morning(

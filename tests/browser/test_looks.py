@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 
 from broker._kit.clock import IST
 from broker._kit.sessions.token_guard import TokenGuard
@@ -17,48 +18,16 @@ from broker.mstock.broker import MSTOCK
 from broker.mstock.settings import Config
 from broker_simulator.demo.stage import Demo
 from broker_simulator.mstock import Simulator
+from tests.browser.looks import Shoot, fits
 from tests.conftest import settings_for
 from tests.support.stage import morning_box
 
-Shoot = Callable[[Page, str], None]
-
-LOOKS = {
-    "light": {"color_scheme": "light", "viewport": {"width": 1100, "height": 760}},
-    "dark": {"color_scheme": "dark", "viewport": {"width": 1100, "height": 760}},
-    "phone": {"viewport": {"width": 360, "height": 740}, "device_scale_factor": 2},
-    "narrow": {"viewport": {"width": 320, "height": 600}},
-    "tablet": {"viewport": {"width": 820, "height": 900}},
-}
-# The looks of which pictures are taken; the others are only measured.
-PICTURES = ("light", "dark", "phone")
 # Figures as large as mStock's own sample, which is a test account's.
 HUGE = {"AVAILABLE_BALANCE": "299972678840.29", "SUM_OF_ALL": "-300000024665.00"}
 
 
-def nothing_sticks_out(page: Page) -> None:
-    """No page scrolls sideways, and nothing is wider than the window."""
-    wide = page.evaluate(
-        """() => [...document.querySelectorAll('body *')]
-            .filter(e => e.getBoundingClientRect().right > innerWidth + 0.5)
-            .map(e => e.tagName + '.' + e.className)"""
-    )
-    assert wide == []
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-
-
-@pytest.mark.parametrize("look", list(LOOKS))
-def test_every_page_fits(
-    demo: Demo, new_context: Callable[..., BrowserContext], shoot: Shoot, look: str
-) -> None:
-    if look == "narrow":
-        demo.simulator.demo.funds.update(HUGE)
-    page = new_context(**LOOKS[look]).new_page()
-
-    def check(name: str) -> None:
-        nothing_sticks_out(page)
-        if look in PICTURES:
-            shoot(page, f"{name}-{look}")
-
+def test_every_page_fits(demo: Demo, page: Page, shoot: Shoot) -> None:
+    check = partial(fits, page, shoot)
     page.goto(demo.url)
     check("login")
     page.get_by_label("I have an authenticator app").check()
@@ -81,6 +50,10 @@ def test_every_page_fits(
     page.get_by_role("button", name="Log in").click()
     expect(page.get_by_role("heading", name="Available to trade now")).to_be_visible()
     check("funds")
+    demo.simulator.demo.funds.update(HUGE)
+    page.reload()
+    expect(page.get_by_text("₹2,99,97,26,78,840.29").first).to_be_visible()
+    check("funds-huge")
     demo.simulator.faults.set("b/logout", "bad_gateway")
     page.get_by_role("button", name="Log out").click()
     expect(page.get_by_role("heading", name="Logged out")).to_be_visible()

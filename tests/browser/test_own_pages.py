@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from broker_simulator.demo.stage import Demo
-from tests.browser.test_looks import LOOKS, PICTURES, nothing_sticks_out
+from tests.browser.looks import Shoot, fits
 from tests.browser.test_walks import ask_for_otp, enter, press
 from tests.support.stage import morning_demo
 from tests.support.visitor import instrument, move, trade
 
-Shoot = Callable[[Page, str], None]
 NewContext = Callable[..., BrowserContext]
 
 
@@ -187,15 +187,9 @@ def test_suggestions_lead_to_the_instrument(demo: Demo, page: Page) -> None:
 
 
 @pytest.mark.parametrize("demo", ["B"], indirect=True)
-@pytest.mark.parametrize("look", list(LOOKS))
-def test_the_pages_fit(demo: Demo, new_context: NewContext, shoot: Shoot, look: str) -> None:
-    page = log_in(new_context(**LOOKS[look]).new_page(), demo)
-
-    def check(name: str) -> None:
-        nothing_sticks_out(page)
-        if look in PICTURES:
-            shoot(page, f"{name}-{look}")
-
+def test_the_pages_fit(demo: Demo, page: Page, shoot: Shoot) -> None:
+    log_in(page, demo)
+    check = partial(fits, page, shoot)
     page.goto(f"{demo.url}/mstock/positions")
     check("positions-none")
     with_list(page)
