@@ -10,7 +10,7 @@ from broker.mstock.mapping.candles import Candle
 
 WIDTH, NARROW = 960, 420  # pixels; the narrow one is for a phone
 _HEIGHT, _LEFT, _TOP, _BOTTOM = 420, 12, 36, 28
-_RIGHT = 76  # room for the prices
+_RIGHT = 88  # room for the prices, up to lakhs
 _VOLUME = 60  # height of the bars of volume, at the bottom of the picture
 _LINES = 5
 _STYLE = (
