@@ -292,11 +292,6 @@ class Journal:
         connection = self._engine.connect().execution_options(**{WRITES: True})
         with connection, connection.begin():
             _tables.create_all(connection)
-            known = {each["name"] for each in sa.inspect(connection).get_columns(_rows.name)}
-            if "held" not in known:  # a journal from before conversions were settled
-                connection.execute(
-                    sa.text(f"ALTER TABLE {_rows.name} ADD COLUMN held BIGINT NOT NULL DEFAULT 0")
-                )
             connection.execute(sa.delete(_rows).where(old))
         self._prepared_on = now.date()
 
@@ -310,9 +305,9 @@ def file_url(folder: str) -> Secret:
 def erase_journals(settings: ServiceSettings) -> list[str]:
     """Remove the journal of a program's own folder, and the rows in BROKER_STORE; what it was."""
     removed: list[str] = []
-    for path in sorted(glob(f"{os.path.join(settings.home, FILE)}*")):
-        if files.remove(path):
-            removed.append(f"the order journal {path}")
+    journal = os.path.join(settings.home, FILE)
+    if [path for path in glob(f"{journal}*") if files.remove(path)]:  # the files of its locks too
+        removed.append(f"the order journal {journal}")
     if settings.store_url is not None:
         engine = open_engine(settings.store_url)
         try:
