@@ -19,6 +19,7 @@ from tests.support.leaks import Leaks
 from tests.support.openalgo.checkout import Checkout, place_by_hand, place_by_installer
 from tests.support.openalgo.host import Host
 from tests.support.openalgo.hours import Hours, until
+from tests.support.openalgo.prices import Prices
 from tests.support.openalgo.visitor import Visitor
 
 _CHECKOUT = Checkout.from_env()
@@ -107,15 +108,19 @@ def host(
     simulator: Simulator,
     settings: dict[str, str],
     tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
 ) -> Iterator[Host]:
     """A running host, new for each file of tests; at the end nothing secret stands in anything
     that it wrote or showed."""
     folder = tmp_path_factory.mktemp("host")
     shutil.copytree(set_up / "db", folder / "db")
     shutil.copy(set_up / ".env.keys", folder)
-    running = Host(copy, checkout.python, folder, simulator, Hours(simulator, folder))
+    # Under the library that moves the clock, threads that wait for each other spin.
+    in_one_process = getattr(request.module, "IN_ONE_PROCESS", False)
+    hours = Hours(simulator, folder, moves=not in_one_process)
+    running = Host(copy, checkout.python, folder, simulator, hours)
     try:
-        running.start(**settings)
+        running.start(in_one_process=in_one_process, **settings)
         yield running
     finally:
         running.close()
@@ -182,6 +187,22 @@ def totp(simulator: Simulator) -> Callable[[], str]:
 def log_in(simulator: Simulator, totp: Callable[[], str]) -> Callable[[Visitor], requests.Response]:
     """Log a device in to mStock by the React page's request."""
     return lambda visitor: visitor.broker_login(simulator.demo.password, totp())
+
+
+@pytest.fixture
+def prices(
+    host: Host, trader: Visitor, log_in: Callable[[Visitor], requests.Response]
+) -> Iterator[Prices]:
+    log_in(trader)
+    key = trader.api_key()
+    ends = time.monotonic() + 60
+    while trader.rest("quotes", key, symbol="INFY", exchange="NSE").json()["status"] != "success":
+        assert time.monotonic() < ends
+        time.sleep(0.5)
+    host.serve_prices()
+    client = Prices(host.websocket_url, key)
+    yield client
+    client.close()
 
 
 _INFY = {"symbol": "INFY", "exchange": "NSE"}

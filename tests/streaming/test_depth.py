@@ -12,7 +12,7 @@ from broker._kit.secret import Secret
 from broker.mstock.settings import Config
 from broker.mstock.streaming.connection import FeedLogin
 from broker.mstock.streaming.depth import look_at_depth
-from broker.mstock.streaming.packets import LTP
+from broker.mstock.streaming.packets import DEPTH, LTP
 from broker.mstock.streaming.requests import Instrument
 from broker.mstock.streaming.shared_feed import Subscriber, has_feed, join_feed, leave_feed
 from tests.streaming.server import FeedServer
@@ -92,5 +92,24 @@ def test_who_wants_the_price_alone_gets_that_again_afterwards(
         until(lambda: asked(server.clients[0]) == {"1594": LTP})
         assert len(server.clients) == 1
         assert len(heard) == 2
+    finally:
+        leave_feed(shared, ticks)
+
+
+def test_of_an_instrument_whose_depth_is_watched_already(
+    server: FeedServer, config: Config
+) -> None:
+    ticks = Subscriber(lambda _tick: None)
+    shared = join_feed(config, ticks, lambda: FeedLogin.of(config, Secret(TOKEN)))
+
+    def answer(client: Any) -> None:
+        until(lambda: len(client.requests) == 2)  # mStock sends nothing else: nobody trades it
+        client.send(b_snap())
+
+    server.script = answer
+    try:
+        shared.subscribe(ticks, Instrument(1, "1594"), DEPTH, "NSE")
+        until(lambda: server.clients and asked(server.clients[0]) == {"1594": DEPTH})
+        assert look(config)["bids"][0]["price"] > 0
     finally:
         leave_feed(shared, ticks)

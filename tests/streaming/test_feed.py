@@ -126,6 +126,20 @@ class TestSubscriptions:
         assert bench.server.clients[0].texts[0] == f"LOGIN:{TOKEN}"
         assert bench.server.clients[0].query["API_KEY"] == ["key/with=signs"]
 
+    def test_who_is_new_is_answered_of_an_instrument_that_flows_already(self, bench: Bench) -> None:
+        bench.feed.subscribe({INFY: LTP})
+        bench.feed.start()
+        until(lambda: bench.server.clients and asked(bench.server.clients[0]) == {"1594": LTP})
+        client = bench.server.clients[0]
+        client.send(ltp("1594"))
+        until(lambda: bench.feed.status().flowing == 1)
+        before = len(client.requests)
+        bench.feed.subscribe({INFY: LTP})
+        until(lambda: len(client.requests) == before + 1)
+        bench.feed.subscribe({INFY: LTP})
+        bench.feed.unsubscribe([INFY])
+        until(lambda: not asked(client))
+
     @pytest.mark.parametrize(
         ("answer", "is_refused"),
         [

@@ -119,6 +119,7 @@ class Feed:
         self._lock = threading.Lock()
         self._desired: dict[Instrument, int] = {}
         self._sent: dict[Instrument, int] = {}
+        self._ask_again: set[Instrument] = set()
         self._flowing: set[Instrument] = set()
         self._state, self._reason = FeedState.STOPPED, ""
         self._connections = self._dropped = 0
@@ -135,9 +136,13 @@ class Feed:
     # From any thread; none of these waits for the network.
 
     def subscribe(self, instruments: Mapping[Instrument, int]) -> None:
-        """Want these, each in its mode; a mode replaces the one before."""
+        """Want these, each in its mode; a mode replaces the one before.
+
+        mStock is asked for those that it sends already, too: it answers with the present price.
+        """
         with self._lock:
             self._desired |= instruments
+            self._ask_again.update(instruments)
             self._note_change()
 
     def unsubscribe(self, instruments: Iterable[Instrument]) -> None:
@@ -378,7 +383,9 @@ class Feed:
             else:
                 self._resend_at = now + self._timing.resend_after
             self._is_dirty = False
-            desired, sent = dict(self._desired), self._sent
+            desired = dict(self._desired)
+            again, self._ask_again = self._ask_again & desired.keys(), set()
+            sent = {each: mode for each, mode in self._sent.items() if each not in again}
         for text in between(self._dialect, sent, desired):
             connection.send(text)
         with self._lock:

@@ -170,7 +170,8 @@ class SharedFeed:
                 del self._feeds[feed]
         else:
             self._wanted[instrument] = wanted
-            if after != before:
+            # Whoever is new gets the present price, of an instrument that does not trade too.
+            if mode is not None or after != before:
                 feed.subscribe({instrument: after})
 
     # A listener that fails costs the others nothing.

@@ -1,4 +1,5 @@
-"""The copy at work: gunicorn with one eventlet worker, settings and databases of its own."""
+"""The copy at work: gunicorn with one eventlet worker, or the server for development, with settings
+and databases of its own."""
 
 from __future__ import annotations
 
@@ -23,6 +24,16 @@ from tests.support.openalgo.hours import Hours
 from tests.support.openalgo.visitor import Visitor
 
 _START_SECONDS = 90
+# As `python app.py`, which listens where it is told to: all in one process, prices in a thread. In
+# a container OpenAlgo would leave prices to others.
+_DEVELOPMENT = """
+import sys
+from werkzeug.serving import make_server
+from app import app
+from websocket_proxy.app_integration import start_websocket_proxy
+start_websocket_proxy(app)
+make_server("127.0.0.1", 0, app, threaded=True, fd=int(sys.argv[1])).serve_forever()
+"""
 # A moment's digits look like a code: 09:15:00.123456.
 _MICROSECONDS = re.compile(r"(\d\d:\d\d:\d\d)[.,]\d{3,9}")
 
@@ -46,17 +57,22 @@ class Host:
         self._process: subprocess.Popen[bytes] | None = None
         self._proxy: subprocess.Popen[bytes] | None = None
         self._began = 0.0
+        self._is_one_process = False
 
-    def start(self, **settings: str) -> None:
+    def start(self, *, in_one_process: bool = False, **settings: str) -> None:
         """Start and wait until it answers; AssertionError with its last words when it does not."""
+        self._is_one_process = in_one_process
         self._write_env(settings)
         self._began = self._began or time.time()
         fd = self._listener.fileno()
-        command = ["--worker-class", "eventlet", "--workers", "1", "--bind", f"fd://{fd}"]
-        quiet = ["--timeout", "300", "--no-control-socket", "--log-level", "warning"]
+        command = ["-m", "gunicorn", "--worker-class", "eventlet", "--workers", "1", "--bind"]
+        command += [f"fd://{fd}", "--timeout", "300", "--no-control-socket"]
+        command += ["--log-level", "warning", "app:app"]
+        if in_one_process:
+            command = ["-c", _DEVELOPMENT, str(fd)]
         with (self.folder / "output.txt").open("ab") as output:
             self._process = subprocess.Popen(
-                [self._python, "-m", "gunicorn", *command, *quiet, "app:app"],
+                [self._python, *command],
                 cwd=self.copy,
                 env=self.environment(),
                 stdin=subprocess.DEVNULL,
@@ -90,7 +106,8 @@ class Host:
         It then shows the real time: under libfaketime a thread that waits for Python's lock spins,
         and the proxy's two threads keep each other from working.
         """
-        if self._proxy is None and os.path.exists("/.dockerenv"):
+        is_left_to_others = os.path.exists("/.dockerenv") and not self._is_one_process
+        if self._proxy is None and is_left_to_others:
             with (self.folder / "output.txt").open("ab") as output:
                 self._proxy = subprocess.Popen(
                     [self._python, "-m", "websocket_proxy.server"],

@@ -40,3 +40,15 @@ class Prices:
 
     def close(self) -> None:
         self._socket.close()
+
+
+def infy_in_all_modes(prices: Prices) -> None:
+    """INFY's price comes in the three modes, depth in the third."""
+    for mode in (1, 2, 3):
+        prices.ask(action="subscribe", symbol="INFY", exchange="NSE", mode=mode)
+        message = prices.expect(
+            lambda each, mode=mode: each.get("type") == "market_data" and each.get("mode") == mode
+        )
+        assert (message["symbol"], message["exchange"]) == ("INFY", "NSE")
+        assert message["data"]["ltp"] > 0
+    assert len(message["data"]["depth"]["buy"]) == 5
