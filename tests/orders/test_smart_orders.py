@@ -117,6 +117,25 @@ def test_what_is_on_its_way_counts(trader: Trader, order: Order) -> None:
     assert quantities == [10, 18, 30]
 
 
+@pytest.mark.parametrize("reads", [3, 1000])
+def test_a_fill_that_the_positions_do_not_show_yet_is_not_traded_again(
+    trader: Trader, order: Order, monkeypatch: pytest.MonkeyPatch, reads: int
+) -> None:
+    data = order(pricetype="MARKET", quantity="0", price="0", position_size=25)
+    assert smart(trader, data)[0] == 200
+    read, stale = OrderService.positions, iter(range(reads))
+    monkeypatch.setattr(
+        OrderService, "positions", lambda self: read(self) if next(stale, None) is None else []
+    )
+    status, body, order_id = smart(trader, data)
+    assert (status, order_id) == ((None, None) if reads == 3 else (409, None)), body
+    trader.clock.sleep(10)  # by then they are what is held, whoever has traded meanwhile
+    monkeypatch.setattr(OrderService, "positions", read)
+    assert order_api.close_all_positions("", trader.auth)[1] == 200
+    assert [each.request.quantity for each in trader.orders()] == [25, 25]
+    assert held(trader) == 0
+
+
 def test_orders_of_other_doors_do_not_count(trader: Trader, order: Order) -> None:
     assert order_api.place_order_api(order(price=1200, quantity=30), trader.auth)[0] == (200,)
     assert smart(trader, order(price=1200, position_size=30))[0] == 200

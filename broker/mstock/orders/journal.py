@@ -83,8 +83,8 @@ class Entry(NamedTuple):
     """One call in the journal. Words are the host's; `at` is our clock's, in IST.
 
     `kind` is "place", "modify", "cancel" or "convert"; `door` is "smart" for a smart order's.
-    `closed` when the order is known to trade no more. `held` is of a conversion: the signed
-    quantity that its new product had before.
+    `closed` when the order is known to trade no more. `held` is a signed quantity from
+    before the call: of a smart order what was held, of a conversion what its new product had.
     """
 
     tag: str

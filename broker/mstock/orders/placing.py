@@ -156,6 +156,7 @@ class OrderService:
         instrument: Instrument,
         *,
         door: str = "",
+        held: int = 0,
         reduces: bool = False,
         urgent: bool = False,
     ) -> Placed:
@@ -170,7 +171,7 @@ class OrderService:
         tag = new_tag()
         body = order_body(self.api_type, request, instrument, tag)
         kind = variety(self.api_type, request)
-        entry = self._entry("place", request, tag, door=door, token=instrument.token)
+        entry = self._entry("place", request, tag, door=door, held=held, token=instrument.token)
         self.journal.begin(entry, urgent=urgent)
         found = self._send(entry, lambda: self._calls.place(self._token, kind, body))
         return Placed(found, tag)

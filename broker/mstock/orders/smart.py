@@ -7,13 +7,14 @@ earlier smart orders for it have sent and not yet filled, never with an order of
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import NamedTuple
 
 from broker.mstock.mapping.orders import Order
 from broker.mstock.mapping.positions import Position, find_position
 from broker.mstock.mapping.transform_data import Instrument, OrderRequest
 from broker.mstock.mapping.vocabulary import FINAL
-from broker.mstock.orders.journal import OPEN
+from broker.mstock.orders.journal import OPEN, Entry
 from broker.mstock.orders.lookup import Lookup
 from broker.mstock.orders.placing import OrderService, Placed
 from broker.mstock.orders.position_locks import PositionUnsure
@@ -21,6 +22,8 @@ from broker.mstock.orders.position_locks import PositionUnsure
 DOOR = "smart"
 _LOOKS = 20
 _PAUSE_S = 0.25
+# For so long after an order was sent, mStock's positions may lack a fill that its book shows.
+_LAG = timedelta(seconds=10)
 _NOTHING_SENT = "Nothing was sent."
 
 
@@ -59,11 +62,15 @@ def standing(service: OrderService, lookup: Lookup, where: tuple[str, str, str])
         if n:
             service.clock.sleep(_PAUSE_S)
         # The book, the position and the book again: equal books mean that no fill fell between.
-        before = _live(service, where)
-        if before is None:
+        earlier = _earlier(service, where)
+        if earlier is None:
             continue
         row = _row_of(service, lookup, where)
         held = row.quantity if row else 0
+        if any(_may_be_missing(service, held, *each) for each in earlier):
+            continue
+        service.journal.close_orders([o.order_id for _, o in earlier if o.status in FINAL])
+        before = [order for _, order in earlier if order.status not in FINAL]
         if not before:
             return Standing(held, 0, row)
         after = {each.order_id: each for each in service.order_book()}
@@ -75,8 +82,10 @@ def standing(service: OrderService, lookup: Lookup, where: tuple[str, str, str])
     )
 
 
-def _live(service: OrderService, where: tuple[str, str, str]) -> list[Order] | None:
-    """Earlier orders that may still trade; None when one does not show in the book yet."""
+def _earlier(
+    service: OrderService, where: tuple[str, str, str]
+) -> list[tuple[Entry, Order]] | None:
+    """Earlier orders that were not known to be over; None when one is not in the book yet."""
     if not service.journal.working(*where):
         return []
     found = service.settler.look()
@@ -88,11 +97,17 @@ def _live(service: OrderService, where: tuple[str, str, str]) -> list[Order] | N
             f"An earlier smart order for {where[0]} is of unknown outcome.",
             f"{_NOTHING_SENT} Look in the order book; an ordinary order still goes.",
         )
-    ids = [each.order_id for each in earlier if each not in unknown]
-    if not book.keys() >= set(ids):
+    known = [each for each in earlier if each not in unknown]
+    if not all(each.order_id in book for each in known):
         return None
-    service.journal.close_orders([each for each in ids if book[each].status in FINAL])
-    return [book[each] for each in ids if book[each].status not in FINAL]
+    return [(each, book[each.order_id]) for each in known]
+
+
+def _may_be_missing(service: OrderService, held: int, entry: Entry, order: Order) -> bool:
+    """Whether a fill that the order book shows may be missing in the positions yet: what is held
+    is what was held when that order was sent."""
+    is_recent = entry.at + _LAG > service.clock.now()
+    return is_recent and order.filled_quantity > 0 and held == entry.held
 
 
 def _row_of(service: OrderService, lookup: Lookup, where: tuple[str, str, str]) -> Position | None:
@@ -156,5 +171,9 @@ def move_to(
     sent = []
     for part in pieces(count, instrument) if is_exit else (count,):
         order = request._replace(action=side, quantity=part)
-        sent.append(service.place(order, instrument, door=DOOR, reduces=is_exit, urgent=is_exit))
+        sent.append(
+            service.place(
+                order, instrument, door=DOOR, held=now.held, reduces=is_exit, urgent=is_exit
+            )
+        )
     return sent
