@@ -331,10 +331,10 @@ class TestControlPage:
     def test_it_shows_address_connections_and_faults(self, ticking, press):
         sim = ticking.sim
         assert press(kind="half_open", times="1") == 303
+        wait_for(lambda: "for those that have it" in self.page(sim))
         page = self.page(sim)
         assert sim.ws_url in page
         assert "logged in" in page
-        assert "for those that have it" in page
         assert ticking.token not in page
         assert press(kind="half_open", action="clear") == 303
         assert sim.stream.faults.active == []
