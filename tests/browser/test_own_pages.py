@@ -87,6 +87,7 @@ def test_an_old_price_is_not_called_live(demo: Demo, page: Page) -> None:
     expect(live).not_to_have_class(re.compile("stale"))
 
 
+READ_AGAIN = "performance.getEntriesByType('resource').some(each => each.initiatorType == 'fetch')"
 HIDE = """hidden => {
     Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
     document.dispatchEvent(new Event("visibilitychange"));
@@ -113,6 +114,7 @@ def test_tables_that_could_not_be_read_again_say_so(demo: Demo, page: Page) -> N
     log_in(page, demo)
     page.get_by_role("link", name="Positions and orders").click()
     expect(page.locator("#live")).to_contain_text("Live: ")
+    page.wait_for_function(READ_AGAIN)  # once it is connected; that answer must not come later
     page.route("**/positions", lambda route: route.fulfill(body="<p>No.</p>"))
     trade(demo, "BUY", 50, "INFY")
     expect(page.get_by_role("status")).to_contain_text("could not be read again")
