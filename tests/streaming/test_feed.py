@@ -148,6 +148,7 @@ class TestSubscriptions:
             ("connected", False),
             ("true", False),
             ('{"type":"error","data":"Invalid token"}', True),
+            ('{"error":"Invalid token"}', True),
             ('{"status": "Error", "message": "Invalid token"}', True),
         ],
     )

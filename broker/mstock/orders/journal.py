@@ -306,7 +306,8 @@ def erase_journals(settings: ServiceSettings) -> list[str]:
     """Remove the journal of a program's own folder, and the rows in BROKER_STORE; what it was."""
     removed: list[str] = []
     journal = os.path.join(settings.home, FILE)
-    if [path for path in glob(f"{journal}*") if files.remove(path)]:  # the files of its locks too
+    gone = [files.remove(path) for path in glob(f"{journal}*")]  # the files of its locks too
+    if any(gone):
         removed.append(f"the order journal {journal}")
     if settings.store_url is not None:
         engine = open_engine(settings.store_url)

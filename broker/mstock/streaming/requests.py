@@ -71,8 +71,10 @@ def is_error(text: str) -> bool:
         message = json.loads(text)
     except ValueError:
         return False
-    words = (message.get("type"), message.get("status")) if isinstance(message, dict) else ()
-    return "error" in (str(word).lower() for word in words)
+    if not isinstance(message, dict):
+        return False
+    words = (str(message.get(name)).lower() for name in ("type", "status"))
+    return "error" in words or bool(message.get("error"))
 
 
 def between(
