@@ -152,6 +152,18 @@ def test_a_close_cancels_the_stop_first_and_says_when_it_stays_open(
     assert trader.asks("positions")[1]["positions"][0]["quantity"] == 0
 
 
+def test_a_close_cancels_a_stop_that_the_book_does_not_show_yet(
+    trader: Person, share: Share
+) -> None:
+    symbol, price, _ = share
+    placed(trader, "BUY", "2", symbol)
+    trader.box.exchange.behaviour.delay_book(600, 600)
+    placed(trader, "SELL", "2", symbol, "--trigger", price)
+    assert trader.asks("close", symbol, "--cancel-orders", "--yes")[0] == 0
+    states = [each.status.value for _, each in trader.box.exchange.all_orders()]
+    assert sorted(states) == ["Cancelled", "Traded", "Traded"]
+
+
 def test_the_history_of_one_order(trader: Trader, share: Share) -> None:
     symbol, price, other = share
     order_id = placed(trader, "BUY", "2", symbol, "--price", price)
@@ -276,6 +288,15 @@ def test_a_symbol_may_name_its_exchange(trader: Trader, share: Share) -> None:
 def test_a_modification_of_nothing_is_refused(trader: Trader, share: Share) -> None:
     order_id = placed(trader, "BUY", "2", share[0], "--price", share[1])
     assert trader.runs("modify", order_id, "--yes").exit_code == 2
+    assert not any(entry.route.endswith("orders/modify") for entry in trader.box.journal)
+
+
+def test_a_price_that_the_type_has_not_is_refused(trader: Trader, share: Share) -> None:
+    """It would be left out, and the order called changed."""
+    order_id = placed(trader, "BUY", "2", share[0], "--price", share[1])
+    refused = trader.runs("modify", order_id, "--trigger", share[2], "--yes")
+    assert refused.exit_code == 1
+    assert "--trigger does not fit" in refused.stderr
     assert not any(entry.route.endswith("orders/modify") for entry in trader.box.journal)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -154,6 +155,38 @@ def test_cancel_all_takes_a_status_that_it_does_not_know_for_open(
     assert order_api.cancel_all_orders_api({}, trader.auth) == ([order_id], [])
 
 
+def test_cancel_all_reaches_what_the_book_does_not_show_yet(trader: Trader, order: Order) -> None:
+    trader.sim.exchange.behaviour.delay_book(30, 30)
+    order_id = order_api.place_order_api(order(), trader.auth)[2]
+    trader.fault("orders/place", "reset", when="after")
+    assert order_api.place_order_api(order(symbol="ACC", price=2000), trader.auth)[0] == (504,)
+    (entry,) = trader.service().journal.unknown()
+    done, (why,) = order_api.cancel_all_orders_api({}, trader.auth)
+    assert done == [order_id]
+    assert why.startswith(f"BUY 10 ACC (tag {entry.tag}): not cancelled")
+    trader.clock.advance(30)
+    assert order_api.cancel_all_orders_api({}, trader.auth)[1] == []
+    assert {each.status.value for each in trader.orders()} == {"Cancelled"}
+
+
+def test_cancel_all_goes_without_the_journal(trader: Trader, order: Order) -> None:
+    order_id = order_api.place_order_api(order(), trader.auth)[2]
+    Path(trader.service().journal.file).write_bytes(b"this is no database" * 100)
+    assert order_api.cancel_all_orders_api({}, trader.auth) == ([order_id], [])
+
+
+def test_a_lost_cancel_holds_up_no_other(trader: Trader, order: Order) -> None:
+    """Its answer is waited for and looked up; the others are open as long."""
+    for n in range(4):
+        order_api.place_order_api(order(price=1240 + n), trader.auth)
+    trader.fault("orders/cancel", "timeout", when="before")
+    done, failed = order_api.cancel_all_orders_api({}, trader.auth)
+    assert (len(done), len(failed)) == (3, 1)
+    methods = [each.method for each in trader.sim.journal]
+    first = methods.index("DELETE")
+    assert methods[first : first + 5] == ["DELETE"] * 4 + ["GET"]
+
+
 def test_cancel_all_without_a_book_raises(trader: Trader) -> None:
     trader.fault("orders", "bad_gateway", times=None)
     with pytest.raises(BrokerError):
@@ -184,6 +217,9 @@ def test_close_all_ends_flat(trader: Trader, order: Order) -> None:
     assert set(quantities(trader).values()) == {0}
     assert order_api.close_all_positions("", trader.auth)[1] == 200
     assert len(trader.orders()) == 6
+    # What was sold is bought back first: that frees the margin which the rest may need.
+    closes = sorted(trader.orders(), key=lambda each: each.order_id)[3:]
+    assert [each.request.side for each in closes] == ["BUY", "SELL", "SELL"]
 
 
 def test_close_all_names_the_leg_that_failed(trader: Trader, order: Order) -> None:

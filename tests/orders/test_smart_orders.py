@@ -94,7 +94,7 @@ def test_without_target_and_position_the_order_itself_is_meant(
     assert held(trader) == -7
 
 
-@pytest.mark.parametrize("size", ["", "many", "1.5", "NaN", "inf", None])
+@pytest.mark.parametrize("size", ["", "many", "1.5", "NaN", "inf", None, "1e400", -1e20])
 def test_a_target_that_is_no_number_is_refused(trader: Trader, order: Order, size: Any) -> None:
     status, body, _ = smart(trader, order(position_size=size))
     assert status == 400
@@ -285,6 +285,39 @@ def test_a_close_is_split_at_the_freeze_quantity(
     sent = [each.request.quantity for each in trader.orders() if each.request.side == "SELL"]
     assert sorted(sent) == [25, 50]
     assert [row["quantity"] for row in order_api.get_positions(trader.auth)] == [0]
+
+
+def test_a_close_that_breaks_off_says_what_was_sent(
+    trader: Trader, order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = order(
+        symbol=NIFTY_CE.symbol, exchange="NFO", product="NRML", quantity=75, pricetype="MARKET"
+    )
+    assert order_api.place_order_api(data, trader.auth)[0] == (200,)
+    monkeypatch.setattr(lookup, "freeze_quantity", lambda _symbol, _exchange: 25)
+    place = OrderService.place
+
+    def place_and_break(*args: Any, **more: Any) -> Any:
+        placed = place(*args, **more)
+        trader.fault("orders/place", "too_many_requests_bare")
+        return placed
+
+    monkeypatch.setattr(OrderService, "place", place_and_break)
+    body, status = order_api.close_all_positions("", trader.auth)
+    assert status == 429
+    sold = next(each for each in trader.orders() if each.request.side == "SELL")
+    assert f"25 of 75 were sent ({sold.order_id})" in body["message"]
+    assert "nothing" not in body["message"].lower()
+    assert [row["quantity"] for row in order_api.get_positions(trader.auth)] == [50]
+
+
+def test_an_exit_is_not_refused_for_what_was_to_be_disclosed(trader: Trader, order: Order) -> None:
+    data = order(pricetype="MARKET", quantity=100, disclosed_quantity=30)
+    assert smart(trader, {**data, "position_size": 100})[0] == 200
+    for target in (20, 0):
+        status, body, _ = smart(trader, {**data, "position_size": target})
+        assert status == 200, body
+    assert held(trader) == 0
 
 
 def test_two_closes_at_once_do_not_turn_the_position(trader: Trader, order: Order) -> None:

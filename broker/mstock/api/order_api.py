@@ -140,14 +140,14 @@ def close_all_positions(current_api_key: str, auth: str) -> Changed:
 
     def close() -> Changed:
         done, failed = close_all(_service(auth), lookup_or_none())
-        closing = f"Closing {', '.join(done) if done else 'nothing'}."
+        closing = f"Closing {', '.join(done)}." if done else ""
         if not failed:
-            return {"status": "success", "message": closing if done else "No open position."}, OK
+            return {"status": "success", "message": closing or "No open position."}, OK
         errors = sorted(
             (each.error for each in failed), key=lambda error: not isinstance(error, OutcomeUnknown)
         )
         words = f"Not every position is being closed. {' '.join(map(str, failed))} {closing}"
-        return _error(words), status_of(errors[0])
+        return _error(words.rstrip()), status_of(errors[0])
 
     return _changed(close, auth)
 

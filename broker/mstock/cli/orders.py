@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from broker._kit.cli.context import Context, command
-from broker._kit.errors import BrokerError
+from broker._kit.errors import BrokerError, CorrectInput
 from broker._kit.money import rupees
 from broker.mstock.cli.answers import (
     agreed_to,
@@ -24,7 +24,13 @@ from broker.mstock.cli.answers import (
 )
 from broker.mstock.mapping.margin_data import host_margin
 from broker.mstock.mapping.orders import locate
-from broker.mstock.mapping.transform_data import Instrument, OrderRequest, read_order
+from broker.mstock.mapping.transform_data import (
+    NEEDS_PRICE,
+    NEEDS_TRIGGER,
+    Instrument,
+    OrderRequest,
+    read_order,
+)
 from broker.mstock.orders.desk import Desk
 from broker.mstock.orders.exits import Results, cancel_all, cancel_orders
 
@@ -169,6 +175,16 @@ def modify(
 
     def work(desk: Desk) -> dict[str, Any] | None:
         order = desk.service.find_order(order_id)
+        for name, value, types in (
+            ("--price", price, NEEDS_PRICE),
+            ("--trigger", trigger, NEEDS_TRIGGER),
+        ):
+            if value and order.price_type not in types:
+                raise CorrectInput(
+                    f"{name} does not fit: {order_id} is a {order.price_type} order. "
+                    "Nothing was sent.",
+                    "To change its type, cancel it and place another.",
+                )
         symbol, exchange = locate(order, desk.lookup.symbol_of)
         request = read_order(
             {

@@ -31,6 +31,7 @@ from broker.mstock.orders.conversion import read_conversion
 from broker.mstock.orders.desk import Desk
 from broker.mstock.orders.exits import Results, cancel_all, close, close_all
 from broker.mstock.orders.lookup import Lookup
+from broker.mstock.orders.settler import LOOKED_FOR
 
 Where = tuple[str, str, str]  # symbol, exchange, product
 
@@ -50,7 +51,7 @@ def positions(context: Context) -> None:
     words = "not known" if total is None else rupees(Decimal(str(total)), plus=True)
     head = f"{count(len(rows), 'position', 'positions')}, profit and loss {words}."
     if len(known) < len(rows):
-        head += f" Without {len(rows) - len(known)} of them, whose last price is not known."
+        head += f" Without {len(rows) - len(known)} of them, whose last price or cost is not known."
     names = (
         "symbol", "exchange", "product", "quantity", "average_price", "ltp", "realized",
         "unrealized", "pnl",
@@ -126,11 +127,18 @@ def _name_what_is_open(desk: Desk, master: Lookup, where: Where) -> None:
 
 
 def _cancel_first(desk: Desk, master: Lookup, where: Where) -> list[str]:
-    tokens = {
-        order.token
-        for order in desk.service.order_book()
-        if locate(order, master.symbol_of) == where[:2]
-    }
+    tokens = (
+        {
+            order.token
+            for order in desk.service.order_book()
+            if locate(order, master.symbol_of) == where[:2]
+        }
+        | {
+            entry.token
+            for entry in desk.service.journal.sent_within(LOOKED_FOR)  # the book may lack it yet
+            if (entry.symbol, entry.exchange) == where[:2]
+        }
+    )
     done, failed = cancel_all(
         desk.service, lambda token, product: token in tokens and product == where[2]
     )

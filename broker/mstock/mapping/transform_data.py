@@ -25,6 +25,7 @@ _PRODUCTS_BY_KIND = {
 }
 NEEDS_PRICE = frozenset({"LIMIT", "SL"})
 NEEDS_TRIGGER = frozenset({"SL", "SL-M"})
+_TOO_LARGE = Decimal(10) ** 12
 _LEAST_DISCLOSED = Decimal("0.3")  # of the quantity (7.6)
 
 
@@ -109,8 +110,8 @@ def read_target(data: Mapping[str, Any]) -> tuple[int, int]:
     value = str(data.get("position_size", "")).strip()
     try:
         target = Decimal(value)
-        is_whole = target.is_finite() and target == target.to_integral_value()
-    except InvalidOperation:
+        is_whole = abs(target) < _TOO_LARGE and target == target.to_integral_value()
+    except InvalidOperation:  # NaN is not compared either
         is_whole = False
     if not is_whole:
         raise _refused("position_size", "must be a whole number")
@@ -288,7 +289,7 @@ def _decimal(data: Mapping[str, Any], name: str) -> Decimal:
         found = Decimal(str(value).strip()) if not isinstance(value, bool) else Decimal("NaN")
     except InvalidOperation:
         found = Decimal("NaN")
-    if not found.is_finite() or found < 0 or found >= Decimal(10) ** 12:
+    if not found.is_finite() or found < 0 or found >= _TOO_LARGE:
         raise _refused(name, "must be a number, 0 or more")
     return found
 

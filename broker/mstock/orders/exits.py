@@ -1,19 +1,29 @@
-"""Cancel all and close all: one by one, whatever single ones fail, and every failure is named."""
+"""Cancel all and close all: each by itself, whatever others do, and every failure is named."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-from broker._kit.errors import BrokerError
+from broker._kit.errors import BrokerError, OutcomeUnknown, StoreError
 from broker._kit.faults import guarded
 from broker.mstock.mapping.orders import locate
 from broker.mstock.mapping.transform_data import OrderRequest
 from broker.mstock.mapping.vocabulary import FINAL
+from broker.mstock.orders.journal import Entry
 from broker.mstock.orders.lookup import Lookup
 from broker.mstock.orders.placing import OrderService, Placed
+from broker.mstock.orders.settler import LOOKED_FOR
 from broker.mstock.orders.smart import move_to
+
+log = logging.getLogger(__name__)
+
+_AT_ONCE = 5  # calls; mStock takes 30 orders a second
+
+T = TypeVar("T")
 
 
 class Failed(NamedTuple):
@@ -33,55 +43,86 @@ class Results(NamedTuple):
     failed: list[Failed]
 
 
+def _each(work: Callable[[T], object], wanted: Mapping[str, T]) -> Results:
+    """Do it for each, some at a time: a lost answer is looked up for 15 s and holds up no other.
+
+    What gives an empty list had nothing to do.
+    """
+    found = Results([], [])
+    pool = ThreadPoolExecutor(_AT_ONCE)
+    try:
+        begun = {what: pool.submit(guarded, partial(work, each)) for what, each in wanted.items()}
+        for what, future in begun.items():
+            try:
+                if future.result() != []:
+                    found.done.append(what)
+            except BrokerError as error:
+                found.failed.append(Failed(what, error))
+    finally:
+        pool.shutdown(cancel_futures=True)  # an interruption stops what has not begun
+    return found
+
+
 def cancel_all(
     service: OrderService, wanted: Callable[[str, str], bool] = lambda _token, _product: True
 ) -> Results:
     """Cancel every order that is not known to be over, or those of wanted tokens and products.
 
-    Raises `BrokerError` when the order book cannot be read.
+    One that was just sent and is not in the book yet is cancelled by its id; without an id it is
+    named. Raises `BrokerError` when the order book cannot be read.
     """
-    return cancel_orders(
-        service,
-        [
-            order.order_id
-            for order in service.order_book()
-            if order.status not in FINAL and wanted(order.token, order.product)
-        ],
+    book = {order.order_id: order for order in service.settler.look()}
+    late = [
+        entry
+        for entry in _just_sent(service)
+        if entry.order_id not in book and wanted(entry.token, entry.product)
+    ]
+    resting = [
+        order.order_id
+        for order in book.values()
+        if order.status not in FINAL and wanted(order.token, order.product)
+    ]
+    found = cancel_orders(service, resting + [each.order_id for each in late if each.order_id])
+    found.failed.extend(
+        Failed(f"{each.side} {each.quantity} {each.symbol} (tag {each.tag})", _unknown())
+        for each in late
+        if not each.order_id
+    )
+    return found
+
+
+def _just_sent(service: OrderService) -> list[Entry]:
+    try:
+        return service.journal.sent_within(LOOKED_FOR)
+    except StoreError as error:  # cancels go without the journal
+        log.error("Orders that the book does not show yet are not cancelled. %s", error)
+        return []
+
+
+def _unknown() -> OutcomeUnknown:
+    return OutcomeUnknown(
+        "not cancelled: its outcome is unknown, and it may show in the order book yet.",
+        "Look there again.",
     )
 
 
 def cancel_orders(service: OrderService, order_ids: Iterable[str]) -> Results:
     """Cancel these."""
-    found = Results([], [])
-    for order_id in order_ids:
-        try:
-            guarded(partial(service.cancel, order_id))
-            found.done.append(order_id)
-        except BrokerError as error:
-            found.failed.append(Failed(order_id, error))
-    return found
+    return _each(service.cancel, {each: each for each in order_ids})
 
 
 def close_all(service: OrderService, lookup: Lookup) -> Results:
-    """Send a market order against every open position.
+    """Send a market order against every open position, the short ones first: that frees margin.
 
     Raises `BrokerError` when the positions cannot be read.
     """
-    found = Results([], [])
+    sides: tuple[dict[str, tuple[str, str, str]], ...] = ({}, {})  # short, long
     for row in service.positions():
-        if not row.quantity:
-            continue
-        symbol, exchange = locate(row, lookup.symbol_of)
-        where = (symbol, exchange, row.product)
-        what = f"{symbol} on {exchange}, {row.product}"
-        try:
-            sent = guarded(partial(close, service, lookup, where))
-        except BrokerError as error:
-            found.failed.append(Failed(what, error))
-        else:
-            if sent:
-                found.done.append(what)
-    return found
+        if row.quantity:
+            where = (*locate(row, lookup.symbol_of), row.product)
+            sides[row.quantity > 0]["{} on {}, {}".format(*where)] = where
+    short, long = (_each(partial(close, service, lookup), side) for side in sides)
+    return Results(short.done + long.done, short.failed + long.failed)
 
 
 def close(service: OrderService, lookup: Lookup, where: tuple[str, str, str]) -> list[Placed]:

@@ -77,6 +77,11 @@ _rows = sa.Table(
     sa.Index("mstock_orders_by_token", "client_code", "token"),
     sa.Index("mstock_orders_by_state", "client_code", "state"),
 )
+_MAY_TRADE = (
+    _rows.c.kind == "place",
+    sa.not_(_rows.c.closed),
+    _rows.c.state.in_((*OPEN, State.DONE)),
+)
 
 
 class Entry(NamedTuple):
@@ -239,14 +244,16 @@ class Journal:
         midnight = session_end(self._clock.now()) - _DAY
         return self._read(
             _rows.c.at >= _micros(midnight),
-            _rows.c.kind == "place",
             _rows.c.door == "smart",
             _rows.c.symbol == symbol,
             _rows.c.exchange == exchange,
             _rows.c.product == product,
-            sa.not_(_rows.c.closed),
-            _rows.c.state.in_((*OPEN, State.DONE)),
+            *_MAY_TRADE,
         )
+
+    def sent_within(self, span: timedelta) -> list[Entry]:
+        """Orders of any door, sent so recently, that are not known to be over."""
+        return self._read(_rows.c.at > _micros(self._clock.now() - span), *_MAY_TRADE)
 
     def _read(self, *conditions: sa.ColumnElement[bool]) -> list[Entry]:
         since = _rows.c.at > _micros(self._clock.now() - _DAY)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import NamedTuple
 
+from broker._kit.errors import BrokerError
 from broker.mstock.mapping.orders import Order
 from broker.mstock.mapping.positions import Position, find_position
 from broker.mstock.mapping.transform_data import Instrument, OrderRequest
@@ -153,7 +154,7 @@ def move_to(
 
     `request` carries symbol, exchange, product, price type and prices; its action and `quantity`
     count where there is neither target nor position. The lock of that position must be held.
-    Raises `BrokerError`: then what was sent before it stands.
+    Raises `BrokerError`, which names what was sent before it and stands.
     """
     where = (request.symbol, request.exchange, request.product)
     now = standing(service, lookup, where)
@@ -168,12 +169,23 @@ def move_to(
         instrument = exit_instrument(lookup, now.row, request.exchange)
     else:
         instrument = lookup.instrument(request.symbol, request.exchange)
-    sent = []
+    if is_exit:  # what was to be disclosed of another quantity must not keep a trader in
+        request = request._replace(disclosed_quantity=0)
+    sent: list[Placed] = []
+    left = count
     for part in pieces(count, instrument) if is_exit else (count,):
         order = request._replace(action=side, quantity=part)
-        sent.append(
-            service.place(
+        try:
+            placed = service.place(
                 order, instrument, door=DOOR, held=now.held, reduces=is_exit, urgent=is_exit
             )
-        )
+        except BrokerError as error:
+            if sent:
+                ids = ", ".join(each.order_id for each in sent)
+                error.message = (
+                    f"{count - left} of {count} were sent ({ids}), then: {error.message}"
+                )
+            raise
+        sent.append(placed)
+        left -= part
     return sent
