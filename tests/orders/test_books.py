@@ -329,6 +329,22 @@ class TestPositions:
         (found,) = position_rows(positions("A", [row]), symbol_of, lambda *_: None)
         assert (found["symbol"], found["exchange"]) == expected
 
+    @pytest.mark.parametrize(
+        "name", ["USDINR24NOVFUT", "X-28Nov2024-FUT", "NIFTY24N2824000CE", "X-07Nov2024-240-PE"]
+    )
+    def test_a_derivative_that_is_not_known_is_not_the_share_of_its_token(self, name: str) -> None:
+        row = {"tradingsymbol": name, "exchange": "NSE", "instrument_token": 22, "quantity": 1}
+        (found,) = position_rows(
+            positions("A", [row]), lambda _, where: "ACC" if where == "NSE" else None, lambda *_: 1
+        )
+        assert (found["symbol"], found["exchange"]) == (name, "NFO")
+
+    @pytest.mark.parametrize("unknown", ["totalsellvalue", "sellavgprice"])
+    def test_what_has_no_known_cost_has_no_profit(self, unknown: str) -> None:
+        row = self.rows(790.0, **{unknown: ""})
+        assert row["ltp"] == 790.0
+        assert {"pnl", "unrealized", "realized"}.isdisjoint(row)
+
     @pytest.mark.parametrize("nothing", [None, {"net": None}, {"net": []}])
     def test_none(self, nothing: Any) -> None:
         assert positions("A", nothing) == []

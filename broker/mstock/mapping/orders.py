@@ -7,6 +7,7 @@ mStock's own spelling; only a row whose side or quantity cannot be read fails th
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Hashable
 from datetime import datetime
 from decimal import Decimal
@@ -277,6 +278,10 @@ def _trade(row: Row) -> Trade:
     )
 
 
+# NIFTY2692229450CE, ACC25JANFUT, ACC-28Nov2024-FUT, NIFTY-07Nov2024-24000-CE
+_DERIVATIVE = re.compile(r"\d-?[CP]E$|\d[A-Z]*-?FUT$")
+
+
 class Located(Protocol):
     """A row of a book: its token, mStock's own name, and the exchanges it may be on."""
 
@@ -292,14 +297,17 @@ def locate(row: Located, symbol_of: SymbolOf) -> tuple[str, str]:
     """The host's symbol and exchange of a row, by its token; mStock's own words if unknown.
 
     A token may stand on several exchanges: where the row does not say which (Type A), the symbol
-    decides that begins most like mStock's own name, since the name alone is never trusted.
+    decides that begins most like mStock's own name, since the name alone is never trusted. But a
+    derivative's name is never that of the share which has its token.
     """
-    if len(row.candidates) == 1:
-        return symbol_of(row.token, row.candidates[0]) or row.symbol, row.candidates[0]
-    found = [(symbol, each) for each in row.candidates if (symbol := symbol_of(row.token, each))]
+    name = row.symbol.upper()
+    candidates = row.candidates
+    if len(candidates) > 1 and _DERIVATIVE.search(name):
+        candidates = candidates[1:]
+    found = [(symbol, each) for each in candidates if (symbol := symbol_of(row.token, each))]
     if not found:
-        return row.symbol, row.candidates[0]
-    return max(found, key=lambda each: _alike(each[0], row.symbol.upper()))
+        return row.symbol, candidates[0]
+    return max(found, key=lambda each: _alike(each[0], name))
 
 
 def _alike(symbol: str, name: str) -> int:

@@ -2,7 +2,8 @@
 
 Source: protocol sections 6.14, 6.16, 7.14 and 7.17. mStock's own P&L fields are 0 in every sample,
 so P&L is reckoned from the rows. Type B positions carry no last price: it is given by the caller,
-and where there is none `ltp` and `pnl` are left out of the row.
+and where there is none `ltp` and `pnl` are left out of the row; `pnl` also where mStock does not
+say what the open part has cost.
 """
 
 from __future__ import annotations
@@ -129,7 +130,8 @@ def _position_row(
         last = price_of(position.token, exchange)
     if last is not None:
         row["ltp"] = last
-    if last is not None or not position.quantity:
+    paid = position.open_average and (position.bought if position.quantity > 0 else position.sold)
+    if (last is not None and paid) or not position.quantity:
         units = position.quantity * position.multiplier
         unrealized = units * ((last or 0.0) - position.open_average) if units else 0.0
         total = position.sold - position.bought + units * (last or 0.0)
