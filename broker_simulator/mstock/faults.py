@@ -153,6 +153,8 @@ KINDS: Final[dict[str, Kind]] = {
         Kind("dead_token", "token missing or dead", _refusal(Reason.TOKEN)),
         Kind("ip_refused", "IP address not whitelisted", _refusal(Reason.IP)),
         Kind("general_error", "something went wrong", _refusal(Reason.GENERAL)),
+        Kind("refusal_with_500", "a refusal in words, under HTTP 500",
+             lambda s: replace(_refusal(Reason.ORDER_GONE)(s), http_status=500)),
         Kind("html_page", "200 with an HTML page", _html(200, pages.BLANK_PAGE)),
         Kind("empty_body", "200 with an empty body", lambda s: Reply(200, b"")),
         Kind("json_scalar", "200 with a JSON scalar", lambda s: Reply(200, b"42")),

@@ -23,6 +23,7 @@ LOST = (
     "reset", "disconnect", "bad_gateway", "gateway_timeout", "html_page", "empty_body",
     "truncated_body", "reset_mid_body", "not_http", "no_order_id", "garbage", "timeout",
     "false_with_order_id", "json_scalar", "redirect", "general_error", "service_unavailable",
+    "refusal_with_500",
 )  # fmt: skip
 AFTER_ONLY = ("truncated_body", "reset_mid_body", "no_order_id", "false_with_order_id")
 

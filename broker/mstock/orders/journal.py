@@ -195,12 +195,10 @@ class Journal:
                 waits.append((at + window - now) / 1_000_000)
         return max(waits)
 
-    def finish(
-        self, tag: str, state: State, *, order_id: str = "", note: str = "", closed: bool = False
-    ) -> None:
+    def finish(self, tag: str, state: State, *, order_id: str = "", note: str = "") -> None:
         """Write down what became of a call that was still open."""
         is_open = sa.and_(_rows.c.tag == tag, _rows.c.state.in_(OPEN))
-        values = {"state": state, "note": note, "closed": closed}
+        values = {"state": state, "note": note}
         if order_id:
             values["order_id"] = order_id
         with self._transaction(writes=True) as connection:

@@ -248,13 +248,10 @@ class OrderService:
     def _send(self, entry: Entry, call: Callable[[], str]) -> str:
         try:
             order_id = self._ask(call)
-        except OutcomeUnknown as error:
-            return self._look_up(entry, error)
-        except GeneralException as error:
-            # Something failed inside mStock: before or after it took the order, it does not say.
-            return self._look_up(entry, error)
         except BrokerError as error:
-            if (error.http_status or 0) >= 500:
+            # What fails inside mStock may have failed before or after it was done.
+            is_lost = isinstance(error, (OutcomeUnknown, GeneralException))
+            if is_lost or (error.http_status or 0) >= 500:
                 return self._look_up(entry, error)
             state = State.UNSENT if isinstance(error, _QUIETLY_FAILED) else State.REFUSED
             self._finish(entry, state, note=error.message)

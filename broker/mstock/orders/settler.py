@@ -109,8 +109,7 @@ class Settler:
             if any(each.sent(offset).likeness == sent.likeness for each in refused):
                 return
             state, note = State.REFUSED, rejection(order)
-        is_final = order.status in FINAL
-        self._journal.finish(entry.tag, state, order_id=order.order_id, note=note, closed=is_final)
+        self._journal.finish(entry.tag, state, order_id=order.order_id, note=note)
 
     def go_on(self, spawn: Spawn, *, at_once: bool = False) -> None:
         """Go on looking beside everything else, one at a time, as long as that may settle it."""
