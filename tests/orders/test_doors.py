@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from broker._kit.errors import BrokerError, LogInAgain, OutcomeUnknown
+from broker._kit.errors import BrokerError, LogInAgain, OutcomeUnknown, RateLimited
 from broker.mstock.api import margin_api, order_api
 from broker.mstock.errors import InputException
 from broker.mstock.mapping.order_data import calculate_order_statistics
 from broker.mstock.mapping.positions import Position
 from broker.mstock.mapping.transform_data import Instrument
-from broker.mstock.orders.journal import State
+from broker.mstock.orders.journal import Entry, State, new_tag
 from broker.mstock.orders.placing import OrderService
 from tests.orders.conftest import Trader
 from tests.support.stub_instruments import StubInstruments
@@ -222,6 +222,40 @@ def test_close_all_ends_flat(trader: Trader, order: Order) -> None:
     assert [each.request.side for each in closes] == ["BUY", "SELL", "SELL"]
 
 
+@pytest.mark.parametrize("product", ["MTF", "MARGIN"])
+def test_mstocks_own_products_are_shown_and_closed_as_such(
+    trader: Trader, order: Order, product: str
+) -> None:
+    data = order(pricetype="MARKET", product=product)
+    res, body, _ = order_api.place_order_api(data, trader.auth)
+    if (product, trader.config.api_type) == ("MTF", "B"):  # which Type B does not take (4.1)
+        assert res == (400,)
+        assert "product" in body["message"]
+        return
+    (row,) = order_api.get_positions(trader.auth)
+    assert (row["product"], row["quantity"]) == (product, 10)
+    assert order_api.close_all_positions("", trader.auth)[1] == 200
+    (row,) = order_api.get_positions(trader.auth)
+    assert (row["product"], row["quantity"]) == (product, 0)
+    assert {each.request.product.value for each in trader.orders()} == {product}
+
+
+def test_a_product_that_is_not_known_is_closed_in_mstocks_word(
+    trader: Trader, order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order_api.place_order_api(order(pricetype="MARKET"), trader.auth)
+    read = OrderService.positions
+    monkeypatch.setattr(
+        OrderService, "positions", lambda self: [e._replace(product="Zz") for e in read(self)]
+    )
+    assert [row["product"] for row in order_api.get_positions(trader.auth)] == ["Zz"]
+    body, status = order_api.close_all_positions("", trader.auth)
+    assert status == 400
+    assert "INFY on NSE, Zz: " in body["message"]
+    assert "product" in body["message"].lower()  # mStock's own answer
+    assert trader.sent() == 2
+
+
 def test_close_all_names_the_leg_that_failed(trader: Trader, order: Order) -> None:
     open_positions(trader, order)
     trader.fault("orders/place", "too_many_requests_bare")
@@ -393,6 +427,21 @@ def test_what_reduces_a_position_is_not_refused_by_the_master(
     order_api.cancel_order(str(far), trader.auth)
     assert order_api.place_order_api(order(action="SELL", pricetype="MARKET"), trader.auth)[2]
     assert [row["quantity"] for row in order_api.get_positions(trader.auth)] == [0]
+
+
+def test_cancels_and_closes_go_when_new_orders_have_used_their_share(
+    trader: Trader, order: Order
+) -> None:
+    order_api.place_order_api(order(pricetype="MARKET"), trader.auth)
+    resting = str(order_api.place_order_api(order(), trader.auth)[2])
+    journal = trader.service().journal
+    with pytest.raises(RateLimited):
+        for _ in range(300):
+            journal.begin(Entry(new_tag(), "modify", trader.clock.now()))
+    assert order_api.place_order_api(order(), trader.auth)[0] == (429,)
+    assert order_api.cancel_order(resting, trader.auth)[1] == 200
+    assert order_api.close_all_positions("", trader.auth)[1] == 200
+    assert quantities(trader) == {"INFY": 0}
 
 
 def test_there_is_no_gtt_for_which_mstock_has_no_route() -> None:
