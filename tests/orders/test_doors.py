@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 
-from broker._kit.errors import BrokerError, LogInAgain, OutcomeUnknown, RateLimited
+from broker._kit.errors import BrokerError, LogInAgain, OutcomeUnknown
+from broker._kit.http.rate_limits import Rate
 from broker.mstock.api import margin_api, order_api
+from broker.mstock.client.routes import RATE_LIMITS
 from broker.mstock.errors import InputException
 from broker.mstock.mapping.order_data import calculate_order_statistics
 from broker.mstock.mapping.positions import Position
-from broker.mstock.mapping.transform_data import Instrument
+from broker.mstock.mapping.transform_data import Instrument, OrderRequest
 from broker.mstock.orders.journal import Entry, State, new_tag
 from broker.mstock.orders.placing import OrderService
 from tests.orders.conftest import Trader
@@ -268,6 +270,23 @@ def test_close_all_names_the_leg_that_failed(trader: Trader, order: Order) -> No
     assert set(quantities(trader).values()) == {0}
 
 
+def test_an_unknown_outcome_of_one_leg_outweighs_refusals(
+    trader: Trader, order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_positions(trader, order)
+    place = OrderService.place
+
+    def place_badly(service: OrderService, request: OrderRequest, *args: Any, **more: Any) -> Any:
+        kind = "too_many_requests_bare" if request.symbol == "ACC" else "reset"
+        trader.fault("orders/place", kind, times=None, when="before")
+        return place(service, request, *args, **more)
+
+    monkeypatch.setattr(OrderService, "place", place_badly)
+    body, status = order_api.close_all_positions("", trader.auth)
+    assert status == 504
+    assert body["message"].index("fewer calls") < body["message"].index("Outcome unknown")
+
+
 def test_close_all_without_positions_that_can_be_read_fails(trader: Trader, order: Order) -> None:
     open_positions(trader, order)
     trader.fault("portfolio/positions", "bad_gateway", times=None)
@@ -430,14 +449,14 @@ def test_what_reduces_a_position_is_not_refused_by_the_master(
 
 
 def test_cancels_and_closes_go_when_new_orders_have_used_their_share(
-    trader: Trader, order: Order
+    trader: Trader, order: Order, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setitem(RATE_LIMITS, "orders", (Rate(20, 60),))
     order_api.place_order_api(order(pricetype="MARKET"), trader.auth)
     resting = str(order_api.place_order_api(order(), trader.auth)[2])
     journal = trader.service().journal
-    with pytest.raises(RateLimited):
-        for _ in range(300):
-            journal.begin(Entry(new_tag(), "modify", trader.clock.now()))
+    for _ in range(16):
+        journal.begin(Entry(new_tag(), "modify", trader.clock.now()))
     assert order_api.place_order_api(order(), trader.auth)[0] == (429,)
     assert order_api.cancel_order(resting, trader.auth)[1] == 200
     assert order_api.close_all_positions("", trader.auth)[1] == 200

@@ -16,9 +16,11 @@ from typing import Any
 import pytest
 
 from broker._kit.errors import RateLimited, StoreError
+from broker._kit.http.rate_limits import Rate
 from broker._kit.secret import Secret
 from broker._kit.settings import ServiceSettings
 from broker.mstock.api import order_api
+from broker.mstock.client.routes import RATE_LIMITS
 from broker.mstock.orders.journal import OPEN, Entry, Journal, State, erase_journals, new_tag
 from tests.orders.conftest import MOMENT, Trader
 from tests.support.process import started
@@ -139,6 +141,27 @@ def test_limits_are_shared_and_a_share_is_kept_for_cancels(trader: Trader) -> No
         services[1].journal.begin(entry("cancel"), urgent=True)
     trader.clock.advance(60)
     services[1].journal.begin(entry("place"))
+
+
+def test_what_never_left_does_not_count(trader: Trader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(RATE_LIMITS, "orders", (Rate(10, 60),))
+    journal = trader.service().journal
+    for state in (*[State.UNSENT] * 20, *[State.REFUSED] * 9):
+        entry = Entry(new_tag(), "place", trader.clock.now())
+        journal.begin(entry)
+        journal.finish(entry.tag, state)
+    with pytest.raises(RateLimited):
+        journal.begin(Entry(new_tag(), "place", trader.clock.now()))
+
+
+def test_what_is_known_is_not_forgotten(trader: Trader) -> None:
+    journal = trader.service().journal
+    journal.begin(Entry("mine", "place", trader.clock.now()))
+    journal.finish("mine", State.DONE, order_id="1")
+    journal.finish("mine", State.UNKNOWN)
+    found = journal.entry("mine")
+    assert found is not None
+    assert (found.state, found.order_id) == (State.DONE, "1")
 
 
 @pytest.mark.parametrize("is_restarted", [True, False])

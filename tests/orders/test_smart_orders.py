@@ -136,6 +136,24 @@ def test_a_fill_that_the_positions_do_not_show_yet_is_not_traded_again(
     assert held(trader) == 0
 
 
+def test_a_fill_between_two_readings_is_not_counted_twice(
+    trader: Trader, order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = order(price=1200, position_size=30)
+    assert smart(trader, data)[0] == 200
+    (resting,) = trader.orders()
+    read, fills = OrderService.positions, iter([12])
+
+    def read_after_a_fill(service: OrderService) -> Any:
+        for quantity in fills:
+            trader.sim.exchange.fill(trader.sim.demo.client_code, resting.order_id, quantity)
+        return read(service)
+
+    monkeypatch.setattr(OrderService, "positions", read_after_a_fill)
+    assert smart(trader, data)[0] is None
+    assert len(trader.orders()) == 1
+
+
 def test_orders_of_other_doors_do_not_count(trader: Trader, order: Order) -> None:
     assert order_api.place_order_api(order(price=1200, quantity=30), trader.auth)[0] == (200,)
     assert smart(trader, order(price=1200, position_size=30))[0] == 200
@@ -240,6 +258,13 @@ def test_a_position_of_no_product_leaves_a_doubt(
     status, body, _ = smart(trader, order(pricetype="MARKET", position_size=10))
     assert status == 409, body
     assert len(trader.orders()) == 1
+    monkeypatch.setattr(
+        OrderService,
+        "positions",
+        lambda service: [each._replace(product="", quantity=0) for each in read(service)],
+    )
+    trader.clock.advance(10)
+    assert smart(trader, order(pricetype="MARKET", position_size=10))[0] == 200
 
 
 def test_fifty_towards_one_target_with_partial_fills(trader: Trader, order: Order) -> None:
@@ -326,6 +351,29 @@ def test_two_closes_at_once_do_not_turn_the_position(trader: Trader, order: Orde
     for _ in range(2):
         assert order_api.close_all_positions("", trader.auth)[1] == 200
     assert [each.request.instrument for each in trader.orders()] == [INFY, INFY]
+
+
+def test_two_closes_in_two_threads_do_not_turn_the_position(
+    trader: Trader, order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert order_api.place_order_api(order(pricetype="MARKET"), trader.auth)[0] == (200,)
+    place, pause = OrderService.place, threading.Event()
+
+    def place_late(*args: Any, **more: Any) -> Any:
+        pause.wait(0.3)  # long enough for another to read the position, if it may
+        return place(*args, **more)
+
+    monkeypatch.setattr(OrderService, "place", place_late)
+    threads = [
+        threading.Thread(target=order_api.close_all_positions, args=("", trader.auth))
+        for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert held(trader) == 0
+    assert len(trader.orders()) == 2
 
 
 def test_the_hosts_static_test_finds_what_it_greps() -> None:
