@@ -10,6 +10,7 @@ import pytest
 
 from broker.mstock.errors import DataException
 from broker.mstock.mapping import order_data, vocabulary
+from broker.mstock.mapping.margin_data import Margin, margin
 from broker.mstock.mapping.orders import is_about_orders, order_update, orders, trades
 from broker.mstock.mapping.positions import holding_rows, position_rows, positions
 from broker.mstock.mapping.refusals import readable_refusal
@@ -190,6 +191,20 @@ def test_every_product_and_price_type_goes_there_and_back() -> None:
             assert vocabulary.host_product(word) == host
         for host, word in vocabulary.PRICE_TYPES[api_type].items():
             assert vocabulary.host_price_type(word, has_price=host != "SL-M") == host
+    for word, host in {"C": "CNC", "MFT": "MTF", "intraday": "MIS", "CO": "CO"}.items():
+        assert vocabulary.host_product(word) == host
+    for word, host in {"STOP_LOSS": "SL", "STOP_LOSS_MARKET": "SL-M", "lmt": "LIMIT"}.items():
+        assert vocabulary.host_price_type(word, has_price=True) == host
+
+
+@pytest.mark.parametrize("api_type", ["A", "B"])
+def test_the_parts_of_a_margin(api_type: str) -> None:
+    parts = [{"name": "SPANMARGIN", "amount": 700}, {"name": "EXPOMARGIN", "amount": 300}]
+    data = {
+        "A": {"total": 1000, "span": 700, "exposure": 300},
+        "B": {"summary": {"total_charges": 1000, "breakup": parts}},
+    }[api_type]
+    assert margin(api_type, data) == Margin(Decimal(1000), Decimal(700), Decimal(300))
 
 
 @pytest.mark.parametrize(

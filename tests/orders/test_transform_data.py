@@ -45,6 +45,12 @@ def test_what_is_absent_has_the_hosts_default() -> None:
     assert request == OrderRequest("ACC", "NSE", "SELL", 1, "MARKET", "MIS")
 
 
+@pytest.mark.parametrize("action", ["BUY", "SELL"])
+def test_a_stop_may_trigger_at_its_own_price(action: str) -> None:
+    data = order(action=action, pricetype="SL", price="2400.5", trigger_price=2400.5)
+    assert read_order(data).trigger_price == Decimal("2400.5")
+
+
 def test_a_market_order_sends_no_price() -> None:
     assert read_order(order(pricetype="MARKET", trigger_price=5)).price == 0
 
