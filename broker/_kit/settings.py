@@ -161,7 +161,8 @@ def file_environment(path: str | None = None) -> Mapping[str, str]:
     if not found and "BROKER_API_KEY" not in os.environ:
         raise SettingError(
             f"There is no .env file in {os.getcwd()} or above it.",
-            "Copy .env.example to .env there (on Windows, mind that it does not become .env.txt).",
+            "Copy .env.example to .env there, or write one with the lines BROKER_API_KEY=… and "
+            "BROKER_API_SECRET=… (on Windows, mind that it does not become .env.txt).",
         )
     given = {name: value for name, value in values.items() if value is not None}
     return {**os.environ, **given}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar, cast
 
 import click
@@ -22,7 +22,32 @@ Rows = list[dict[str, Any]]
 
 T = TypeVar("T")
 
-_NOTHING = "\N{EN DASH}"
+# What a field of OpenAlgo's is called, where its own name does not say it.
+_TITLES = {
+    "at": "Time",
+    "average_price": "Average",
+    "brexchange": "mStock's exchange",
+    "brsymbol": "mStock's symbol",
+    "filled_quantity": "Filled",
+    "instrumenttype": "Kind",
+    "lotsize": "Lot size",
+    "ltp": "Last price",
+    "order_id": "Order id",
+    "order_status": "Status",
+    "orderid": "Order id",
+    "pending_quantity": "Pending",
+    "pnl": "Profit and loss",
+    "pnlpercent": "In %",
+    "price_type": "Type",
+    "prev_close": "Previous close",
+    "pricetype": "Type",
+    "realized": "Booked",
+    "rejection_reason": "Reason",
+    "timestamp": "Time",
+    "trade_value": "Value",
+    "trigger_price": "Trigger",
+    "unrealized": "Open",
+}
 # None of these is ever 0: OpenAlgo's rows have one where there is no price.
 _PRICES = ("price", "trigger_price", "average_price")
 
@@ -52,15 +77,20 @@ def ask(context: Context, work: Callable[[Desk], T]) -> T:
         return context.ask(call)
 
 
+def title(name: str) -> str:
+    """What stands over or before the values of a field."""
+    return _TITLES.get(name, name.replace("_", " ").capitalize())
+
+
 def show(
-    context: Context, key: str, rows: Rows, names: Iterable[str], head: str, **more: Any
+    context: Context, key: str, rows: Rows, names: tuple[str, ...], head: str, **more: Any
 ) -> NoReturn:
     """End the command with a table of these fields under a sentence; in JSON with all fields."""
 
     def table() -> str:
-        titles = tuple(click.style(name.replace("_", " "), bold=True) for name in names)
-        cells = [tuple(_cell(name, row.get(name)) for name in names) for row in rows]
-        return f"{head}\n\n{output.columns([titles, *cells])}" if rows else head
+        titles = tuple(map(title, names))
+        cells = (tuple(_cell(name, row.get(name)) for name in names) for row in rows)
+        return f"{head}\n\n{output.table(titles, cells)}" if rows else head
 
     context.answer(context.account_json() | {key: rows} | more, table)
 
@@ -69,7 +99,7 @@ def _cell(name: str, value: str | int | float | None) -> str:
     if value is None or isinstance(value, str):
         return value or ""
     if name in _PRICES and not value:
-        return _NOTHING
+        return output.NOTHING
     return price_text(value) if isinstance(value, float) else quantity_text(value)
 
 
@@ -101,9 +131,15 @@ def nothing_sent(context: Context) -> NoReturn:
     context.answer({"message": words}, lambda: words, status="cancelled", code=Exit.REFUSED)
 
 
-def report_each(context: Context, verb: str, done: list[str], failed: list[Failed]) -> NoReturn:
-    """End the command: what was done one by one, and what was not; exit code 1 then."""
-    lines = [f"{verb} {', '.join(done) if done else 'nothing'}.", *map(str, failed)]
+def report_each(
+    context: Context, verb: str, done: list[str], failed: list[Failed], *, nothing: str
+) -> NoReturn:
+    """End the command: what was done one by one, and what was not; exit code 1 then.
+
+    `nothing` is said when there was nothing to do.
+    """
+    first = f"{verb} {', '.join(done) or 'nothing'}." if done or failed else nothing
+    lines = [first, *map(str, failed)]
     context.answer(
         context.account_json() | {"done": done, "failed": list(map(str, failed))},
         lambda: "\n".join(lines),
