@@ -14,6 +14,9 @@ from broker._kit.cli.context import Context
 from broker._kit.money import price_text, quantity_text
 from broker._kit.secret import Secret
 from broker._kit.sessions.token_guard import TokenGuard
+from broker.mstock.cli.instruments import open_table
+from broker.mstock.cli.titles import title
+from broker.mstock.database.instruments import NoInstruments
 from broker.mstock.orders.desk import Desk
 from broker.mstock.orders.exits import Failed
 from broker.mstock.settings import Config
@@ -22,32 +25,6 @@ Rows = list[dict[str, Any]]
 
 T = TypeVar("T")
 
-# What a field of OpenAlgo's is called, where its own name does not say it.
-_TITLES = {
-    "at": "Time",
-    "average_price": "Average",
-    "brexchange": "mStock's exchange",
-    "brsymbol": "mStock's symbol",
-    "filled_quantity": "Filled",
-    "instrumenttype": "Kind",
-    "lotsize": "Lot size",
-    "ltp": "Last price",
-    "order_id": "Order id",
-    "order_status": "Status",
-    "orderid": "Order id",
-    "pending_quantity": "Pending",
-    "pnl": "Profit and loss",
-    "pnlpercent": "In %",
-    "price_type": "Type",
-    "prev_close": "Previous close",
-    "pricetype": "Type",
-    "realized": "Booked",
-    "rejection_reason": "Reason",
-    "timestamp": "Time",
-    "trade_value": "Value",
-    "trigger_price": "Trigger",
-    "unrealized": "Open",
-}
 # None of these is ever 0: OpenAlgo's rows have one where there is no price.
 _PRICES = ("price", "trigger_price", "average_price")
 
@@ -74,12 +51,11 @@ def ask(context: Context, work: Callable[[Desk], T]) -> T:
         return work(Desk(cast(Config, config), token, services, guard, clock))
 
     with context.interruptible():
-        return context.ask(call)
-
-
-def title(name: str) -> str:
-    """What stands over or before the values of a field."""
-    return _TITLES.get(name, name.replace("_", " ").capitalize())
+        try:
+            return context.ask(call)
+        except NoInstruments:  # they are looked for before anything is sent
+            open_table(context)
+            return context.ask(call)
 
 
 def show(

@@ -14,7 +14,6 @@ from broker._kit.cli.context import Context, command
 from broker._kit.errors import CorrectInput
 from broker._kit.money import price_text, quantity_text
 from broker._kit.sessions.trading_calendar import load_calendar
-from broker.mstock.cli.answers import title
 from broker.mstock.cli.instruments import (
     expiries_of,
     find,
@@ -22,6 +21,7 @@ from broker.mstock.cli.instruments import (
     name_argument,
     open_table,
 )
+from broker.mstock.cli.titles import title
 from broker.mstock.client.dialects import Client, client_for
 from broker.mstock.mapping.candles import INTERVALS, Candle
 from broker.mstock.mapping.quotes import Quote

@@ -11,7 +11,7 @@ from broker._kit.cli.context import Context, command
 from broker._kit.errors import BrokerError, CorrectInput
 from broker._kit.money import quantity_text
 from broker._kit.sessions.report import date_time
-from broker.mstock.cli.answers import title
+from broker.mstock.cli.titles import title
 from broker.mstock.settings import Config
 
 if TYPE_CHECKING:
