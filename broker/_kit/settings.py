@@ -137,12 +137,12 @@ def environment() -> Mapping[str, str]:
     return os.environ
 
 
-def file_environment(path: str | None = None) -> Mapping[str, str]:
+def file_environment(path: str | None = None, *, is_needed: bool = True) -> Mapping[str, str]:
     """What a `.env` file says, over the environment; for the command line.
 
     Without a path the file is looked for in the working folder and above it. The environment is
     left as it is, so that a line taken out of the file is gone at the next reading. Raises
-    `SettingError`.
+    `SettingError`, also for no file where the environment has no settings and they are needed.
     """
     from dotenv import dotenv_values, find_dotenv
 
@@ -158,10 +158,11 @@ def file_environment(path: str | None = None) -> Mapping[str, str]:
         raise SettingError(
             "The .env file is not plain text.", "Save it with the encoding UTF-8."
         ) from None
-    if not found and "BROKER_API_KEY" not in os.environ:
+    if is_needed and not found and "BROKER_API_KEY" not in os.environ:
         raise SettingError(
             f"There is no .env file in {os.getcwd()} or above it.",
-            "Copy .env.example to .env there (on Windows, mind that it does not become .env.txt).",
+            "Copy .env.example to .env there, or write one with the lines BROKER_API_KEY=… and "
+            "BROKER_API_SECRET=… (on Windows, mind that it does not become .env.txt).",
         )
     given = {name: value for name, value in values.items() if value is not None}
     return {**os.environ, **given}

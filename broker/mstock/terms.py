@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 TERMS: tuple[str, ...] = (
-    "Auto-login keeps your mStock password and your TOTP secret on this computer, encrypted. Two "
-    "proofs of who you are then lie in one place: whoever can use this computer as you, and reads "
+    "Auto-login keeps your mStock password and your TOTP secret on this computer, encrypted. Both "
+    "factors of your login are then in one place: whoever can use this computer as you, and reads "
     "the key too, can log in to your account. Switch it on only on a computer that is yours alone, "
     "and switch it off before you give the computer away.",
     "The TOTP secret is the text behind the QR code that mStock showed when you set up the "
@@ -17,7 +17,7 @@ TERMS: tuple[str, ...] = (
     "trading API, and ask mStock if you are not sure that logins without you are allowed for your "
     "account. You answer for what is done with it.",
     "SEBI and the exchanges have rules for trading by API: among them a static internet address "
-    "that you have registered with the broker, proof by two factors at each login, and a session "
+    "that you have registered with the broker, a two-factor login, and a session "
     "that ends with the day. Auto-login stays within a day's session, but whether you may use it, "
     "and what you must register, is for you to find out.",
     "mStock takes logins only from the addresses registered with it (trade.mstock.com, Products, "

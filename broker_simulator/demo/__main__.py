@@ -34,6 +34,7 @@ def main(api_type: str, port: int) -> None:
     console = Console()
     try:
         with Demo(api_type.upper(), port) as demo:
+            demo.trade()
             console.print(_welcome(demo, api_type.upper()))
             with contextlib.suppress(KeyboardInterrupt):
                 demo.wait()

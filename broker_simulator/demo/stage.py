@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from datetime import datetime
+from decimal import Decimal
 from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
@@ -22,6 +23,7 @@ from broker._kit.web.standalone_app import create_app
 from broker.mstock.broker import MSTOCK
 from broker.mstock.settings import Config
 from broker_simulator.mstock import Simulator
+from broker_simulator.mstock.exchange.orders import OrderRequest, OrderType, Product, Side
 
 
 class _SimulatedTime:
@@ -40,6 +42,13 @@ class _SimulatedTime:
         SYSTEM_CLOCK.sleep(seconds)
 
 
+# Side, quantity, symbol, and rupees below the last price; 0 is at the market.
+_TRADES = (
+    (Side.BUY, 50, "INFY", 0),
+    (Side.SELL, 20, "ACC", 0),
+    (Side.BUY, 10, "INFY", 30),
+    (Side.BUY, 900_000, "ACC", 0),  # which the funds do not allow
+)
 # Seconds between two looks at the clock: a visitor who moves it waits for what follows.
 _LOOK_EVERY = 2.0
 
@@ -73,6 +82,19 @@ class Demo:
     def ports(self) -> tuple[int, int]:
         """The page's and the simulator's, whose phone shows the OTP."""
         return self._server.port, self.simulator.port
+
+    def trade(self) -> None:
+        """Give the account a day's trading at any hour: positions, and an order of each fate."""
+        sim = self.simulator
+        sim.world.behaviour.is_always_open = True
+        for side, quantity, symbol, discount in _TRADES:
+            share = sim.world.market.master.find("NSE", symbol)
+            if share is None:
+                raise LookupError(symbol)
+            price = sim.world.market.ltp(share) - discount if discount else Decimal(0)
+            kind = OrderType.LIMIT if discount else OrderType.MARKET
+            request = OrderRequest(share, side, kind, Product.INTRADAY, quantity, price)
+            sim.exchange.place(self.client_code, request)
 
     def wait(self) -> None:
         """Block until the user interrupts."""

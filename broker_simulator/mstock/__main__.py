@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import ExitStack
+from pathlib import Path
 
 import click
 
@@ -52,6 +53,8 @@ def env_lines(sim: Simulator, api_type: str) -> dict[str, str]:
     default=None,
     help="Keep mStock's limits on calls.  [default: in the strict profile]",
 )
+@click.option("--market-hours", is_flag=True, help="Take orders in market hours only, as mStock.")
+@click.option("--env", type=click.Path(dir_okay=False), help="Write the .env lines into this file.")
 def main(
     port: int,
     ws_port: int,
@@ -61,6 +64,8 @@ def main(
     gzip: bool,
     instruments: int,
     rate_limits: bool | None,
+    market_hours: bool,
+    env: str | None,
 ) -> None:
     """Run a SIMULATOR of mStock on loopback until interrupted."""
     with ExitStack() as stack:
@@ -85,15 +90,29 @@ def main(
         click.echo(f"WebSocket of both types: {sim.ws_url}")
         click.echo(f"Control page, with the phone that gets the OTP: {sim.rest_url}/")
         click.echo(f"Demo client code: {sim.demo.client_code}  password: {sim.demo.password}")
-        click.echo("For the command line, in a folder of its own, as .env:\n")
-        click.echo("\n".join(f"{name}={text}" for name, text in env_lines(sim, api_type).items()))
-        click.echo("\nCtrl+C stops it.")
+        sim.world.behaviour.is_always_open = not market_hours
+        lines = "".join(f"{name}={text}\n" for name, text in env_lines(sim, api_type).items())
+        if env is None:
+            click.echo(f"For the command line, in a folder of its own, as .env:\n\n{lines}")
+        else:
+            _write(Path(env), lines)
+            click.echo(f"The settings for the command line are in {env}.")
+        click.echo("Ctrl+C stops it.")
         try:
             # In slices, because on Windows an endless wait cannot be interrupted.
             while not threading.Event().wait(1):
                 pass
         except KeyboardInterrupt:
             click.echo("stopped")
+
+
+def _write(file: Path, lines: str) -> None:
+    """Write the settings for their owner only; never over other ones, which may be real."""
+    if file.exists() and file.read_text("utf-8") != lines:
+        raise click.ClickException(f"{file} has other settings in it; name a new file.")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch(0o600)
+    file.write_text(lines, "utf-8")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ INSTRUMENTS: Final = 5000
 
 ORDER_RULES: Final = (
     "An order outside market hours that is no after-market order is refused like one for an "
-    "exchange that is not connected; Type B says it with MA500. An after-market order goes to the "
+    "exchange that is not connected; Type B says it with MA500. The demo, and the simulator alone "
+    "without --market-hours, take orders at any hour. An after-market order goes to the "
     "exchange when the market opens next.",
     "Margin: MTF and MARGIN 50 % on shares, futures and written options 12 % span and 3 % "
     "exposure of the contract's value (for options: of the strike), bought options their premium. "

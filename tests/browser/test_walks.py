@@ -103,7 +103,7 @@ def test_a_wrong_password_and_a_wrong_otp_stay_on_their_pages(
     right = code_on_the_phone(page)
     enter(page, "000000" if right != "000000" else "111111")
     expect(page.get_by_role("alert")).to_contain_text("OTP is wrong or has expired")
-    expect(page.get_by_text("4 tries left")).to_be_visible()
+    expect(page.get_by_text("4 attempts left")).to_be_visible()
     shoot(page, "wrong-otp")
     enter(page, right)
     expect(page.get_by_role("heading", name="Available to trade now")).to_be_visible()
@@ -185,7 +185,7 @@ def test_back_and_reload_send_nothing_again(demo: Demo, page: Page) -> None:
     expect(page.get_by_role("alert")).to_be_visible()
     page.reload()  # sends the form with the wrong code once more
     expect(page.get_by_role("status")).to_contain_text("nothing was sent this time")
-    expect(page.get_by_text("4 tries left")).to_be_visible()
+    expect(page.get_by_text("4 attempts left")).to_be_visible()
     assert logins(demo) == 1
 
 

@@ -76,11 +76,24 @@ def test_without_a_session_and_a_list_it_says_to_log_in(person: Person) -> None:
     assert person.asks("search", "INFY")[0] == 3
 
 
+def test_a_search_says_when_there_is_more(trader: Person) -> None:
+    shown = trader.runs("search", "NIFTY", "--limit", "5").stdout
+    assert "There are more: --limit 25" in shown
+    assert len([line for line in shown.splitlines() if "NIFTY" in line]) == 5
+    assert "There are more" not in trader.runs("search", "NIFTYNXT50", "--limit", "1").stdout
+
+
+def test_figures_stand_under_each_other_on_the_right(trader: Person) -> None:
+    title, *lines = trader.runs("history", "INFY").stdout.splitlines()
+    assert title.startswith("Start")
+    assert {len(line) for line in (title, *lines)} == {len(title)}
+
+
 def test_lookup_and_its_suggestion(trader: Person) -> None:
     code, found = trader.asks("lookup", "nse:m&m")
     assert (code, found["instrument"]["brsymbol"]) == (0, "M&M-EQ")
     assert "strike" not in trader.runs("lookup", "nse:m&m").stdout  # 0 for a share
-    assert trader.asks("lookup", "26000x")[0] == 1
+    assert "mstock search" in trader.runs("lookup", "26000x").stderr
     code, refused = trader.asks("lookup", "BSE:INF")
     assert code == 1
     assert "INFY" in str(refused)
@@ -93,7 +106,9 @@ def test_a_quote(trader: Person) -> None:
     assert infy is not None
     assert code == 0
     assert found["quote"]["ltp"] == float(market.ltp(infy))
-    assert "ltp" in trader.runs("quote", "NIFTY").stdout
+    shown = trader.runs("quote", "NIFTY").stdout
+    assert "Last price" in shown
+    assert "ltp" not in shown
 
 
 def test_depth(trader: Person) -> None:
@@ -150,7 +165,9 @@ def test_expiries_and_the_chain_around_the_money(trader: Person) -> None:
     assert len(strikes) == 21
     assert strikes[0] < chain["spot"] < strikes[-1]
     assert all(line["call"] and line["put"] for line in chain["chain"])
-    assert "STRIKE" in trader.runs("chain", "NIFTY", "--expiry", dates["expiries"][1]).stdout
+    shown = trader.runs("chain", "NIFTY", "--expiry", dates["expiries"][1]).stdout
+    assert "Strike" in shown
+    assert dates["expiries"][1] in shown
     assert trader.runs("chain", "NIFTY", "--expiry", "01-JAN-20").exit_code == 1
 
 

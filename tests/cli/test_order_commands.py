@@ -232,6 +232,35 @@ def test_after_market_orders(trader: Trader, share: Share) -> None:
     assert (order.order_id, order.request.variety.value) == (order_id, "amo")
 
 
+def test_an_order_while_the_exchange_is_closed_is_told_when_to_send_it(
+    trader: Trader, share: Share
+) -> None:
+    trader.box.clock.set(MORNING.replace(hour=16, minute=30), frozen=True)
+    trader.clock.wall = MORNING.replace(hour=16, minute=30)
+    code, body = trader.asks("place", "BUY", "1", share[0], "--price", share[1], "--yes")
+    assert code == 1
+    assert "The exchange takes no orders now." in body["message"]
+    assert "--amo" in body["next_step"]
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("orders", "No orders today."),
+        ("trades", "No trades today."),
+        ("positions", "No positions today."),
+        ("cancel --all --yes", "No order is open."),
+        ("close --all --yes", "No position is open"),
+        ("close INFY --yes", "No position INFY NSE MIS is open"),
+    ],
+)
+def test_what_is_empty_is_said_in_a_few_words(trader: Trader, command: str, words: str) -> None:
+    done = trader.runs(*command.split())
+    assert done.exit_code == 0
+    assert done.stdout.startswith(words)
+    assert "0" not in done.stdout
+
+
 def test_cover_orders_are_for_type_a_and_bracket_orders_for_none(
     trader: Trader, share: Share
 ) -> None:

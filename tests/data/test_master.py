@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import threading
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -244,13 +244,13 @@ class TestTheLocalFile:
         assert local_instruments(desk.config).mark() is not None
 
     def test_nothing_is_looked_up_before_a_download(self, desk: Desk) -> None:
-        with pytest.raises(NoInstruments, match="mstock instruments"):
+        with pytest.raises(NoInstruments, match="the command instruments"):
             instruments()
 
     def test_expiries_and_a_chain(self, desk: Desk, local: SymbolTable) -> None:
         fill(desk, local)
         found = local.expiries("NIFTY", "NFO")
-        days = [datetime.strptime(each, "%d-%b-%y").replace(tzinfo=IST).date() for each in found]
+        days = list(map(_day, found))
         assert days == sorted(days)
         assert all(session(day) for day in days)
         chain = local.contracts("NIFTY", "NFO", found[0])
@@ -264,6 +264,20 @@ class TestTheLocalFile:
         assert [row.symbol for row in local.search("infy", limit=3)][:2] == ["INFY", "INFY"]
         assert all("100%" not in row.symbol for row in local.search("100%"))
         assert local.search("  ") == []
+
+    def test_a_search_gives_futures_first_and_each_kind_by_expiry(
+        self, desk: Desk, local: SymbolTable
+    ) -> None:
+        fill(desk, local)
+        found = [row for row in local.search("nifty", "NFO", 2000) if row.name == "NIFTY"]
+        order = [(row.instrumenttype != "FUT", _day(row.expiry), row.strike) for row in found]
+        assert order == sorted(order)
+        assert len({expiry for is_option, expiry, _ in order if not is_option}) == 3
+        assert len({expiry for is_option, expiry, _ in order if is_option}) > 3
+
+
+def _day(expiry: str) -> date:
+    return datetime.strptime(expiry, "%d-%b-%y").replace(tzinfo=IST).date()
 
 
 class TestFiles:

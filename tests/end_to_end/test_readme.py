@@ -7,11 +7,14 @@ import os
 import re
 import shutil
 import subprocess
+import sys
+import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from broker._kit import errors as kit_errors
 from broker._kit.errors import BrokerError, SettingError
@@ -20,6 +23,8 @@ from broker.mstock.api import funds
 from broker.mstock.settings import Config
 from broker_simulator.mstock import Simulator
 from tests.conftest import settings_for
+from tests.support import process
+from tests.support.terminal import Terminal
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -125,6 +130,93 @@ def test_the_doors_are_called_as_the_readme_says(
     exec(otp_part + rest.partition("\n\n")[2], {}, names)  # type: ignore[arg-type]
     assert names["error"] is None
     assert names["confirmed"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A checkout as far as its first page's commands need one, with `mstock` in its .venv."""
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    for name, module in (("mstock", "broker.mstock"), ("python", "")):
+        words = f'-m {module} "$@"' if module else '"$@"'
+        program = tmp_path / ".venv/bin" / name
+        program.write_text(f"#!/bin/sh\nexec {sys.executable} {words}\n", encoding="utf-8")
+        program.chmod(0o755)
+    for name in (".env.example", "Makefile", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    return tmp_path
+
+
+def clean_environment(home: Path) -> dict[str, str]:
+    own = ("BROKER_", "MSTOCK_", "SSH_")
+    env = {name: value for name, value in os.environ.items() if not name.startswith(own)}
+    return {**env, "HOME": str(home), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+
+
+def the_readmes(*first_words: str) -> str:
+    """The one snippet of the README that begins with these words."""
+    found = re.findall(r"^ *```sh\n(.*?)^ *```", README, re.DOTALL | re.MULTILINE)
+    (snippet,) = (text for text in found if text.split()[: len(first_words)] == [*first_words])
+    return textwrap.dedent(snippet)
+
+
+def test_the_readmes_first_commands_run_as_they_stand(folder: Path) -> None:
+    env = clean_environment(folder)
+
+    def run(snippet: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["sh", "-ec", snippet], cwd=folder, env=env, capture_output=True, text=True, timeout=60
+        )
+
+    assert run(the_readmes("cp")).returncode == 0
+    checked = run(the_readmes(".venv/bin/mstock", "doctor"))
+    assert re.search(r"^ok +Rights of .env", checked.stdout, re.MULTILINE)
+    assert re.search(r"^to do +Settings +.*BROKER_API_KEY", checked.stdout, re.MULTILINE)
+    for target in ("demo", "test", "app"):
+        assert f"make {target}\n" in README
+        assert run(f"make -n {target}").returncode == 0
+
+
+def test_the_readmes_practice_runs_as_it_stands(folder: Path) -> None:
+    env = clean_environment(folder)
+    start = the_readmes(".venv/bin/python", "-m", "broker_simulator").split()[2:]
+    how: dict[str, Any] = {"cwd": folder, "env": env, "stderr": subprocess.STDOUT}
+    with process.started(*start, "--port", "0", "--ws-port", "0", **how) as box:
+        assert box.stdout is not None
+        said = "".join(iter(box.stdout.readline, "Ctrl+C stops it.\n"))
+        address = re.findall(r"http://127\.0\.0\.1:\d+", said)[0]
+        assert (folder / "practice/.env").stat().st_mode & 0o077 == 0
+        assert "The password is `Simulated-1`" in README
+
+        def otp() -> str:
+            page = requests.get(f"{address}/phone", timeout=10).text
+            return str(re.findall(r"\b\d{6}\b", page)[0])
+
+        enter, *commands = the_readmes("cd", "practice").splitlines()
+        answers = [("password: ", "Simulated-1"), ("OTP (or", otp)]
+        dialogs = [answers, [("[y/N]", "y")], [], [("[y/N]", "y")]]
+        shown = []
+        for command, dialog in zip(commands, dialogs, strict=True):
+            program, *words = command.split()
+            assert program == "../.venv/bin/mstock"
+            with Terminal(folder / enter.split()[1], env, "broker.mstock", *words) as terminal:
+                for question, answer in dialog:
+                    terminal.expect(question)
+                    terminal.type(answer() if callable(answer) else answer)
+                assert terminal.end() == 0, terminal.shown
+                shown.append(terminal.shown)
+        assert "Logged in" in shown[0]
+        assert "mStock took the order" in shown[1]
+        assert re.search(r"^INFY +NSE +MIS +10 ", shown[2], re.MULTILINE)
+        assert "Closing INFY" in shown[3]
+
+
+def test_the_simulator_writes_over_no_other_settings(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("BROKER_API_KEY=MINE\n", encoding="utf-8")
+    words = ("broker_simulator", "--env", ".env", "--port", "0", "--ws-port", "0")
+    with process.started(*words, cwd=tmp_path, env=clean_environment(tmp_path)) as box:
+        box.communicate(timeout=20)
+        assert box.returncode == 1
+    assert (tmp_path / ".env").read_text(encoding="utf-8") == "BROKER_API_KEY=MINE\n"
 
 
 def test_every_kind_of_error_is_explained() -> None:

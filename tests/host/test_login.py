@@ -72,7 +72,7 @@ def test_tries_are_limited_by_the_hosts_figure(
     mstock.will_fail("login_with_totp", TokenException("Invalid TOTP."))
     answers = [browser.multipart(password=PASSWORD, totp=TOTP) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [401, 401, 429]
-    assert "Too many tries" in answers[2].json["message"]
+    assert "Too many attempts" in answers[2].json["message"]
     assert mstock.calls == ["login_with_totp"] * 2
 
 

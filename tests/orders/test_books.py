@@ -301,6 +301,14 @@ class TestPositions:
         # 479980 - 80010 - 500 * 790; the open part against the average sold.
         assert (row["pnl"], row["unrealized"], row["realized"]) == (4970.0, 4985.0, -15.0)
 
+    def test_nothing_is_booked_where_nothing_was_closed(self) -> None:
+        short = self.rows(790.0, totalbuyvalue="0", netqty="-600")  # 799.97 on average, rounded
+        assert (short["pnl"], short["unrealized"], short["realized"]) == (5980.0, 5980.0, 0.0)
+        long = self.rows(
+            15.0, netqty="300", buyavgprice="14.33", totalbuyvalue="4300", totalsellvalue="0"
+        )
+        assert (long["pnl"], long["unrealized"], long["realized"]) == (200.0, 200.0, 0.0)
+
     def test_type_b_without_a_quote_leaves_price_and_profit_out(self) -> None:
         row = self.rows(None)
         assert row["quantity"] == -500

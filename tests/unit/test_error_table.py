@@ -72,6 +72,8 @@ EXAMPLES: list[Example] = [
     (FUNDS, 500, "IA500", "Oh", GeneralException),
     (FUNDS, 400, "IA400", "Oh", InputException),
     (FUNDS, 200, "RS-0111", "Oh", MiraeException),
+    (FUNDS, 200, "InputException", "System is not connected to NSE Equity market", MiraeException),
+    (FUNDS, 500, "", "System is not connected to NSE Equity market", GeneralException),
     (LOGIN, 500, "500", "Password incorrect. 1 attempts remaining", InputException),
     (FUNDS, 200, "500", "Oh", GeneralException),
     (LOGIN, 500, "500", "Your account is locked", MiraeException),

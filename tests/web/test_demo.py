@@ -13,8 +13,12 @@ from typing import Any
 import pytest
 import requests
 
+from broker.mstock.market_data.calendar import trading_calendar
 from broker_simulator.demo.__main__ import tunnel
+from broker_simulator.demo.stage import Demo
 from tests.support import process
+from tests.support.stage import MORNING
+from tests.support.visitor import Visitor
 
 ROOT = Path(__file__).parents[2]
 
@@ -73,6 +77,27 @@ def test_the_simulators_env_lines_are_all_that_the_command_line_needs(
         )
         assert done.returncode == 0, done.stdout + done.stderr
         assert f"API type {api_type}, for a SIMULATOR" in done.stdout
+
+
+def test_the_demo_has_traded_already_at_any_hour() -> None:
+    demo = Demo("A")
+    demo.simulator.clock.set(MORNING.replace(hour=3))
+    with demo:
+        demo.trade()
+        visitor = Visitor(demo).log_in()
+        words = visitor.page("/mstock/positions")
+    assert "2 open, 0 closed" in words
+    assert "1 open, 2 completed, 1 rejected" in words
+    assert "Not enough funds" in words
+
+
+def test_live_prices_ask_for_no_env_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("BROKER_API_KEY", raising=False)
+    trading_calendar()
+    assert caplog.records == []
 
 
 def test_over_ssh_the_demo_tells_how_to_reach_it() -> None:

@@ -127,7 +127,7 @@ def test_no_login_goes_out_while_auto_login_is_at_work(
     store.release_lease(config.account, "auto-login")
     # Nothing was lost by it: no try, no resend.
     if step in ("code", "resend"):
-        assert "5 tries left" in browser.get().text
+        assert "5 attempts left" in browser.get().text
         assert "3 left" in browser.get().text
         assert browser.enter(browser.get()).heading == "Funds"
 

@@ -42,7 +42,7 @@ def test_the_sixth_post_to_mstock_in_a_minute_is_held_back(
     use_up(browser)
     page = browser.ask_for_otp()
     assert page.status == 429
-    assert "Too many tries for this page's own limit" in page.alert
+    assert "Too many attempts for this page's own limit" in page.alert
     assert "Try again in 61 seconds, at 09:01:01 IST." in page.alert
     assert page.response.headers["Retry-After"] == "61"
     assert len(mstock.calls) == 5
@@ -73,12 +73,12 @@ def test_the_limit_takes_no_try_of_the_otp(
     mstock.will_fail("verify_otp", *[InputException("Wrong OTP.")] * 4)
     for _ in range(4):
         page = browser.enter(page, "000000")
-    assert "Last try" in page.text
+    assert "Last attempt" in page.text
     for _ in range(3):
         page = browser.enter(page)
         assert page.status == 429
         assert page.step == "code"
-        assert "Last try" in page.text
+        assert "Last attempt" in page.text
     clock.advance(61)
     assert browser.enter(page).response.request.path == "/funds"
 
@@ -182,5 +182,5 @@ def test_an_otp_entered_while_another_login_is_under_way_keeps_its_try(
     mstock.before = meanwhile
     assert second.ask_for_otp().step == "code"
     assert "is being logged in at this moment" in told[0].alert
-    assert "5 tries left" in told[0].text
+    assert "5 attempts left" in told[0].text
     assert mstock.calls == ["send_otp", "send_otp"]

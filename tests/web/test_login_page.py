@@ -51,7 +51,7 @@ def test_password_then_otp_then_funds(browser: Browser, mstock: FakeMstock) -> N
     page = browser.ask_for_otp()
     assert page.step == "code"
     assert SENT_TO in page.text
-    assert "5 tries left" in page.text
+    assert "5 attempts left" in page.text
     page = browser.enter(page)
     assert page.response.request.path == "/funds"
     assert mstock.calls == ["send_otp", "verify_otp", "fund_report"]
@@ -141,7 +141,7 @@ def test_a_misshapen_otp_costs_no_try(browser: Browser, mstock: FakeMstock) -> N
         page = browser.enter(page, entry)
         assert page.status == 400
         assert page.step == "code"
-        assert "5 tries left" in page.text
+        assert "5 attempts left" in page.text
     assert mstock.calls == ["send_otp"]
     assert browser.enter(page, " 135 790 ").response.request.path == "/funds"
 
@@ -180,7 +180,7 @@ def test_a_wrong_otp_keeps_the_step_for_five_tries(
 ) -> None:
     mstock.will_fail("verify_otp", *[WRONG_OTP] * 5)
     page = browser.ask_for_otp()
-    for left in ("4 tries left", "3 tries left", "2 tries left", "Last try"):
+    for left in ("4 attempts left", "3 attempts left", "2 attempts left", "Last attempt"):
         clock.advance(16)  # keeps below five a minute
         page = browser.enter(page, "000000")
         assert page.status == 401
@@ -190,7 +190,7 @@ def test_a_wrong_otp_keeps_the_step_for_five_tries(
     clock.advance(16)
     page = browser.enter(page, "000000")
     assert page.step == "password"
-    assert "That was the last of 5 tries." in page.alert
+    assert "That was the last of 5 attempts." in page.alert
     assert mstock.calls.count("verify_otp") == 5
 
 
@@ -215,7 +215,7 @@ def test_what_follows_a_failed_second_step(
     assert (page.step, page.status) == (step, status)
     assert error.message in page.alert
     if tries:
-        assert f"{tries} tries left" in page.text
+        assert f"{tries} attempts left" in page.text
         assert browser.enter(page).response.request.path == "/funds"
     else:
         assert browser.get().step == "password"

@@ -240,6 +240,8 @@ class TestMarket:
         words = with_list.page(f"{MARKET}?q=infy fut")
         assert "FUT" in words
         assert "Future, " in words
+        assert "There are more: add an expiry" in with_list.page(f"{MARKET}?q=nifty")
+        assert "There are more" not in with_list.page(f"{MARKET}?q=nifty fut")
         assert "Nothing in the list is called <b>x" in with_list.page(f"{MARKET}?q=<b>x")
         assert with_list.get(f"{MARKET}?q=nse:m%26m").url.endswith(f"{MARKET}/NSE/M&M")
         found = with_list.get(f"{MARKET}/suggestions?q=INFY").json()["instruments"]

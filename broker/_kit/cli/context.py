@@ -129,7 +129,8 @@ class Context:
             output.out(text())
         click.get_current_context().exit(code)
 
-    def command_line(self, words: str) -> str:
+    @staticmethod
+    def command_line(words: str) -> str:
         """A command line for the user to type, beginning as this one did."""
         return f"{click.get_current_context().find_root().info_name} {words}"
 

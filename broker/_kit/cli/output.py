@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable
 from typing import Any
@@ -13,6 +14,9 @@ import click
 _PLAIN = str.maketrans(
     {"₹": "Rs ", "−": "-", "–": "-", "•": "*", "“": '"', "”": '"', "’": "'", "…": "..."}
 )
+
+NOTHING = "\N{EN DASH}"  # where there is no figure
+_FIGURE = re.compile(r"[+−-]?₹?\d[\d,.]*( %)?")
 
 
 def out(text: str = "", *, err: bool = False) -> None:
@@ -30,18 +34,33 @@ def out_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2))
 
 
-def columns(rows: Iterable[tuple[str, ...]], *, to_the_right: int | None = None) -> str:
-    """Rows of equally many cells, styled or not, as lines; one column may be set to the right."""
+def columns(rows: Iterable[tuple[str, ...]]) -> str:
+    """Rows of equally many cells, styled or not, as lines.
 
-    def padded(cell: str, n: int) -> str:
-        blanks = " " * (widths[n] - len(click.unstyle(cell)))
-        return blanks + cell if n == to_the_right else cell + blanks
+    A column is set to the right when all of it but the first row, its title, is figures.
+    """
 
-    table = list(rows)
-    widths = [max(len(click.unstyle(cell)) for cell in col) for col in zip(*table, strict=True)]
+    def padded(cell: str, width: int, is_figure: bool) -> str:
+        blanks = " " * (width - len(click.unstyle(cell)))
+        return blanks + cell if is_figure else cell + blanks
+
+    lines = list(rows)
+    plain = [list(map(click.unstyle, column)) for column in zip(*lines, strict=True)]
+    shapes = [(max(map(len, column)), _are_figures(column[1:])) for column in plain]
     return "\n".join(
-        "  ".join(padded(cell, n) for n, cell in enumerate(row)).rstrip() for row in table
+        "  ".join(padded(cell, *shape) for cell, shape in zip(row, shapes, strict=True)).rstrip()
+        for row in lines
     )
+
+
+def _are_figures(cells: list[str]) -> bool:
+    given = [cell for cell in cells if cell not in ("", NOTHING)]
+    return bool(given) and all(map(_FIGURE.fullmatch, given))
+
+
+def table(titles: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """Columns under their titles."""
+    return columns([tuple(click.style(title, bold=True) for title in titles), *rows])
 
 
 def pairs(rows: Iterable[tuple[str, str]]) -> str:

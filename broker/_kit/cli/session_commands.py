@@ -140,7 +140,7 @@ def _table(found: FundReport) -> str:
         rows.append((click.style(group.title, bold=True), "", group.note))
         rows += [(f"  {line.name}", figure(line), line.meaning) for line in group.lines]
         rows.append(("", "", ""))
-    return output.columns(rows[:-1], to_the_right=1)
+    return output.columns(rows[:-1])
 
 
 @command(standalone=True)

@@ -1,6 +1,6 @@
 """The login page at `/<broker>/callback`, as a Blueprint that any Flask app with CSRF can register.
 
-The app decides what a finished login means; the steps between, and the limit on tries, are ours.
+The app decides what a finished login means; the steps between, and the limit on attempts, are ours.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ _REFUSALS: dict[int, Problem] = {
     400: Problem("That request could not be read, so nothing was sent.", "Please enter it again."),
     413: Problem("That was too long to be a login, so nothing was sent.", "Please enter it again."),
     429: Problem(
-        "Too many tries for the moment, so nothing was sent to the broker.",
+        "Too many attempts for the moment, so nothing was sent to the broker.",
         "Wait a minute and try again.",
     ),
 }

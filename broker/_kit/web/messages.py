@@ -181,15 +181,15 @@ def gone(why: Why, *, has_newer: bool = False) -> Problem:
 
 
 def last_try_failed(problem: Problem) -> Problem:
-    """The refusal of a code that was also the last try."""
-    text = f"{problem.text} That was the last of {RULES.tries} tries."
+    """The refusal of a code that was also the last attempt."""
+    text = f"{problem.text} That was the last of {RULES.tries} attempts."
     return Problem(text, _AGAIN, code=problem.code)
 
 
 def too_many(seconds: int, now: datetime) -> Problem:
     """The limit on logins is reached."""
     return Problem(
-        "Too many tries for this page's own limit, so nothing was sent to the broker.",
+        "Too many attempts for this page's own limit, so nothing was sent to the broker.",
         f"Try again {when_words(seconds, now)}. An OTP that you have is not lost meanwhile.",
     )
 
@@ -204,7 +204,9 @@ def too_soon(seconds: int, now: datetime) -> Problem:
 
 
 def tries_words(waiting: Waiting, title: str) -> str:
-    """How many tries are left, with a warning before the last."""
+    """How many attempts are left, with a warning before the last."""
     if waiting.tries_left == 1:
-        return "Last try: if it is wrong, this login ends and you start again from the password."
-    return f"{count(waiting.tries_left, 'try', 'tries')} left here; {title} may allow fewer."
+        return (
+            "Last attempt: if it is wrong, this login ends and you start again from the password."
+        )
+    return f"{count(waiting.tries_left, 'attempt', 'attempts')} left here; {title} may allow fewer."

@@ -42,7 +42,7 @@ class Why(Enum):
 
     EXPIRED = f"That login was not finished within {RULES.life / 60:.0f} minutes and was discarded."
     REPLACED = "A newer login for this client code was started in another browser."
-    TRIED_OUT = f"All {RULES.tries} tries for that OTP are used."
+    TRIED_OUT = f"All {RULES.tries} attempts for that OTP are used."
     USED = "That login is finished already."
     DROPPED = (
         "That login was dropped: it was started again in another tab, or the settings were changed."

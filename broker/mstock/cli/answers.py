@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar, cast
 
 import click
@@ -14,6 +14,9 @@ from broker._kit.cli.context import Context
 from broker._kit.money import price_text, quantity_text
 from broker._kit.secret import Secret
 from broker._kit.sessions.token_guard import TokenGuard
+from broker.mstock.cli.instruments import open_table
+from broker.mstock.cli.titles import title
+from broker.mstock.database.instruments import NoInstruments
 from broker.mstock.orders.desk import Desk
 from broker.mstock.orders.exits import Failed
 from broker.mstock.settings import Config
@@ -22,7 +25,6 @@ Rows = list[dict[str, Any]]
 
 T = TypeVar("T")
 
-_NOTHING = "\N{EN DASH}"
 # None of these is ever 0: OpenAlgo's rows have one where there is no price.
 _PRICES = ("price", "trigger_price", "average_price")
 
@@ -49,18 +51,22 @@ def ask(context: Context, work: Callable[[Desk], T]) -> T:
         return work(Desk(cast(Config, config), token, services, guard, clock))
 
     with context.interruptible():
-        return context.ask(call)
+        try:
+            return context.ask(call)
+        except NoInstruments:  # they are looked for before anything is sent
+            open_table(context)
+            return context.ask(call)
 
 
 def show(
-    context: Context, key: str, rows: Rows, names: Iterable[str], head: str, **more: Any
+    context: Context, key: str, rows: Rows, names: tuple[str, ...], head: str, **more: Any
 ) -> NoReturn:
     """End the command with a table of these fields under a sentence; in JSON with all fields."""
 
     def table() -> str:
-        titles = tuple(click.style(name.replace("_", " "), bold=True) for name in names)
-        cells = [tuple(_cell(name, row.get(name)) for name in names) for row in rows]
-        return f"{head}\n\n{output.columns([titles, *cells])}" if rows else head
+        titles = tuple(map(title, names))
+        cells = (tuple(_cell(name, row.get(name)) for name in names) for row in rows)
+        return f"{head}\n\n{output.table(titles, cells)}" if rows else head
 
     context.answer(context.account_json() | {key: rows} | more, table)
 
@@ -69,7 +75,7 @@ def _cell(name: str, value: str | int | float | None) -> str:
     if value is None or isinstance(value, str):
         return value or ""
     if name in _PRICES and not value:
-        return _NOTHING
+        return output.NOTHING
     return price_text(value) if isinstance(value, float) else quantity_text(value)
 
 
@@ -101,9 +107,15 @@ def nothing_sent(context: Context) -> NoReturn:
     context.answer({"message": words}, lambda: words, status="cancelled", code=Exit.REFUSED)
 
 
-def report_each(context: Context, verb: str, done: list[str], failed: list[Failed]) -> NoReturn:
-    """End the command: what was done one by one, and what was not; exit code 1 then."""
-    lines = [f"{verb} {', '.join(done) if done else 'nothing'}.", *map(str, failed)]
+def report_each(
+    context: Context, verb: str, done: list[str], failed: list[Failed], *, nothing: str
+) -> NoReturn:
+    """End the command: what was done one by one, and what was not; exit code 1 then.
+
+    `nothing` is said when there was nothing to do.
+    """
+    first = f"{verb} {', '.join(done) or 'nothing'}." if done or failed else nothing
+    lines = [first, *map(str, failed)]
     context.answer(
         context.account_json() | {"done": done, "failed": list(map(str, failed))},
         lambda: "\n".join(lines),

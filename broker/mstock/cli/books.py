@@ -43,7 +43,7 @@ def orders(context: Context, which: str) -> None:
         f"{counts['total_open_orders']} open, {counts['total_rejected_orders']} rejected, "
         f"{counts['total_cancelled_orders']} cancelled."
     )
-    show(context, "orders", rows, names, head, statistics=counts)
+    show(context, "orders", rows, names, head if rows else "No orders today.", statistics=counts)
 
 
 def _unknown(context: Context) -> None:
@@ -61,8 +61,8 @@ def _unknown(context: Context) -> None:
     show(context, "unknown", rows, names, head if rows else "Every outcome is known.")
 
 
-def _rupees(value: float) -> str:
-    return rupees(Decimal(str(value)))
+def _rupees(value: float, *, plus: bool = False) -> str:
+    return rupees(Decimal(str(value)), plus=plus)
 
 
 def _plain(value: object) -> object:
@@ -112,13 +112,8 @@ def trades(context: Context) -> None:
         "timestamp", "orderid", "action", "quantity", "symbol", "exchange", "product",
         "average_price", "trade_value",
     )  # fmt: skip
-    show(
-        context,
-        "trades",
-        rows,
-        names,
-        f"{count(len(rows), 'trade', 'trades')}, worth {_rupees(value)} in all.",
-    )
+    head = f"{count(len(rows), 'trade', 'trades')}, worth {_rupees(value)} in all."
+    show(context, "trades", rows, names, head if rows else "No trades today.")
 
 
 @command()
@@ -133,12 +128,13 @@ def holdings(context: Context) -> None:
     sums = order_data.calculate_portfolio_statistics(rows)
     head = (
         f"{count(len(rows), 'holding', 'holdings')} worth {_rupees(sums['totalholdingvalue'])}, "
-        f"profit and loss {_rupees(sums['totalprofitandloss'])} ({sums['totalpnlpercentage']} %)."
+        f"profit and loss {_rupees(sums['totalprofitandloss'], plus=True)} "
+        f"({sums['totalpnlpercentage']} %)."
     )
     if missing := sum("ltp" not in row for row in rows):
         head += f" Without {missing} of them, whose last price is not known."
     names = ("symbol", "exchange", "quantity", "average_price", "ltp", "pnl", "pnlpercent")
-    show(context, "holdings", rows, names, head, statistics=sums)
+    show(context, "holdings", rows, names, head if rows else "No holdings.", statistics=sums)
 
 
 COMMANDS = (orders, order, trades, holdings)

@@ -21,6 +21,7 @@ from broker.mstock.cli.instruments import (
     name_argument,
     open_table,
 )
+from broker.mstock.cli.titles import title
 from broker.mstock.client.dialects import Client, client_for
 from broker.mstock.mapping.candles import INTERVALS, Candle
 from broker.mstock.mapping.quotes import Quote
@@ -76,9 +77,12 @@ def chain(context: Context, name: str, expiry: str | None, shows_all: bool) -> N
     ]
     context.answer(
         {"underlying": underlying, "expiry": chosen, "spot": middle, "chain": lines},
-        lambda: output.columns(
-            [("CALL", "STRIKE", "PUT")]
-            + [(_price(x["call"]), f"{x['strike']:g}", _price(x["put"])) for x in lines]
+        lambda: (
+            f"{underlying}, last price {_price(middle)}, contracts that expire on {chosen}\n\n"
+            + output.table(
+                ("Call", "Strike", "Put"),
+                ((_price(x["call"]), f"{x['strike']:g}", _price(x["put"])) for x in lines),
+            )
         ),
     )
 
@@ -93,7 +97,7 @@ def quote(context: Context, instrument: str) -> None:
         raise CorrectInput(f"mStock has no quote for {row.symbol} on {row.exchange}.")
     context.answer(
         {"symbol": row.symbol, "exchange": row.exchange, "quote": found},
-        lambda: output.pairs((name, _price(value)) for name, value in found.items()),
+        lambda: output.pairs((title(name), _price(value)) for name, value in found.items()),
     )
 
 
@@ -209,7 +213,7 @@ def _json(found: list[Candle]) -> list[dict[str, Any]]:
 
 def _candle_lines(found: list[Candle], interval: str) -> str:
     form = "%Y-%m-%d %H:%M" if INTERVALS[interval].minutes else "%Y-%m-%d"
-    head = ("START", "OPEN", "HIGH", "LOW", "CLOSE", "VOLUME")
+    titles = ("Start", "Open", "High", "Low", "Close", "Volume")
     lines = [
         (
             candle.start.strftime(form),
@@ -218,8 +222,8 @@ def _candle_lines(found: list[Candle], interval: str) -> str:
         )
         for candle in found
     ]
-    return output.columns([head, *lines]) if lines else "No candles in these days."
+    return output.table(titles, lines) if lines else "No candles in these days."
 
 
 def _price(value: float | None) -> str:
-    return "-" if value is None else price_text(value)
+    return output.NOTHING if value is None else price_text(value)

@@ -11,6 +11,7 @@ from broker._kit.cli.context import Context, command
 from broker._kit.errors import BrokerError, CorrectInput
 from broker._kit.money import quantity_text
 from broker._kit.sessions.report import date_time
+from broker.mstock.cli.titles import title
 from broker.mstock.settings import Config
 
 if TYPE_CHECKING:
@@ -46,10 +47,15 @@ def instruments(context: Context, force: bool) -> None:
 def search(context: Context, text: tuple[str, ...], exchange: str | None, limit: int) -> None:
     """Find instruments by parts of symbol or name, or by token."""
     words = " ".join(text)
-    found = open_table(context).search(words, exchange and exchange.upper(), limit)
+    # One more than is shown, to know whether there are more.
+    found = open_table(context).search(words, exchange and exchange.upper(), limit + 1)
+    shown = found[:limit]
+    more = (
+        f"\n\nThere are more: --limit {5 * limit}, or more of the symbol." if shown != found else ""
+    )
     context.answer(
-        {"instruments": [row._asdict() for row in found]},
-        lambda: _rows(found) if found else f"Nothing is called {words}.",
+        {"instruments": [row._asdict() for row in shown]},
+        lambda: _rows(shown) + more if found else f"Nothing is called {words}.",
     )
 
 
@@ -60,7 +66,7 @@ def lookup(context: Context, instrument: str) -> None:
     row = find(open_table(context), instrument)._asdict()
     context.answer(
         {"instrument": row},
-        lambda: output.pairs((name, str(value)) for name, value in row.items() if value),
+        lambda: output.pairs((title(name), str(value)) for name, value in row.items() if value),
     )
 
 
@@ -139,7 +145,7 @@ def find(table: SymbolTable, text: str) -> InstrumentRow:
     close = ", ".join(f"{row.exchange}:{row.symbol}" for row in table.search(symbol, limit=5))
     raise CorrectInput(
         f"{text} is not in mStock's instrument list.",
-        f"Do you mean {close}?" if close else "Look for it: mstock search",
+        f"Do you mean {close}?" if close else f"Look for it: {Context.command_line('search')}",
     )
 
 
@@ -149,10 +155,13 @@ def expiries_of(table: SymbolTable, text: str) -> tuple[str, str, list[str]]:
     for place in (exchange,) if exchange else _EXCHANGES:
         if found := table.expiries(name, place):
             return place, name, found
-    raise CorrectInput(f"{text} has no contracts in mStock's list.", "Look for it: mstock search")
+    raise CorrectInput(
+        f"{text} has no contracts in mStock's list.",
+        f"Look for it: {Context.command_line('search')}",
+    )
 
 
 def _rows(found: list[InstrumentRow]) -> str:
-    head = ("EXCHANGE", "SYMBOL", "TOKEN", "LOT", "NAME")
-    lines = ((row.exchange, row.symbol, row.token, str(row.lotsize), row.name) for row in found)
-    return output.columns([head, *lines])
+    names = ("exchange", "symbol", "token", "lotsize", "name")
+    lines = (tuple(str(getattr(row, name)) for name in names) for row in found)
+    return output.table(tuple(map(title, names)), lines)

@@ -233,7 +233,7 @@ def cancel(context: Context, order_ids: tuple[str, ...], every: bool, yes: bool)
     def work(desk: Desk) -> Results:
         return cancel_all(desk.service) if every else cancel_orders(desk.service, order_ids)
 
-    report_each(context, "Cancelled", *ask(context, work))
+    report_each(context, "Cancelled", *ask(context, work), nothing="No order is open.")
 
 
 COMMANDS = (margin, place, modify, cancel)

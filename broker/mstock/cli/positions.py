@@ -56,7 +56,9 @@ def positions(context: Context) -> None:
         "symbol", "exchange", "product", "quantity", "average_price", "ltp", "realized",
         "unrealized", "pnl",
     )  # fmt: skip
-    show(context, "positions", rows, names, head, total_pnl=total)
+    show(
+        context, "positions", rows, names, head if rows else "No positions today.", total_pnl=total
+    )
 
 
 @command()
@@ -102,7 +104,9 @@ def close_position(
             _name_what_is_open(desk, master, where)
         return Results([what.rstrip(",")] if sent else [], [])
 
-    report_each(context, "Closing", *ask(context, work))
+    which = "No position" if every else f"No position {' '.join(where)}"
+    nothing = f"{which} is open, or what closes it is on its way. Nothing was sent."
+    report_each(context, "Closing", *ask(context, work), nothing=nothing)
 
 
 close_position.name = "close"

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from broker.mstock.streaming.live_prices import LivePrice, LivePrices
 
 _COLUMNS = ("Symbol", "Price", "Change", "Bid", "Ask", "Volume", "At")
-_NOTHING = "\N{EN DASH}"
 _REDRAW_S = 0.25
 
 
@@ -77,15 +76,19 @@ def depth(context: Context, instrument: str) -> None:
 
 def _depth_table(found: dict[str, Any]) -> str:
     """Both sides, the best first; a level without an order is a dash."""
-    rows = [("BIDS", "PRICE", "PRICE", "ASKS")]
-    for bid, ask in zip(found["bids"], found["asks"], strict=True):
-        prices = _money(bid["price"]), _money(ask["price"])
-        rows.append((_count(bid["quantity"]), *prices, _count(ask["quantity"])))
-    return output.columns(rows)
+    rows = (
+        (
+            _count(bid["quantity"]),
+            *map(_money, (bid["price"], ask["price"])),
+            _count(ask["quantity"]),
+        )
+        for bid, ask in zip(found["bids"], found["asks"], strict=True)
+    )
+    return output.table(("Bid quantity", "Bid", "Ask", "Ask quantity"), rows)
 
 
 def _count(quantity: int) -> str:
-    return quantity_text(quantity) if quantity else _NOTHING
+    return quantity_text(quantity) if quantity else output.NOTHING
 
 
 def _login(context: Context) -> Callable[[], Secret]:
@@ -137,15 +140,15 @@ def _cells(values: dict[str, Any]) -> list[str]:
     change = (last - close) / close if last and close else None
     return [
         _money(last),
-        _NOTHING if change is None else f"{change:+.2%}",
+        output.NOTHING if change is None else f"{change:+.2%}",
         *map(_money, best),
-        quantity_text(values["volume"]) if "volume" in values else _NOTHING,
-        f"{datetime.fromtimestamp(at / 1000, IST):%H:%M:%S}" if at else _NOTHING,
+        quantity_text(values["volume"]) if "volume" in values else output.NOTHING,
+        f"{datetime.fromtimestamp(at / 1000, IST):%H:%M:%S}" if at else output.NOTHING,
     ]
 
 
 def _money(value: float | None) -> str:
-    return price_text(value) if value else _NOTHING
+    return price_text(value) if value else output.NOTHING
 
 
 COMMANDS = (watch, depth)

@@ -33,6 +33,10 @@ _STATIC_IP = (
 _KEY_OR_IP = f"{_NEW_KEY} {_STATIC_IP}"
 _NEW_LOGIN = "mStock sessions end at midnight IST and at logout; log in again."
 _LOOK = "If that does not say what to do, look in the mStock app before you try again."
+_CLOSED = (
+    "It is closed, or mStock has lost its line to it. Send the order in market hours, or now as an "
+    "after-market order (--amo on the command line)."
+)
 _PAUSE = "Wait a minute, then try once more."
 _RESEND = "Enter the newest OTP, or ask for a new one."
 _CHECK_LOGIN = "Check that the client code (BROKER_API_KEY) is yours, and type the password again."
@@ -143,6 +147,11 @@ ERROR_RULES: tuple[ErrorRule, ...] = (
     ErrorRule(
         *(InputException, "mStock did not accept this authenticator code.", _FRESH_CODE, _TOTP),
         text=r"please enter correct totp.*",
+    ),
+    ErrorRule(
+        *(MiraeException, "The exchange takes no orders now. {said}", _CLOSED, _SESSION_CALLS),
+        code=r"InputException|IA400|400|MiraeException|MA\w*|RS-?\w*",
+        text=r"system is not connected to .*",
     ),
     # By code, when the words are new; by status last.
     ErrorRule(

@@ -57,7 +57,7 @@ def instruments(config: Config | None = None, home: str | None = None) -> Instru
     config = config or Config.from_env()
     if not host.is_present():
         table = local_instruments(config, home)
-        check_source(table, config, "Download it: mstock instruments")
+        check_source(table, config)
         return table
     table = HostInstruments()
     try:
@@ -88,7 +88,11 @@ def source_of(config: Config) -> str:
     return f"{config.rest_url} {config.api_type}"
 
 
-def check_source(table: SymbolTable, config: Config, next_step: str) -> None:
+def check_source(
+    table: SymbolTable,
+    config: Config,
+    next_step: str = "Download it with the command instruments, or on the page Market.",
+) -> None:
     """Raises `NoInstruments` unless the table holds this server's and API type's master."""
     mark = table.mark()
     if mark is None or mark.source != source_of(config):

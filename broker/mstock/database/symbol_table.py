@@ -15,7 +15,7 @@ import sqlalchemy as sql
 from sqlalchemy import Column, Connection, Engine, Float, Integer, MetaData, String, Table
 
 from broker.mstock.errors import DataException
-from broker.mstock.mapping.symbols import COLUMNS, SymbolRow
+from broker.mstock.mapping.symbols import COLUMNS, MONTHS, SymbolRow
 
 # Fewer rows than this are no master of an exchange, whatever the answer looked like.
 FEWEST_ROWS = 1000
@@ -155,10 +155,19 @@ class SymbolTable:
             (columns.symbol.startswith(words[0], autoescape=True), 1),
             else_=2,
         )
-        # A share comes before its thousand options, an exact symbol before a longer one.
+        # A share comes before its futures, they before its thousand options, an exact symbol before
+        # a longer one, and of contracts the one that expires first.
         is_contract = sql.case((columns.expiry == "", 0), else_=1)
-        order = (rank, is_contract, sql.func.length(columns.symbol), columns.symbol)
-        return self._all(query.order_by(*order).limit(limit))
+        shortest = sql.func.length(
+            sql.case((columns.expiry == "", columns.symbol), else_=columns.name)
+        )
+        is_option = sql.case((columns.instrumenttype.in_(("CE", "PE")), 1), else_=0)
+        year, day = (sql.func.substr(columns.expiry, start, 2) for start in (8, 1))
+        month = sql.case(
+            {name: n for n, name in enumerate(MONTHS)}, value=sql.func.substr(columns.expiry, 4, 3)
+        )
+        order = (rank, is_contract, shortest, is_option, year, month, day, columns.strike)
+        return self._all(query.order_by(*order, columns.symbol).limit(limit))
 
     def expiries(self, name: str, exchange: str) -> list[str]:
         """The expiry dates (DD-MMM-YY) of an underlying's contracts, the nearest first."""

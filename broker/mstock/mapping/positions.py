@@ -133,8 +133,11 @@ def _position_row(
     paid = position.open_average and (position.bought if position.quantity > 0 else position.sold)
     if (last is not None and paid) or not position.quantity:
         units = position.quantity * position.multiplier
-        unrealized = units * ((last or 0.0) - position.open_average) if units else 0.0
         total = position.sold - position.bought + units * (last or 0.0)
+        unrealized = units * ((last or 0.0) - position.open_average) if units else 0.0
+        # mStock rounds averages: where nothing was closed, that would book a few paise.
+        if units and not (position.sold if units > 0 else position.bought):
+            unrealized = total
         row["pnl"] = round(total, 2)
         row["unrealized"] = round(unrealized, 2)
         row["realized"] = round(total - unrealized, 2)

@@ -53,7 +53,7 @@ _BSE_INDICES = {
 }
 _INDEX_TOKENS = {(exchange, token) for _, _, exchange, token in INDICES}
 
-_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _CURRENCY = frozenset({"FUTCUR", "OPTCUR", "FUTIRC", "OPTIRC", "FUTIRT"})
 _DERIVATIVES = {"NSE": "NFO", "BSE": "BFO", "NFO": "NFO", "BFO": "BFO", "CDS": "CDS", "BCD": "BCD"}
 _CURRENCIES = {"NSE": "CDS", "BSE": "BCD", "CDS": "CDS", "BCD": "BCD"}
@@ -61,7 +61,7 @@ _KNOWN = frozenset({"NSE", "BSE", "NFO", "BFO", "CDS", "BCD", "MCX"})
 # The series that trades under the bare name; all others keep theirs, so that no two are mixed up.
 _BARE_SERIES = frozenset({"", "EQ"})
 _SYMBOL = re.compile(
-    r"(?P<name>.+?)(?P<expiry>\d{2}(?:" + "|".join(_MONTHS) + r")\d{2})"
+    r"(?P<name>.+?)(?P<expiry>\d{2}(?:" + "|".join(MONTHS) + r")\d{2})"
     r"(?:(?P<strike>\d+(?:\.\d+)?)(?P<option>CE|PE)|FUT)"
 )
 
@@ -82,7 +82,7 @@ def parse_symbol(symbol: str) -> Contract | None:
         return None
     day, month, year = found["expiry"][:2], found["expiry"][2:5], found["expiry"][5:]
     try:
-        expiry = date(2000 + int(year), _MONTHS.index(month) + 1, int(day))
+        expiry = date(2000 + int(year), MONTHS.index(month) + 1, int(day))
     except ValueError:
         return None
     strike = Decimal(found["strike"]) if found["strike"] else None
@@ -265,7 +265,7 @@ def _expiry(text: str) -> tuple[date, str, str] | None:
             day = datetime.strptime(text, form).date()  # noqa: DTZ007  a date has no zone
         except ValueError:
             continue
-        month = _MONTHS[day.month - 1]
+        month = MONTHS[day.month - 1]
         return day, f"{day:%d}{month}{day:%y}", f"{day:%d}-{month}-{day:%y}"
     return None
 

@@ -18,7 +18,7 @@ def trading_calendar() -> Calendar:
     so: prices do not wait for it.
     """
     try:
-        return load_calendar(ServiceSettings.from_env(file_environment()).home)
+        return load_calendar(ServiceSettings.from_env(file_environment(is_needed=False)).home)
     except SettingError as error:
         log.warning("mStock: the plugin's own table of trading days is used. %s", error)
         return load_calendar()

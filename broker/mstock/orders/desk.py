@@ -41,7 +41,7 @@ class Desk:
     def lookup(self) -> Lookup:
         """Today's instruments. Raises `BrokerError` when they are not there."""
         table = local_instruments(self.config, self.home)
-        check_source(table, self.config, "Download it: mstock instruments")
+        check_source(table, self.config)
         return Lookup(table)
 
     @property

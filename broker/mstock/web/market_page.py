@@ -63,8 +63,14 @@ class MarketPage:
             exchange, _, symbol = text.upper().partition(":")
             if symbol and known.table.find(symbol, exchange):
                 return see_other(url_for(".instrument", exchange=exchange, symbol=symbol))
-            found = known.table.search(symbol or text, exchange if symbol else None, _MOST_FOUND)
-        return self._render(visit, "market", text=text, known=known, found=found, market=market)
+            found = known.table.search(
+                symbol or text, exchange if symbol else None, _MOST_FOUND + 1
+            )
+        has_more = len(found) > _MOST_FOUND
+        return self._render(
+            visit, "market", text=text, known=known, found=found[:_MOST_FOUND], market=market,
+            has_more=has_more,
+        )  # fmt: skip
 
     def suggestions(self) -> Response:
         """`{"instruments": [{"name", "about"}]}` for the text in `q`."""

@@ -14,12 +14,14 @@ LONGEST_DELAY: Final = 86_400
 class Behaviour:
     """Switches of the exchange; they may be changed while it runs.
 
+    `is_always_open`: orders are taken and matched at any hour, at the prices of the last session.
     `matching`: off, orders trade only by hand. `largest_fill`: units per round at most, so that
     orders fill in parts; None for what the depth gives. `transit`: how long an accepted order is on
     its way to the exchange. The order book shows an accepted order only after a delay drawn
     between two bounds, in seconds, from a generator with a seed of its own (`delay_book`).
     """
 
+    is_always_open: bool = False
     matching: bool = True
     largest_fill: int | None = None
     transit: timedelta = timedelta(0)

@@ -83,7 +83,7 @@ class Exchange:
             account = self._accounts[client_code]
             quote = self.market.quote(request.instrument)
             check(request, quote.ltp)
-            is_open = self.market.is_open(now)
+            is_open = self._is_open(now)
             if not is_open and request.variety is not Variety.AMO:
                 raise Refused(Reason.MARKET_CLOSED)
             order = self._engine.accept(account, request, now)
@@ -333,9 +333,12 @@ class Exchange:
             finally:
                 self._outbox_lock.release()
 
+    def _is_open(self, now: datetime) -> bool:
+        return self.behaviour.is_always_open or self.market.is_open(now)
+
     def _pass_time(self, now: datetime) -> None:
         new_day = now.date() > self._day
-        is_open = self.market.is_open(now)
+        is_open = self._is_open(now)
         if is_open and not new_day and not self._engine.waiting:
             return
         for account in self._accounts.values():
