@@ -255,6 +255,8 @@ class TestFaults:
         assert type(caught.value) is error
         assert calls(simulator).count(route("user/fundsummary")) == tries
         simulator.faults.clear()
+        monkeypatch.setenv("BROKER_READ_TIMEOUT", "10")
+        monkeypatch.setenv("BROKER_DEADLINE", "20")
         assert funds.get_margin_data(token)  # an outage does not end the session
 
     @pytest.mark.parametrize("revision", ["older"], indirect=True)

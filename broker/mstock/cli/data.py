@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -13,6 +13,7 @@ from broker._kit.cli import output
 from broker._kit.cli.context import Context, command
 from broker._kit.errors import CorrectInput
 from broker._kit.money import price_text, quantity_text
+from broker._kit.secret import Secret
 from broker._kit.sessions.trading_calendar import load_calendar
 from broker.mstock.cli.instruments import (
     expiries_of,
@@ -23,13 +24,14 @@ from broker.mstock.cli.instruments import (
 )
 from broker.mstock.cli.titles import title
 from broker.mstock.client.dialects import Client, client_for
+from broker.mstock.database.symbol_table import InstrumentRow, SymbolTable
 from broker.mstock.mapping.candles import INTERVALS, Candle
 from broker.mstock.mapping.quotes import Quote
+from broker.mstock.market_data.chart import svg
+from broker.mstock.market_data.history import history as candles_of
+from broker.mstock.market_data.history import parse_day
+from broker.mstock.market_data.quotes import Wanted, quotes
 from broker.mstock.settings import Config
-
-if TYPE_CHECKING:
-    from broker._kit.secret import Secret
-    from broker.mstock.database.symbol_table import InstrumentRow, SymbolTable
 
 T = TypeVar("T")
 
@@ -123,9 +125,6 @@ def history(
 
     Times in files are epoch seconds, as OpenAlgo has them.
     """
-    from broker.mstock.market_data.history import history as candles_of
-    from broker.mstock.market_data.history import parse_day
-
     end = parse_day(last, "--to") if last else context.clock.now().date()
     begin = parse_day(first, "--from") if first else end - timedelta(days=30)
     row = find(open_table(context), instrument)
@@ -136,11 +135,11 @@ def history(
             client, token, row, interval, begin, end, calendar, context.clock
         ),
     )
-    title = f"{row.symbol} on {row.exchange}, {interval}, {begin} to {end}"
+    heading = f"{row.symbol} on {row.exchange}, {interval}, {begin} to {end}"
     written = {
         kind: path
         for kind in _FORMATS
-        if (path := files[kind]) and _write(kind, Path(path), found, interval, title)
+        if (path := files[kind]) and _write(kind, Path(path), found, interval, heading)
     }
     context.answer(
         {"candles": len(found), "files": written} if written else {"candles": _json(found)},
@@ -162,8 +161,6 @@ def _ask(context: Context, call: Callable[[Client, Secret], T]) -> T:
 def _quotes(
     context: Context, rows: list[InstrumentRow], *, ltp_only: bool = False
 ) -> list[Quote | None]:
-    from broker.mstock.market_data.quotes import Wanted, quotes
-
     wanted = [Wanted.of(row) for row in rows]
     if not wanted:
         return []
@@ -184,14 +181,13 @@ def _spot(
     return quote["ltp"] if quote else None
 
 
-def _write(kind: str, path: Path, found: list[Candle], interval: str, title: str) -> bool:
+def _write(kind: str, path: Path, found: list[Candle], interval: str, heading: str) -> bool:
     """Write a file. Raises `CorrectInput` when it cannot be."""
-    from broker.mstock.api.data import data_frame
-    from broker.mstock.market_data.chart import svg
+    from broker.mstock.api.data import data_frame  # pandas takes its time to load
 
     try:
         if kind == "chart":
-            picture = svg(title, found, is_daily=not INTERVALS[interval].minutes)
+            picture = svg(heading, found, is_daily=not INTERVALS[interval].minutes)
             path.write_text(picture, encoding="utf-8")
         elif kind == "csv":
             data_frame(found, interval).to_csv(path, index=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import click
 
@@ -12,10 +12,10 @@ from broker._kit.errors import BrokerError, CorrectInput
 from broker._kit.money import quantity_text
 from broker._kit.sessions.report import date_time
 from broker.mstock.cli.titles import title
+from broker.mstock.database import instruments as local
+from broker.mstock.database.master_contract_db import download, is_fresh
+from broker.mstock.database.symbol_table import InstrumentRow, SymbolTable
 from broker.mstock.settings import Config
-
-if TYPE_CHECKING:
-    from broker.mstock.database.symbol_table import InstrumentRow, SymbolTable
 
 _EXCHANGES = ("NFO", "BFO", "MCX", "CDS", "BCD")
 
@@ -86,10 +86,6 @@ def open_table(context: Context, *, force: bool = False, needs_today: bool = Fal
 
     Where they cannot be downloaded now, older ones serve, and it is said of which day they are.
     """
-    # SQLAlchemy takes its time to load.
-    from broker.mstock.database import instruments as local
-    from broker.mstock.database.master_contract_db import download, is_fresh
-
     config = cast(Config, context.config)
     table = local.local_instruments(config, context.service_settings.home)
     mark = table.mark()

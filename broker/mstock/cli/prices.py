@@ -6,9 +6,11 @@ import contextlib
 import json
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import click
+from rich.live import Live
+from rich.table import Table
 
 from broker._kit.cli import output
 from broker._kit.cli.context import Context, command
@@ -17,11 +19,9 @@ from broker._kit.money import price_text, quantity_text
 from broker._kit.secret import Secret
 from broker.mstock.cli.instruments import find, instrument_argument, open_table
 from broker.mstock.settings import Config
-
-if TYPE_CHECKING:
-    from rich.table import Table
-
-    from broker.mstock.streaming.live_prices import LivePrice, LivePrices
+from broker.mstock.streaming.connection import FeedLogin
+from broker.mstock.streaming.depth import look_at_depth
+from broker.mstock.streaming.live_prices import MODES, LivePrice, LivePrices, stored_token
 
 _COLUMNS = ("Symbol", "Price", "Change", "Bid", "Ask", "Volume", "At")
 _REDRAW_S = 0.25
@@ -35,9 +35,6 @@ def watch(context: Context, symbols: tuple[str, ...]) -> None:
     With --json one line for each price. SYMBOL is OpenAlgo's, such as INFY, NIFTY or
     NFO:NIFTY24NOV26FUT.
     """
-    # websocket-client takes its time to load.
-    from broker.mstock.streaming.live_prices import MODES, LivePrices
-
     table = open_table(context)
     rows = [find(table, each) for each in symbols]
     names = [(row.symbol, row.exchange) for row in rows]
@@ -59,9 +56,6 @@ def depth(context: Context, instrument: str) -> None:
 
     They come out of mStock's live stream.
     """
-    from broker.mstock.streaming.connection import FeedLogin
-    from broker.mstock.streaming.depth import look_at_depth
-
     config, table = cast(Config, context.config), open_table(context)
     row = find(table, instrument)
     token = _login(context)
@@ -93,8 +87,6 @@ def _count(quantity: int) -> str:
 
 def _login(context: Context) -> Callable[[], Secret]:
     """What gives the newest stored token on any thread. Raises `LogInAgain` without a session."""
-    from broker.mstock.streaming.live_prices import stored_token
-
     context.ask(lambda _config, _token: None)  # its words name the command that was typed
     config, store = cast(Config, context.config), context.store
     return lambda: stored_token(config, store, context.clock)
@@ -107,8 +99,6 @@ def _print_lines(prices: LivePrices) -> None:
 
 
 def _draw_table(prices: LivePrices, names: Iterable[tuple[str, str]]) -> None:
-    from rich.live import Live
-
     newest: dict[tuple[str, str], LivePrice | None] = dict.fromkeys(names)
     with Live(_table(newest, prices), auto_refresh=False) as live:
         while True:
@@ -120,8 +110,6 @@ def _draw_table(prices: LivePrices, names: Iterable[tuple[str, str]]) -> None:
 
 
 def _table(newest: dict[tuple[str, str], LivePrice | None], prices: LivePrices) -> Table:
-    from rich.table import Table
-
     status = prices.status()
     table = Table(caption=": ".join(filter(None, (status.state.capitalize(), status.reason))))
     for n, column in enumerate(_COLUMNS):
