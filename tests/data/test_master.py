@@ -287,7 +287,7 @@ class TestFiles:
         with pytest.raises(DataException):
             list(master_files.pieces("B", io.BytesIO(text.encode())))
 
-    @pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "<html>"])
+    @pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "<html>", '"' + "x" * 200_000])
     def test_csv_that_is_no_master(self, text: str) -> None:
         with pytest.raises(DataException):
             list(master_files.pieces("A", io.BytesIO(text.encode())))
