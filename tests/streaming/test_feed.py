@@ -289,6 +289,22 @@ class TestHealing:
         bench.feed.start()
         until(lambda: len(heard) == 2)
 
+    def test_a_slow_listener_is_no_silence(self, bench: Bench) -> None:
+        heard: list[Tick] = []
+
+        def slow(tick: Tick) -> None:
+            time.sleep(2 * QUICK.dead_after / 20)
+            heard.append(tick)
+
+        bench.feed._listener = FeedListener(slow)
+        bench.server.script = lambda client: [client.send(ltp("1594")) for _ in range(20)] and None
+        bench.feed.subscribe({INFY: LTP})
+        bench.feed.start()
+        until(lambda: len(heard) == 20)
+        time.sleep(QUICK.stall_after / 2)
+        assert bench.feed.is_connected
+        assert len(bench.server.attempts) == 1
+
     def test_threads_and_sockets_stay_the_same_over_a_thousand_reconnects(
         self, bench: Bench
     ) -> None:

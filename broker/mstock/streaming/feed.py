@@ -325,8 +325,9 @@ class Feed:
             if self._is_dirty:
                 pause = min(pause, max(0.0, self._send_at - self._clock.monotonic()))
             if connection.wait(pause):
-                heard = self._clock.monotonic()
-                if self._receive_burst(connection, generation):
+                has_ticked = self._receive_burst(connection, generation)
+                heard = self._clock.monotonic()  # a listener's time is no silence of mStock's
+                if has_ticked:
                     ticked = heard
             now = self._clock.monotonic()
             if now - heard > timing.dead_after:
