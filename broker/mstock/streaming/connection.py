@@ -155,7 +155,9 @@ class _BufferedSocket:
 
     def __init__(self, sock: Any) -> None:
         self._sock = sock
-        self._data = memoryview(b"")
+        # One block for all reads: a new one for each would break the heap into pieces.
+        self._block = memoryview(bytearray(_READ_BYTES))
+        self._data = self._block[:0]
 
     @property
     def has_data(self) -> bool:
@@ -164,7 +166,7 @@ class _BufferedSocket:
 
     def recv(self, size: int) -> bytes:
         if not self._data:
-            self._data = memoryview(self._sock.recv(_READ_BYTES))
+            self._data = self._block[: self._sock.recv_into(self._block)]
         piece, self._data = self._data[:size], self._data[size:]
         return bytes(piece)
 
