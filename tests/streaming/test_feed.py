@@ -184,16 +184,28 @@ class TestSubscriptions:
         until(lambda: bench.gaps == 1)
 
     def test_one_that_never_ticks_is_asked_for_once_more(self, bench: Bench) -> None:
-        bench.server.script = lambda client: client.send(ltp("1594"))
         bench.is_open = False
         bench.feed.subscribe({INFY: LTP, ACC: LTP})
         bench.feed.start()
+        until(lambda: bench.server.clients and asked(bench.server.clients[0]))
+        bench.server.clients[0].send(ltp("1594"))
         until(lambda: bench.feed.status().flowing == 1)
         until(lambda: len(bench.server.clients[0].requests) == 2)
         tokens = bench.server.clients[0].requests[1]["params"]["tokenList"][0]["tokens"]
         assert tokens == ["22"]
         time.sleep(0.5)
         assert len(bench.server.clients[0].requests) == 2
+
+    def test_a_late_tick_of_what_nobody_wants_any_more_does_not_count(self, bench: Bench) -> None:
+        bench.is_open = False
+        bench.feed.subscribe({INFY: LTP, ACC: LTP})
+        bench.feed.start()
+        until(lambda: bench.server.clients and len(asked(bench.server.clients[0])) == 2)
+        bench.feed.unsubscribe([INFY])
+        until(lambda: asked(bench.server.clients[0]) == {"22": LTP})
+        bench.server.clients[0].send(ltp("1594"))
+        until(lambda: bench.ticks)
+        assert bench.feed.status().flowing == 0
 
     def test_type_a_asks_in_its_own_words(self, bench: Bench) -> None:
         feed = bench.make("A")
@@ -253,7 +265,6 @@ class TestHealing:
         time.sleep(0.3)
         assert len(bench.server.attempts) == 1
         bench.server.upgrade_status, bench.token = 101, "a-newer-token"
-        bench.feed.new_session()
         until(lambda: bench.feed.is_connected)
         until(lambda: asked(bench.server.clients[-1]) == {"1594": LTP})
 

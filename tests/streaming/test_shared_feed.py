@@ -170,6 +170,14 @@ def test_one_socket_for_whoever_joins_and_the_last_to_leave_ends_it(
     assert len(server.clients) == 1
 
 
+def test_who_has_left_can_want_nothing(server: FeedServer, listeners: list[Listener]) -> None:
+    one, two = (joined(server, listeners) for _ in range(2))
+    one.leave()
+    one.want(INFY)  # by a thread that does not know yet
+    two.want(ACC)
+    until(lambda: all_asked(server) == [{"22": LTP}])
+
+
 def test_the_session_is_asked_of_whoever_is_still_there(
     server: FeedServer, listeners: list[Listener]
 ) -> None:

@@ -181,10 +181,6 @@ class Feed:
             connection.close()
         self._pause.set()
 
-    def new_session(self) -> None:
-        """A login has brought a fresh token: do not wait for the next attempt."""
-        self._pause.set()
-
     def status(self) -> FeedStatus:
         """How things stand."""
         with self._lock:
@@ -358,7 +354,9 @@ class Feed:
                 self._dropped += frame.dropped
                 for tick in frame.ticks:
                     has_ticked = True
-                    self._flowing.add(Instrument(tick.segment, tick.token))
+                    instrument = Instrument(tick.segment, tick.token)
+                    if instrument in self._sent:  # not a late one of what nobody wants any more
+                        self._flowing.add(instrument)
                     try:
                         self._listener.on_tick(tick)
                     except Exception as error:
