@@ -300,6 +300,23 @@ class TestHealing:
         bench.feed.start()
         until(lambda: len(heard) == 2)
 
+    def test_the_pause_is_never_longer_than_its_limit(self, bench: Bench) -> None:
+        bench.server.upgrade_status = 502
+        bench.feed._timing = QUICK._replace(first_wait=0.05, longest_wait=0.1)
+        bench.feed._jitter = lambda: 1.0
+        bench.feed.start()
+        until(lambda: len(bench.server.attempts) == 10)
+        assert FeedTiming().longest_wait <= 30
+
+    def test_two_feeds_do_not_come_back_in_step(self, bench: Bench) -> None:
+        bench.server.upgrade_status = 502
+        bench.feed._timing = QUICK._replace(first_wait=1.0, longest_wait=1.0)
+        bench.feed._jitter = lambda: 0.0
+        bench.feed.start()
+        until(lambda: len(bench.server.attempts) == 2)
+        first, second = bench.server.attempts
+        assert 0.4 < second - first < 0.9
+
     def test_a_slow_listener_is_no_silence(self, bench: Bench) -> None:
         heard: list[Tick] = []
 

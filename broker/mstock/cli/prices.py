@@ -21,6 +21,7 @@ from broker.mstock.settings import Config
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from broker.mstock.streaming.feed import FeedStatus
     from broker.mstock.streaming.live_prices import LivePrice, LivePrices
 
 _COLUMNS = ("Symbol", "Price", "Change", "Bid", "Ask", "Volume", "At")
@@ -33,8 +34,8 @@ _REDRAW_S = 0.25
 def watch(context: Context, symbols: tuple[str, ...]) -> None:
     """Show live prices until Ctrl-C.
 
-    With --json one line for each price. SYMBOL is OpenAlgo's, such as INFY, NIFTY or
-    NFO:NIFTY24NOV26FUT.
+    With --json one line for each price, and why none comes on standard error. SYMBOL is OpenAlgo's,
+    such as INFY, NIFTY or NFO:NIFTY24NOV26FUT.
     """
     # websocket-client takes its time to load.
     from broker.mstock.streaming.live_prices import MODES, LivePrices
@@ -43,7 +44,12 @@ def watch(context: Context, symbols: tuple[str, ...]) -> None:
     rows = [find(table, each) for each in symbols]
     names = [(row.symbol, row.exchange) for row in rows]
     config = cast(Config, context.config)
-    prices = LivePrices(config, _login(context), find_in=lambda _config: table)
+    prices = LivePrices(
+        config,
+        _login(context),
+        on_state=_print_reason if context.as_json else lambda _status: None,  # a table shows it
+        find_in=lambda _config: table,
+    )
     with prices, contextlib.suppress(KeyboardInterrupt):
         for name in names:
             prices.subscribe(*name, MODES["DEPTH"])
@@ -101,6 +107,11 @@ def _print_lines(prices: LivePrices) -> None:
     for price in prices:
         line = {"symbol": price.symbol, "exchange": price.exchange, **price.values}
         output.out(json.dumps(line))
+
+
+def _print_reason(status: FeedStatus) -> None:
+    if status.reason:
+        output.out(f"{status.state.capitalize()}: {status.reason}", err=True)
 
 
 def _draw_table(prices: LivePrices, names: Iterable[tuple[str, str]]) -> None:
