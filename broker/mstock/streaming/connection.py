@@ -183,10 +183,13 @@ def _tls(login: FeedLogin) -> dict[str, Any]:
 
 
 def _proxy(login: FeedLogin) -> dict[str, Any]:
+    # The settings decide, not the environment: the library asks it for whatever is left empty,
+    # and does not look at hosts without a proxy unless there is a proxy.
     if login.proxy is None:
-        return {"http_no_proxy": ["*"]}  # the settings decide, not the environment
+        return {"http_proxy_host": "none", "http_no_proxy": ["*"]}
     parts = urlsplit(login.proxy.reveal())
     options: dict[str, Any] = {
+        "http_no_proxy": [""],
         "http_proxy_host": parts.hostname,
         "http_proxy_port": parts.port or 80,
         "proxy_type": "http",
