@@ -300,6 +300,14 @@ class TestHealing:
         bench.feed.start()
         until(lambda: len(heard) == 2)
 
+    def test_what_cannot_be_read_is_counted_and_the_rest_read(self, bench: Bench) -> None:
+        bench.feed.start()
+        until(lambda: bench.feed.is_connected)
+        for message in (b"senseless", ltp("1594")):
+            bench.server.clients[0].send(message)
+        until(lambda: bench.ticks)
+        assert bench.feed.status().dropped == 1
+
     def test_the_pause_is_never_longer_than_its_limit(self, bench: Bench) -> None:
         bench.server.upgrade_status = 502
         bench.feed._timing = QUICK._replace(first_wait=0.05, longest_wait=0.1)
@@ -381,6 +389,56 @@ class TestStopping:
         bench.feed.subscribe({INFY: LTP})
         until(lambda: bench.feed.status().sent == 1)
         until(lambda: sum(each.name == "mstock-feed" for each in threading.enumerate()) == 1, 10)
+
+    @pytest.mark.parametrize("has_session", [True, False])
+    def test_one_that_was_reading_its_session_does_not_touch_the_next(
+        self, bench: Bench, has_session: bool
+    ) -> None:
+        may_go_on, is_over = threading.Event(), threading.Event()
+        first = [True]
+
+        def login() -> FeedLogin:
+            if first.pop() if first else False:
+                may_go_on.wait(5)
+                is_over.set()
+                if not has_session:
+                    raise LogInAgain("There was no session.")
+            return bench._login()
+
+        bench.feed._login = login
+        bench.feed.subscribe({INFY: LTP})
+        bench.feed.start()
+        until(lambda: not first)
+        bench.feed.stop()
+        bench.feed.start()
+        until(lambda: bench.feed.status().sent == 1)
+        may_go_on.set()
+        until(lambda: sum(each.name == "mstock-feed" for each in threading.enumerate()) == 1)
+        assert is_over.is_set()
+        assert bench.feed.status()[:4] == (FeedState.CONNECTED, "", 1, 1)
+        assert [bool(client.texts) for client in bench.server.clients] in ([True], [True, False])
+
+    def test_one_that_was_telling_a_tick_does_not_forget_what_the_next_has_asked_for(
+        self, bench: Bench
+    ) -> None:
+        is_telling, may_go_on = threading.Event(), threading.Event()
+
+        def slow(_tick: Tick) -> None:
+            is_telling.set()
+            may_go_on.wait(5)
+
+        bench.feed._listener = FeedListener(slow)
+        bench.feed.subscribe({INFY: LTP})
+        bench.feed.start()
+        until(lambda: bench.feed.status().sent == 1)
+        bench.server.clients[0].send(ltp("1594"))
+        assert is_telling.wait(5)
+        bench.feed.stop()
+        bench.feed.start()
+        until(lambda: bench.feed.status().sent == 1)
+        may_go_on.set()
+        until(lambda: sum(each.name == "mstock-feed" for each in threading.enumerate()) == 1)
+        assert bench.feed.status()[:4] == (FeedState.CONNECTED, "", 1, 1)
 
 
 def test_no_token_is_in_any_log_or_reason(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:

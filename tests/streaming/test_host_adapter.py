@@ -112,6 +112,36 @@ def test_a_snap_is_published_in_every_mode_that_was_asked_for(
     assert len(adapter.published[0][1]["depth"]["buy"]) == 5
 
 
+def test_a_packet_of_a_lower_mode_is_not_published_in_a_higher_one(
+    server: FeedServer, streams: list[HostStream]
+) -> None:
+    adapter = Adapter()
+    stream = connected(adapter, streams)
+    for mode in (1, 3):
+        stream.subscribe("INFY", "NSE", mode)
+    until(lambda: server.clients and asked(server.clients[0]) == {"1594": 3})
+    server.clients[0].send(ltp("1594"))
+    until(lambda: adapter.published)
+    assert adapter.topics == ["NSE_INFY_LTP"]
+
+
+def test_a_number_that_another_symbol_has_now_gives_its_prices_to_that_one_alone(
+    server: FeedServer, streams: list[HostStream], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adapter = Adapter()
+    stream = connected(adapter, streams)
+    stream.subscribe("INFY", "NSE", 1)
+    monkeypatch.setitem(TOKENS, ("ACC", "NSE"), "1594")
+    stream.subscribe("ACC", "NSE", 1)
+    until(lambda: server.clients and asked(server.clients[0]) == {"1594": 1})
+    stream.unsubscribe("INFY", "NSE", 1)
+    server.clients[0].send(ltp("1594"))
+    until(lambda: adapter.published)
+    assert adapter.topics == ["NSE_ACC_LTP"]
+    stream.unsubscribe("ACC", "NSE", 1)
+    until(lambda: asked(server.clients[0]) == {})
+
+
 @pytest.mark.parametrize(("pooled", "left"), [(True, {}), (False, {"1594": 1})])
 def test_what_the_highest_mode_leaves_behind(
     server: FeedServer, streams: list[HostStream], pooled: bool, left: dict[str, int]
