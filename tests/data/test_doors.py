@@ -45,6 +45,7 @@ from tests.data.conftest import NOW, Desk, token_of
 
 Row = tuple[int, float, float, float, float, int]
 HISTORY = "instruments/historical"
+TWICE = "51"  # SENSEX, and a share of NSE
 
 
 @pytest.fixture
@@ -168,6 +169,23 @@ class TestQuotes:
         )
         assert "CDS" in found[0]["error"]
         assert found[1]["data"]["ltp"] > 0
+
+    @pytest.mark.parametrize("api_type", ["B"])
+    def test_an_exchange_that_mstock_calls_otherwise_is_no_other_ones_price(
+        self, desk: Desk, data: BrokerData, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        given: list[dict[str, str]] = []
+        monkeypatch.setattr(data_calls, "quotes_by_token", lambda *_a, **_k: {"fetched": given})
+        table = local_instruments(desk.config)
+        future = table.contracts("NIFTY", "NFO", table.expiries("NIFTY", "NFO")[0])[0]
+        given.append({"exchange": "NSE", "symbolToken": future.token, "ltp": "24000.05"})
+        assert data.get_quotes(future.symbol, "NFO") == {"ltp": 24000.05}
+        rows = [table.by_token(TWICE, exchange) for exchange in ("NSE", "BSE_INDEX")]
+        both = [{"symbol": row.symbol, "exchange": row.exchange} for row in rows if row]
+        given[0] = {"exchange": "NSE", "symbolToken": TWICE, "ltp": "1.05"}
+        found = {each["exchange"]: each for each in data.get_multiquotes(both)}
+        assert found["NSE"]["data"] == {"ltp": 1.05}
+        assert "error" in found["BSE_INDEX"]
 
     def test_an_unknown_symbol_alone_is_said(self, data: BrokerData) -> None:
         with pytest.raises(InputException, match="NOSUCH on NSE"):
