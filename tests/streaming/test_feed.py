@@ -300,6 +300,20 @@ class TestHealing:
         bench.feed.start()
         until(lambda: len(heard) == 2)
 
+    def test_one_that_fails_at_every_tick_does_not_fill_the_log(
+        self, bench: Bench, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def fail(_tick: Tick) -> None:
+            heard.append(1)
+            raise RuntimeError("secret")
+
+        heard: list[int] = []
+        bench.feed._listener = FeedListener(fail)
+        bench.server.script = lambda client: [client.send(ltp("1594")) for _ in range(50)] and None
+        bench.feed.start()
+        until(lambda: len(heard) == 50)
+        assert caplog.text.count("a listener of the feed failed (RuntimeError in ") == 1
+
     def test_what_cannot_be_read_is_counted_and_the_rest_read(self, bench: Bench) -> None:
         bench.feed.start()
         until(lambda: bench.feed.is_connected)

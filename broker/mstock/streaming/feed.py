@@ -32,13 +32,22 @@ from broker.mstock.streaming.packets import Tick
 from broker.mstock.streaming.requests import Dialect, Instrument, between, is_error
 
 _BURST = 512  # messages, before what is desired and the time are looked at again
+_QUIET_S = 60.0
+
+_failed_at: dict[str, float] = {}
 
 log = logging.getLogger(__name__)
 
 
 def log_failure(error: Exception) -> None:
-    """Log where a listener has failed. Not its text: it could quote a strategy's secrets."""
-    log.error("mStock: a listener of the feed failed (%s).", fault_location(error))
+    """Log where a listener has failed, each place once a minute: every tick would fill the disk.
+
+    Not its text: it could quote a strategy's secrets.
+    """
+    place, now = fault_location(error), SYSTEM_CLOCK.monotonic()
+    if now - _failed_at.get(place, -_QUIET_S) >= _QUIET_S:
+        _failed_at[place] = now
+        log.error("mStock: a listener of the feed failed (%s).", place)
 
 
 class FeedState(StrEnum):
