@@ -33,6 +33,7 @@ from broker.mstock.database.instruments import local_instruments
 from broker.mstock.database.master_contract_db import download
 from broker.mstock.database.symbol_table import InstrumentRow
 from broker.mstock.errors import InputException
+from broker.mstock.mapping import candles as mapping
 from broker.mstock.mapping.candles import INTERVALS
 from broker.mstock.market_data import quotes as quotes_module
 from broker.mstock.market_data.history import history
@@ -351,6 +352,27 @@ class TestHistory:
         assert list(frame.columns) == ["timestamp", "open", "high", "low", "close", "volume"]
         assert len(frame) == 0
         assert str(frame["timestamp"].dtype) == "int64"
+
+    @pytest.mark.parametrize("interval", ["D", "15m"])
+    @pytest.mark.parametrize("revision", ["older"])
+    def test_candles_of_other_days_are_left_out(
+        self, desk: Desk, data: BrokerData, monkeypatch: pytest.MonkeyPatch, interval: str
+    ) -> None:
+        wanted = asked(desk, data, interval, "2026-11-19", "2026-11-23")
+
+        def with_more(name: str) -> Any:
+            ask = getattr(data_calls, name)
+
+            def answer(*given: Any) -> list[list[Any]]:
+                rows = mapping.rows(ask(*given))
+                other = [["2026-11-18T09:15:00+0530", 9.0, 9.0, 9.0, 9.0, 9]]
+                return [*other, *rows, *other]
+
+            return answer
+
+        for name in ("historical", "intraday"):
+            monkeypatch.setattr(data_calls, name, with_more(name))
+        assert asked(desk, data, interval, "2026-11-19", "2026-11-23") == wanted
 
     def test_a_cut_answer_is_split(
         self, desk: Desk, data: BrokerData, monkeypatch: pytest.MonkeyPatch

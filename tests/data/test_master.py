@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sqlite3
 import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -12,7 +13,7 @@ import pytest
 import sqlalchemy as sql
 
 from broker._kit.clock import IST
-from broker._kit.errors import BrokerError, LogInAgain
+from broker._kit.errors import BrokerError, LogInAgain, StoreError
 from broker.mstock.database import master_files
 from broker.mstock.database.instruments import (
     NoInstruments,
@@ -214,6 +215,29 @@ class TestAFailure:
         with pytest.raises(DataException, match="only 0"):
             local.replace([], source_of(desk.config), NOW)
         assert local.mark() is None
+
+    def test_a_full_disk_is_said(
+        self, desk: Desk, local: SymbolTable, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def none_left() -> None:
+            raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
+
+        monkeypatch.setattr("tempfile.TemporaryFile", none_left)
+        with pytest.raises(StoreError, match=r"temporary.*has room"):
+            fill(desk, local)
+
+    def test_a_database_that_another_writes_to_keeps_the_old(
+        self, desk: Desk, local: SymbolTable
+    ) -> None:
+        fill(desk, local)
+        mark = local.mark()
+        other = sqlite3.connect(str(local._engine.url.database), isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreError, match="the old ones are kept"):
+            fill(desk, local)
+        other.close()
+        assert local.mark() == mark
+        assert fill(desk, local) == mark.rows  # type: ignore[union-attr]
 
 
 def break_master(desk: Desk, kind: str) -> None:
