@@ -80,7 +80,7 @@ def download(
     """
     client = client_for(config)
     with (
-        store_errors("The folder for temporary files", "written"),
+        store_errors("The temporary folder", "written"),
         tempfile.TemporaryFile() as file,
     ):
         counted: Any = _Counted(file, progress)
