@@ -21,7 +21,7 @@ from broker.mstock.database.symbol_table import SymbolTable
 from broker_simulator.mstock import Simulator
 from proofs import Broken, Rows, figures, require
 
-KILLS, SHORT = 50, 10
+KILLS, SHORT = 50, 6
 # Downloads of two different sizes in turn, so that old and new can be told apart.
 _SIZES, _SHORT_SIZES = (20000, 24000), (3000, 3600)
 _MORNING = datetime(2026, 11, 23, 9, 30, tzinfo=IST)

@@ -15,13 +15,20 @@ from broker._kit.cli.main import command_line
 from broker._kit.openalgo.installer.checks import host_checks
 from broker._kit.openalgo.installer.commands import commands
 from broker.mstock.broker import MSTOCK
-from broker.mstock.cli import books, data, instruments, orders, positions, prices
 from broker.mstock.cli.live_check import live_check
 
-_ROOMS = (instruments, data, books, orders, positions, prices)
-_OWN = tuple(command for room in _ROOMS for command in room.COMMANDS)
+_CLI = "broker.mstock.cli"
+# SQLAlchemy is most of what these load, and a third of the start if it were loaded for `status`.
+ROOMS = {
+    f"{_CLI}.books": ("orders", "order", "trades", "holdings"),
+    f"{_CLI}.data": ("chain", "quote", "history"),
+    f"{_CLI}.instruments": ("instruments", "search", "lookup", "expiries"),
+    f"{_CLI}.orders": ("margin", "place", "modify", "cancel"),
+    f"{_CLI}.positions": ("positions", "close", "convert"),
+    f"{_CLI}.prices": ("watch", "depth"),
+}
 
-cli = command_line(MSTOCK, (*commands(MSTOCK), *_OWN), host_checks, live_check)
+cli = command_line(MSTOCK, commands(MSTOCK), ROOMS, host_checks, live_check)
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
@@ -26,6 +27,14 @@ from tests.conftest import settings_for
 from tests.support.clock import FakeClock
 from tests.support.leaks import Leaks
 from tests.support.stage import MORNING, morning_box
+
+
+def commands_of(group: click.Group) -> dict[str, click.Command]:
+    """The commands of a group by their names, those too that are loaded when asked for."""
+    ctx = click.Context(group)
+    found = {name: group.get_command(ctx, name) for name in group.list_commands(ctx)}
+    assert all(found.values())
+    return {name: command for name, command in found.items() if command}
 
 
 @dataclass

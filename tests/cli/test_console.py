@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterable
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -18,7 +19,7 @@ from broker._kit.cli.main import command_line
 from broker._kit.cli.session_commands import day_time
 from broker._kit.clock import IST
 from broker.mstock import VERSION
-from broker.mstock.__main__ import cli
+from broker.mstock.__main__ import ROOMS, cli
 from broker.mstock.broker import MSTOCK
 from tests.cli.conftest import Person
 from tests.support.stage import MORNING
@@ -40,6 +41,18 @@ def test_help_has_a_short_name(words: tuple[str, ...]) -> None:
 def test_no_summary_is_cut_off_on_a_narrow_terminal(words: tuple[str, ...]) -> None:
     listed = CliRunner().invoke(cli, [*words, "-h"], terminal_width=80).stdout
     assert "..." not in listed.partition("Commands:")[2]
+
+
+@pytest.mark.parametrize(("room", "names"), ROOMS.items(), ids=lambda each: str(each))
+def test_each_room_has_the_commands_that_are_said_of_it(room: str, names: Iterable[str]) -> None:
+    assert {command.name for command in import_module(room).COMMANDS} == set(names)
+
+
+def test_the_start_loads_none_of_them() -> None:
+    code = "import sys, broker.mstock.__main__; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert not {*ROOMS, "sqlalchemy"} & set(done.stdout.split()), done.stderr
+    assert "broker.mstock.__main__" in done.stdout
 
 
 def test_another_brokers_commands_have_its_name() -> None:

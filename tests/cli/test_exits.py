@@ -10,6 +10,9 @@ from broker._kit.cli.console import FAMILIES, WORDS, Exit, exit_of
 from broker._kit.errors import BrokerError
 from broker.mstock.__main__ import cli
 from broker.mstock.streaming import connection  # noqa: F401 - its errors are to be known here
+from tests.cli.conftest import commands_of
+
+OURS = commands_of(cli)  # which loads the rooms, and with them their errors
 
 EXPECTED = {
     "SettingError": 5,
@@ -55,7 +58,7 @@ def test_no_row_is_hidden_by_an_earlier_one() -> None:
 
 def test_every_code_is_explained_in_every_help() -> None:
     assert set(WORDS) == set(Exit)
-    ours = set(cli.commands) - {"demo", "install", "uninstall"}
+    ours = set(OURS) - {"demo", "install", "uninstall"}
     for words in ([], *([name] for name in ours), ["auto-login", "test"]):
         text = CliRunner().invoke(cli, [*words, "--help"]).stdout
         for code in Exit:
@@ -66,7 +69,7 @@ def test_no_option_takes_a_secret() -> None:
     def options(command: click.Command) -> list[str]:
         names = [name for each in command.params for name in each.opts]
         if isinstance(command, click.Group):
-            names += [name for each in command.commands.values() for name in options(each)]
+            names += [name for each in commands_of(command).values() for name in options(each)]
         return names
 
     for name in options(cli):

@@ -11,16 +11,16 @@ import pytest
 
 from broker._kit.cli.console import WORDS, Group
 from broker.mstock.__main__ import cli
-from tests.cli.conftest import Person
+from tests.cli.conftest import Person, commands_of
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text("utf-8")
 
 
 def test_it_names_every_command() -> None:
-    for command in cli.commands.values():
+    for command in commands_of(cli).values():
         assert re.search(rf"`{command.name}\b", GUIDE), command.name
         if isinstance(command, Group):
-            for name in command.commands:
+            for name in commands_of(command):
                 assert name in GUIDE
 
 

@@ -30,8 +30,8 @@ from tests.install.tree import (
 NEWS = "# their news\nfrom broker.mstock.mapping.their_mapping import MAP\n"
 # All that changes a folder or a file goes through these.
 CALLS = ("open", "replace", "unlink", "mkdir", "rmdir", "chmod")
-# Every third write is a stop in the everyday run; 1 stops at each.
-EVERY = int(os.environ.get("INSTALL_STOPS_EVERY", "3"))
+# Every fourth write is a stop in the everyday run; 1 stops at each.
+EVERY = int(os.environ.get("INSTALL_STOPS_EVERY", "4"))
 Stop = Callable[[], None]
 
 

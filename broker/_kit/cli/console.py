@@ -7,7 +7,9 @@ import errno
 import logging
 import os
 import sys
+from collections.abc import Iterable, Mapping
 from enum import IntEnum
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -108,9 +110,25 @@ class Command(click.Command):
 
 
 class Group(Command, click.Group):
-    """A group of such commands; its own guard is for those that are of another kind."""
+    """A group of such commands; its own guard is for those that are of another kind.
+
+    `rooms` are modules and the names of their COMMANDS: a module is loaded when one is asked for.
+    """
 
     command_class = Command
+
+    def __init__(self, *args: Any, rooms: Mapping[str, Iterable[str]] | None = None, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self._room_of = {name: room for room, names in (rooms or {}).items() for name in names}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *self._room_of})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.commands and (room := self._room_of.get(cmd_name)):
+            for command in import_module(room).COMMANDS:
+                self.add_command(command)
+        return super().get_command(ctx, cmd_name)
 
 
 def _end(ctx: click.Context, error: BrokerError | None, code: Exit) -> NoReturn:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import click
 
@@ -26,10 +26,11 @@ none is taken from an argument or the environment.
 def command_line(
     broker: Broker,
     extra_commands: Iterable[click.Command] = (),
+    rooms: Mapping[str, Iterable[str]] | None = None,
     host_checks: HostChecks = Context.host_checks,
     live_check: LiveCheck = Context.live_check,
 ) -> click.Group:
-    """The commands for one broker.
+    """The commands for one broker; `rooms` are its own, see `Group`.
 
     `host_checks` are what `doctor` looks at in an OpenAlgo, `live_check` what `doctor --live` asks
     of the broker.
@@ -38,6 +39,7 @@ def command_line(
     @click.group(
         broker.name,
         cls=Group,
+        rooms=rooms,
         help=_HELP.format(title=broker.title),
         context_settings={"help_option_names": ["-h", "--help"]},
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import date
+from functools import lru_cache
 from typing import Final
 
 from .filler import Filler
@@ -84,6 +85,7 @@ class InstrumentMaster:
         return listed or list(self._filler.contracts(exchange, name, expiry))
 
 
+@lru_cache(maxsize=4)  # many simulators of one day share it: nothing in it changes
 def build_master(size: int, seed: int, today: date) -> InstrumentMaster:
     """Return a master of exactly `size` instruments, indices included, as listed on a day.
 
