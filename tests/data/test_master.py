@@ -122,9 +122,10 @@ class TestInOpenAlgo:
     ) -> None:
         master_contract_download()
         before = rows(openalgo.engine)
-        openalgo.upsert_auth("trader", "", "mstock", revoke=True)
-        with pytest.raises(LogInAgain):
-            master_contract_download()
+        for left in ("", desk.token):
+            openalgo.upsert_auth("trader", left, "mstock", revoke=True)
+            with pytest.raises(LogInAgain):
+                master_contract_download()
         assert rows(openalgo.engine) == before
         assert openalgo.events[-1] == "master_contract_download error"
 
@@ -290,6 +291,9 @@ class TestTheLocalFile:
         assert local.search("  ") == []
 
 
+CUT_LINE = ",".join(master_files._COLUMNS["A"]) + "\n1,INFY\n"
+
+
 class TestFiles:
     def test_json_in_pieces_is_the_same_as_whole(self, monkeypatch: pytest.MonkeyPatch) -> None:
         row = (
@@ -311,7 +315,7 @@ class TestFiles:
         with pytest.raises(DataException):
             list(master_files.pieces("B", io.BytesIO(text.encode())))
 
-    @pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "<html>", '"' + "x" * 200_000])
+    @pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "<html>", '"' + "x" * 200_000, CUT_LINE])
     def test_csv_that_is_no_master(self, text: str) -> None:
         with pytest.raises(DataException):
             list(master_files.pieces("A", io.BytesIO(text.encode())))
