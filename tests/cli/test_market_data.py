@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from broker._kit.errors import LogInAgain
 from broker._kit.secret import Secret
 from broker.mstock.settings import Config
 from broker.mstock.streaming import live_prices
-from broker.mstock.streaming.live_prices import LivePrices
+from broker.mstock.streaming.feed import FeedState
+from broker.mstock.streaming.live_prices import LivePrice, LivePrices
 from tests.cli.conftest import Person
 
 MASTER = "instruments/OpenAPIScripMaster"
@@ -154,6 +156,23 @@ def test_watch_finds_an_index_and_is_told_of_a_session_that_ends_under_way(
     assert trader.runs("logout").exit_code == 0
     with pytest.raises(LogInAgain):  # outside the command, as on the feed's thread
         logins[0]()
+
+
+def test_watch_in_json_says_why_no_price_comes(
+    trader: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Prices(LivePrices):
+        def next(self, seconds: float | None = None) -> LivePrice | None:
+            while self.status().state is not FeedState.NO_SESSION:
+                time.sleep(0.01)
+            return None  # as after Ctrl-C
+
+    trader.settings["MSTOCK_WS_URL"] = trader.box.ws_url
+    trader.box.stream.faults.set("unauthorized")
+    monkeypatch.setattr(live_prices, "LivePrices", Prices)
+    done = trader.runs("watch", "INFY", "--json")
+    assert done.stdout == ""
+    assert "No session: mStock refused the session for live prices." in done.stderr
 
 
 def test_expiries_and_the_chain_around_the_money(trader: Person) -> None:

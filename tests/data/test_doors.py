@@ -33,6 +33,7 @@ from broker.mstock.database.instruments import local_instruments
 from broker.mstock.database.master_contract_db import download
 from broker.mstock.database.symbol_table import InstrumentRow
 from broker.mstock.errors import InputException
+from broker.mstock.mapping import candles as mapping
 from broker.mstock.mapping.candles import INTERVALS
 from broker.mstock.market_data import quotes as quotes_module
 from broker.mstock.market_data.history import history
@@ -45,6 +46,7 @@ from tests.data.conftest import NOW, Desk, token_of
 
 Row = tuple[int, float, float, float, float, int]
 HISTORY = "instruments/historical"
+TWICE = "51"  # SENSEX, and a share of NSE
 
 
 @pytest.fixture
@@ -168,6 +170,23 @@ class TestQuotes:
         )
         assert "CDS" in found[0]["error"]
         assert found[1]["data"]["ltp"] > 0
+
+    @pytest.mark.parametrize("api_type", ["B"])
+    def test_an_exchange_that_mstock_calls_otherwise_is_no_other_ones_price(
+        self, desk: Desk, data: BrokerData, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        given: list[dict[str, str]] = []
+        monkeypatch.setattr(data_calls, "quotes_by_token", lambda *_a, **_k: {"fetched": given})
+        table = local_instruments(desk.config)
+        future = table.contracts("NIFTY", "NFO", table.expiries("NIFTY", "NFO")[0])[0]
+        given.append({"exchange": "NSE", "symbolToken": future.token, "ltp": "24000.05"})
+        assert data.get_quotes(future.symbol, "NFO") == {"ltp": 24000.05}
+        rows = [table.by_token(TWICE, exchange) for exchange in ("NSE", "BSE_INDEX")]
+        both = [{"symbol": row.symbol, "exchange": row.exchange} for row in rows if row]
+        given[0] = {"exchange": "NSE", "symbolToken": TWICE, "ltp": "1.05"}
+        found = {each["exchange"]: each for each in data.get_multiquotes(both)}
+        assert found["NSE"]["data"] == {"ltp": 1.05}
+        assert "error" in found["BSE_INDEX"]
 
     def test_an_unknown_symbol_alone_is_said(self, data: BrokerData) -> None:
         with pytest.raises(InputException, match="NOSUCH on NSE"):
@@ -334,6 +353,27 @@ class TestHistory:
         assert len(frame) == 0
         assert str(frame["timestamp"].dtype) == "int64"
 
+    @pytest.mark.parametrize("interval", ["D", "15m"])
+    @pytest.mark.parametrize("revision", ["older"])
+    def test_candles_of_other_days_are_left_out(
+        self, desk: Desk, data: BrokerData, monkeypatch: pytest.MonkeyPatch, interval: str
+    ) -> None:
+        wanted = asked(desk, data, interval, "2026-11-19", "2026-11-23")
+
+        def with_more(name: str) -> Any:
+            ask = getattr(data_calls, name)
+
+            def answer(*given: Any) -> list[list[Any]]:
+                rows = mapping.rows(ask(*given))
+                other = [["2026-11-18T09:15:00+0530", 9.0, 9.0, 9.0, 9.0, 9]]
+                return [*other, *rows, *other]
+
+            return answer
+
+        for name in ("historical", "intraday"):
+            monkeypatch.setattr(data_calls, name, with_more(name))
+        assert asked(desk, data, interval, "2026-11-19", "2026-11-23") == wanted
+
     def test_a_cut_answer_is_split(
         self, desk: Desk, data: BrokerData, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -381,6 +421,7 @@ class TestHistory:
         [
             ("MCX", time(23, 15), ["09:00", "13:00", "17:00", "21:00"]),
             ("CDS", time(16, 45), ["09:00", "13:00"]),
+            ("BCD", time(16, 45), ["09:00", "13:00"]),
             ("NSE", time(15, 15), ["09:15", "13:15"]),
         ],
     )

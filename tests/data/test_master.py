@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sqlite3
 import threading
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
@@ -12,7 +13,7 @@ import pytest
 import sqlalchemy as sql
 
 from broker._kit.clock import IST
-from broker._kit.errors import BrokerError, LogInAgain
+from broker._kit.errors import BrokerError, LogInAgain, StoreError
 from broker.mstock.database import master_files
 from broker.mstock.database.instruments import (
     NoInstruments,
@@ -121,9 +122,10 @@ class TestInOpenAlgo:
     ) -> None:
         master_contract_download()
         before = rows(openalgo.engine)
-        openalgo.upsert_auth("trader", "", "mstock", revoke=True)
-        with pytest.raises(LogInAgain):
-            master_contract_download()
+        for left in ("", desk.token):
+            openalgo.upsert_auth("trader", left, "mstock", revoke=True)
+            with pytest.raises(LogInAgain):
+                master_contract_download()
         assert rows(openalgo.engine) == before
         assert openalgo.events[-1] == "master_contract_download error"
 
@@ -215,6 +217,29 @@ class TestAFailure:
             local.replace([], source_of(desk.config), NOW)
         assert local.mark() is None
 
+    def test_a_full_disk_is_said(
+        self, desk: Desk, local: SymbolTable, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def none_left() -> None:
+            raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
+
+        monkeypatch.setattr("tempfile.TemporaryFile", none_left)
+        with pytest.raises(StoreError, match=r"temporary.*has room"):
+            fill(desk, local)
+
+    def test_a_database_that_another_writes_to_keeps_the_old(
+        self, desk: Desk, local: SymbolTable
+    ) -> None:
+        fill(desk, local)
+        mark = local.mark()
+        other = sqlite3.connect(str(local._engine.url.database), isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreError, match="the old ones are kept"):
+            fill(desk, local)
+        other.close()
+        assert local.mark() == mark
+        assert fill(desk, local) == mark.rows  # type: ignore[union-attr]
+
 
 def break_master(desk: Desk, kind: str) -> None:
     path = "scriptmaster" if desk.api_type == "A" else "OpenAPIScripMaster"
@@ -280,6 +305,9 @@ def _day(expiry: str) -> date:
     return datetime.strptime(expiry, "%d-%b-%y").replace(tzinfo=IST).date()
 
 
+CUT_LINE = ",".join(master_files._COLUMNS["A"]) + "\n1,INFY\n"
+
+
 class TestFiles:
     def test_json_in_pieces_is_the_same_as_whole(self, monkeypatch: pytest.MonkeyPatch) -> None:
         row = (
@@ -301,7 +329,7 @@ class TestFiles:
         with pytest.raises(DataException):
             list(master_files.pieces("B", io.BytesIO(text.encode())))
 
-    @pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "<html>"])
+    @pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "<html>", '"' + "x" * 200_000, CUT_LINE])
     def test_csv_that_is_no_master(self, text: str) -> None:
         with pytest.raises(DataException):
             list(master_files.pieces("A", io.BytesIO(text.encode())))

@@ -15,7 +15,7 @@ from broker.mstock.mapping.symbols import COLUMNS, INDICES, Normaliser, parse_sy
 TODAY = date(2026, 11, 23)
 
 
-def b_row(**changed: str) -> dict[str, str]:
+def b_row(**changed: Any) -> dict[str, str]:
     return {
         "token": "9552",
         "symbol": "RVNL",
@@ -137,12 +137,24 @@ def test_one_token_on_two_exchanges_is_two_rows() -> None:
         {"instrumenttype": "OPTIDX", "expiry": "soon", "strike": "1", "name": "XCE"},
         {"instrumenttype": "OPTIDX", "expiry": "27Nov2026", "strike": "-1", "name": "XCE"},
         {"instrumenttype": "FUTIDX", "expiry": "20Nov2026"},
+        {"token": "²"},
+        {"token": 9552},
+        {"instrumenttype": None},
+        {"tick_size": None},
     ],
 )
-def test_what_cannot_be_understood_or_has_expired_is_counted(changed: dict[str, str]) -> None:
+def test_what_cannot_be_understood_or_has_expired_is_counted(changed: dict[str, Any]) -> None:
     normaliser = Normaliser("B", TODAY)
     assert normaliser.rows([b_row(**changed)]) == []
     assert normaliser.left_out == 1
+
+
+@pytest.mark.parametrize("odd", [{}, {"token": "1"}, 5, "text", None, []])
+@pytest.mark.parametrize(("api_type", "good"), [("A", a_row()), ("B", b_row())])
+def test_a_row_that_is_none_costs_no_other(api_type: str, good: Any, odd: Any) -> None:
+    normaliser = Normaliser(api_type, TODAY)
+    assert len(normaliser.rows([odd, good, odd])) == 1
+    assert normaliser.left_out == 2
 
 
 def test_indices_stand_once_under_the_hosts_names() -> None:

@@ -13,7 +13,7 @@ import websocket
 
 from broker._kit.errors import BrokerError
 from broker._kit.secret import Secret
-from broker.mstock.streaming.connection import FeedConnection, FeedLogin
+from broker.mstock.streaming.connection import ConnectionLost, FeedConnection, FeedLogin
 from tests.streaming.server import FeedServer
 
 TOKEN, KEY = "eyJ.a-token/with+signs=.x", "KEY/with+signs@@"
@@ -98,6 +98,57 @@ def test_whatever_goes_wrong_at_the_upgrade(
         str(error), repr(error), repr(vars(error)), *shown.format(), caplog.text, out, err
     )
     assert error.__context__ is None
+
+
+def test_a_redirect_is_not_followed(wake: socket.socket) -> None:
+    elsewhere, listener = FeedServer(), socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        sock, _ = listener.accept()
+        with sock:
+            query = sock.recv(65536).partition(b"?")[2].partition(b" ")[0].decode()
+            sock.sendall(
+                f"HTTP/1.1 302 Found\r\nLocation: {elsewhere.url}/?{query}\r\n\r\n".encode()
+            )
+
+    threading.Thread(target=serve, daemon=True).start()
+    with listener, pytest.raises(ConnectionLost):
+        FeedConnection(login_at(f"ws://127.0.0.1:{listener.getsockname()[1]}"), wake, 2, 2)
+    elsewhere.close()
+    assert elsewhere.attempts == []
+
+
+def test_a_proxy_of_the_environment_gets_nothing(
+    wake: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = FeedServer()
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        FeedConnection(login_at(server.url), wake, 2, 2).close()
+    server.close()
+
+
+def test_the_settings_proxy_is_used_whatever_the_environment_says(
+    wake: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = FeedServer()
+    asked_for: list[bytes] = []
+
+    def refuse(proxy: socket.socket) -> None:
+        sock, _ = proxy.accept()
+        with sock:
+            asked_for.append(sock.recv(65536))
+            sock.sendall(b"HTTP/1.1 403 No\r\n\r\n")
+
+    monkeypatch.setenv("no_proxy", "*")
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        threading.Thread(target=refuse, args=(proxy,), daemon=True).start()
+        address = Secret(f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        with pytest.raises(ConnectionLost):
+            FeedConnection(login_at(server.url)._replace(proxy=address), wake, 2, 2)
+    server.close()
+    assert asked_for[0].startswith(b"CONNECT ")
+    assert server.attempts == []
 
 
 def test_an_open_connection_and_its_login(

@@ -184,16 +184,28 @@ class TestSubscriptions:
         until(lambda: bench.gaps == 1)
 
     def test_one_that_never_ticks_is_asked_for_once_more(self, bench: Bench) -> None:
-        bench.server.script = lambda client: client.send(ltp("1594"))
         bench.is_open = False
         bench.feed.subscribe({INFY: LTP, ACC: LTP})
         bench.feed.start()
+        until(lambda: bench.server.clients and asked(bench.server.clients[0]))
+        bench.server.clients[0].send(ltp("1594"))
         until(lambda: bench.feed.status().flowing == 1)
         until(lambda: len(bench.server.clients[0].requests) == 2)
         tokens = bench.server.clients[0].requests[1]["params"]["tokenList"][0]["tokens"]
         assert tokens == ["22"]
         time.sleep(0.5)
         assert len(bench.server.clients[0].requests) == 2
+
+    def test_a_late_tick_of_what_nobody_wants_any_more_does_not_count(self, bench: Bench) -> None:
+        bench.is_open = False
+        bench.feed.subscribe({INFY: LTP, ACC: LTP})
+        bench.feed.start()
+        until(lambda: bench.server.clients and len(asked(bench.server.clients[0])) == 2)
+        bench.feed.unsubscribe([INFY])
+        until(lambda: asked(bench.server.clients[0]) == {"22": LTP})
+        bench.server.clients[0].send(ltp("1594"))
+        until(lambda: bench.ticks)
+        assert bench.feed.status().flowing == 0
 
     def test_type_a_asks_in_its_own_words(self, bench: Bench) -> None:
         feed = bench.make("A")
@@ -253,7 +265,6 @@ class TestHealing:
         time.sleep(0.3)
         assert len(bench.server.attempts) == 1
         bench.server.upgrade_status, bench.token = 101, "a-newer-token"
-        bench.feed.new_session()
         until(lambda: bench.feed.is_connected)
         until(lambda: asked(bench.server.clients[-1]) == {"1594": LTP})
 
@@ -288,6 +299,61 @@ class TestHealing:
         bench.feed.subscribe({INFY: LTP})
         bench.feed.start()
         until(lambda: len(heard) == 2)
+
+    def test_one_that_fails_at_every_tick_does_not_fill_the_log(
+        self, bench: Bench, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def fail(_tick: Tick) -> None:
+            heard.append(1)
+            raise RuntimeError("secret")
+
+        heard: list[int] = []
+        bench.feed._listener = FeedListener(fail)
+        bench.server.script = lambda client: [client.send(ltp("1594")) for _ in range(50)] and None
+        bench.feed.start()
+        until(lambda: len(heard) == 50)
+        assert caplog.text.count("a listener of the feed failed (RuntimeError in ") == 1
+
+    def test_what_cannot_be_read_is_counted_and_the_rest_read(self, bench: Bench) -> None:
+        bench.feed.start()
+        until(lambda: bench.feed.is_connected)
+        for message in (b"senseless", ltp("1594")):
+            bench.server.clients[0].send(message)
+        until(lambda: bench.ticks)
+        assert bench.feed.status().dropped == 1
+
+    def test_the_pause_is_never_longer_than_its_limit(self, bench: Bench) -> None:
+        bench.server.upgrade_status = 502
+        bench.feed._timing = QUICK._replace(first_wait=0.05, longest_wait=0.1)
+        bench.feed._jitter = lambda: 1.0
+        bench.feed.start()
+        until(lambda: len(bench.server.attempts) == 10)
+        assert FeedTiming().longest_wait <= 30
+
+    def test_two_feeds_do_not_come_back_in_step(self, bench: Bench) -> None:
+        bench.server.upgrade_status = 502
+        bench.feed._timing = QUICK._replace(first_wait=1.0, longest_wait=1.0)
+        bench.feed._jitter = lambda: 0.0
+        bench.feed.start()
+        until(lambda: len(bench.server.attempts) == 2)
+        first, second = bench.server.attempts
+        assert 0.4 < second - first < 0.9
+
+    def test_a_slow_listener_is_no_silence(self, bench: Bench) -> None:
+        heard: list[Tick] = []
+
+        def slow(tick: Tick) -> None:
+            time.sleep(2 * QUICK.dead_after / 20)
+            heard.append(tick)
+
+        bench.feed._listener = FeedListener(slow)
+        bench.server.script = lambda client: [client.send(ltp("1594")) for _ in range(20)] and None
+        bench.feed.subscribe({INFY: LTP})
+        bench.feed.start()
+        until(lambda: len(heard) == 20)
+        time.sleep(QUICK.stall_after / 2)
+        assert bench.feed.is_connected
+        assert len(bench.server.attempts) == 1
 
     def test_threads_and_sockets_stay_the_same_over_a_thousand_reconnects(
         self, bench: Bench
@@ -337,6 +403,56 @@ class TestStopping:
         bench.feed.subscribe({INFY: LTP})
         until(lambda: bench.feed.status().sent == 1)
         until(lambda: sum(each.name == "mstock-feed" for each in threading.enumerate()) == 1, 10)
+
+    @pytest.mark.parametrize("has_session", [True, False])
+    def test_one_that_was_reading_its_session_does_not_touch_the_next(
+        self, bench: Bench, has_session: bool
+    ) -> None:
+        may_go_on, is_over = threading.Event(), threading.Event()
+        first = [True]
+
+        def login() -> FeedLogin:
+            if first.pop() if first else False:
+                may_go_on.wait(5)
+                is_over.set()
+                if not has_session:
+                    raise LogInAgain("There was no session.")
+            return bench._login()
+
+        bench.feed._login = login
+        bench.feed.subscribe({INFY: LTP})
+        bench.feed.start()
+        until(lambda: not first)
+        bench.feed.stop()
+        bench.feed.start()
+        until(lambda: bench.feed.status().sent == 1)
+        may_go_on.set()
+        until(lambda: sum(each.name == "mstock-feed" for each in threading.enumerate()) == 1)
+        assert is_over.is_set()
+        assert bench.feed.status()[:4] == (FeedState.CONNECTED, "", 1, 1)
+        assert [bool(client.texts) for client in bench.server.clients] in ([True], [True, False])
+
+    def test_one_that_was_telling_a_tick_does_not_forget_what_the_next_has_asked_for(
+        self, bench: Bench
+    ) -> None:
+        is_telling, may_go_on = threading.Event(), threading.Event()
+
+        def slow(_tick: Tick) -> None:
+            is_telling.set()
+            may_go_on.wait(5)
+
+        bench.feed._listener = FeedListener(slow)
+        bench.feed.subscribe({INFY: LTP})
+        bench.feed.start()
+        until(lambda: bench.feed.status().sent == 1)
+        bench.server.clients[0].send(ltp("1594"))
+        assert is_telling.wait(5)
+        bench.feed.stop()
+        bench.feed.start()
+        until(lambda: bench.feed.status().sent == 1)
+        may_go_on.set()
+        until(lambda: sum(each.name == "mstock-feed" for each in threading.enumerate()) == 1)
+        assert bench.feed.status()[:4] == (FeedState.CONNECTED, "", 1, 1)
 
 
 def test_no_token_is_in_any_log_or_reason(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from broker.mstock.database import instruments as master
-from broker.mstock.streaming import host_adapter, shared_feed
+from broker.mstock.streaming import host_adapter, lookup, shared_feed
 from broker.mstock.streaming.host_adapter import HostStream
 from tests.streaming.server import Client, FeedServer
 from tests.streaming.test_feed import TOKEN, asked, ltp, until
@@ -112,6 +113,36 @@ def test_a_snap_is_published_in_every_mode_that_was_asked_for(
     assert len(adapter.published[0][1]["depth"]["buy"]) == 5
 
 
+def test_a_packet_of_a_lower_mode_is_not_published_in_a_higher_one(
+    server: FeedServer, streams: list[HostStream]
+) -> None:
+    adapter = Adapter()
+    stream = connected(adapter, streams)
+    for mode in (1, 3):
+        stream.subscribe("INFY", "NSE", mode)
+    until(lambda: server.clients and asked(server.clients[0]) == {"1594": 3})
+    server.clients[0].send(ltp("1594"))
+    until(lambda: adapter.published)
+    assert adapter.topics == ["NSE_INFY_LTP"]
+
+
+def test_a_number_that_another_symbol_has_now_gives_its_prices_to_that_one_alone(
+    server: FeedServer, streams: list[HostStream], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adapter = Adapter()
+    stream = connected(adapter, streams)
+    stream.subscribe("INFY", "NSE", 1)
+    monkeypatch.setitem(TOKENS, ("ACC", "NSE"), "1594")
+    stream.subscribe("ACC", "NSE", 1)
+    until(lambda: server.clients and asked(server.clients[0]) == {"1594": 1})
+    stream.unsubscribe("INFY", "NSE", 1)
+    server.clients[0].send(ltp("1594"))
+    until(lambda: adapter.published)
+    assert adapter.topics == ["NSE_ACC_LTP"]
+    stream.unsubscribe("ACC", "NSE", 1)
+    until(lambda: asked(server.clients[0]) == {})
+
+
 @pytest.mark.parametrize(("pooled", "left"), [(True, {}), (False, {"1594": 1})])
 def test_what_the_highest_mode_leaves_behind(
     server: FeedServer, streams: list[HostStream], pooled: bool, left: dict[str, int]
@@ -171,6 +202,23 @@ def test_five_levels_are_served_whatever_was_asked_for(
     stream = connected(Adapter(), streams)
     answer = stream.subscribe("INFY", "NSE", 3, 50)
     assert (answer["status"], answer["actual_depth"]) == ("success", 5)
+
+
+def test_a_list_that_has_come_in_the_place_of_ours_is_not_used(
+    server: FeedServer, streams: list[HostStream], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def not_ours() -> Master:
+        raise master.NoInstruments("The instrument list of mStock's API type B is not here yet.")
+
+    stream = connected(Adapter(), streams)
+    monkeypatch.setattr(stream._lookup, "_open_table", not_ours)
+    monkeypatch.setattr(lookup, "_FRESH_S", 0.1)
+    assert "not here yet" in stream.subscribe("INFY", "NSE", 1)["message"]
+    monkeypatch.setattr(stream._lookup, "_open_table", Master)
+    assert stream.subscribe("INFY", "NSE", 1)["status"] == "success"
+    monkeypatch.setattr(stream._lookup, "_open_table", not_ours)
+    time.sleep(0.15)
+    assert "not here yet" in stream.subscribe("ACC", "NSE", 1)["message"]
 
 
 def test_over_the_cap_the_answer_names_the_setting(

@@ -28,7 +28,7 @@ from broker.mstock.streaming.order_listener import OrderBook
 from broker.mstock.streaming.packets import DEPTH, decode_type_b
 from tests.streaming.server import FeedServer
 from tests.streaming.test_feed import TOKEN, asked, ltp, until
-from tests.streaming.test_host_adapter import Master
+from tests.streaming.test_host_adapter import TOKENS, Master
 from tests.streaming.test_packets import b_snap
 from tests.web.helpers import settings
 
@@ -105,6 +105,42 @@ def test_a_number_that_stands_on_two_exchanges_keeps_its_first_name(
         price = prices.next(5)
     assert price is not None
     assert (price.symbol, price.exchange) == ("ACC", "NSE")
+
+
+def test_numbers_that_mstock_has_changed_overnight(
+    server: FeedServer, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with live(config) as prices:
+        for symbol in ("INFY", "ACC"):
+            prices.subscribe(symbol, "NSE")
+        until(lambda: server.clients and asked(server.clients[0]) == {"1594": 1, "22": 1})
+        for symbol, token in (("INFY", "22"), ("ACC", "1594")):
+            monkeypatch.setitem(TOKENS, (symbol, "NSE"), token)
+        for symbol in ("INFY", "ACC"):
+            prices.subscribe(symbol, "NSE")
+        before = len(server.clients[0].requests)
+        until(lambda: len(server.clients[0].requests) > before)
+        server.clients[0].send(ltp("22", 100_00))
+        server.clients[0].send(ltp("1594", 200_00))
+        found = [prices.next(5), prices.next(5)]
+        assert {each.symbol: each.values["ltp"] for each in found if each} == {
+            "INFY": 100.0,
+            "ACC": 200.0,
+        }
+        for symbol in ("INFY", "ACC"):  # as a contract that has expired
+            monkeypatch.delitem(TOKENS, (symbol, "NSE"))
+            prices.unsubscribe(symbol, "NSE")
+        until(lambda: asked(server.clients[0]) == {})
+
+
+def test_one_that_had_no_room_does_not_keep_its_number(server: FeedServer) -> None:
+    small = settings(MSTOCK_API_TYPE="A", MSTOCK_WS_MAX_INSTRUMENTS="1")
+    with live(Config.from_env({**small, "MSTOCK_WS_URL": server.url})) as prices:
+        prices.subscribe("INFY", "NSE")
+        with pytest.raises(CorrectInput, match="MSTOCK_WS_MAX_INSTRUMENTS"):
+            prices.subscribe("ACC", "NSE")
+        prices.unsubscribe("INFY", "NSE")
+        prices.subscribe("ACC", "BSE")
 
 
 def test_over_the_cap_opening_says_so_and_leaves_nothing_open(server: FeedServer) -> None:

@@ -188,6 +188,7 @@ class Desk:
     config: Config
     rows: list[dict[str, Any]] = field(default_factory=list)
     adapters: list[HostOrders] = field(default_factory=list)
+    looks: int = 0
 
     @property
     def sim(self) -> Simulator:
@@ -198,7 +199,13 @@ class Desk:
         assert isinstance(adapter, HostOrders)
         self.adapters.append(adapter)
         adapter.connect()
+        until(lambda: self.looks)  # of what the first book shows nothing is told
         return adapter
+
+    def look(self) -> list[Order]:
+        found = self.service.settler.look()
+        self.looks += 1
+        return found
 
     def login(self) -> FeedLogin:
         return FeedLogin.of(self.config, Secret(self.trader.auth))
@@ -232,7 +239,7 @@ def desk(api_type: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
         clock: Any = DeskClock(sim)
         trader = Trader(sim, market, config, CLIENTS[api_type](sim), clock, file_url(str(tmp_path)))
         made = Desk(trader, trader.service(), config)
-        book = OrderBook(made.service.settler.look, lambda: bool(made.service.journal.unknown()))
+        book = OrderBook(made.look, lambda: bool(made.service.journal.unknown()))
         monkeypatch.setattr(host_orders, "session_token", lambda _user: Secret(trader.auth))
         monkeypatch.setattr(host_orders, "order_book", lambda _config, _token: book)
         monkeypatch.setattr(host_orders, "publish_order", lambda _b, _u, row: made.rows.append(row))

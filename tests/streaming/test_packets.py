@@ -117,6 +117,8 @@ class TestTypeB:
     def test_a_torn_end_is_counted(self) -> None:
         ticks, dropped = decode_type_b(pack("<HH", 2, 123) + b_quote() + b_quote()[:50], NOW)
         assert (len(ticks), dropped) == (1, 1)
+        ticks, dropped = decode_type_b(pack("<HH", 1, 123) + b_quote() + b"more", NOW)
+        assert (len(ticks), dropped) == (1, 1)
 
     @pytest.mark.parametrize("size", range(5))
     def test_a_keep_alive_is_nothing(self, size: int) -> None:
@@ -164,8 +166,9 @@ class TestTypeA:
         assert ([tick.mode for tick in ticks], dropped) == ([QUOTE], 1)
 
     def test_a_torn_end_is_counted(self) -> None:
-        ticks, dropped = decode_type_a(a_frame(a_full(), a_full())[:-7], NOW)
-        assert (len(ticks), dropped) == (1, 1)
+        for frame in (a_frame(a_full(), a_full())[:-7], a_frame(a_full()) + b"more"):
+            ticks, dropped = decode_type_a(frame, NOW)
+            assert (len(ticks), dropped) == (1, 1)
 
 
 @pytest.mark.parametrize("decode", [decode_type_a, decode_type_b])

@@ -148,11 +148,16 @@ def test_a_second_socket_where_the_settings_allow_it_and_only_while_it_is_needed
         say(client)
     until(lambda: len(one.ticks) == 3)
     until(lambda: len(one.texts) == 1)  # an order update is told once
+    server.upgrade_status = 502
+    server.clients[1].sock.shutdown(2)
+    until(lambda: not feed.is_connected)
+    server.upgrade_status = 101
+    until(lambda: feed.is_connected)
     feed.unsubscribe(one.subscriber, TCS)
     until(lambda: feed.status()[:3] == (FeedState.CONNECTED, "", 2))
     assert feed.status().connections == 1
     one.want(TCS)
-    until(lambda: len(server.clients) == 3)
+    until(lambda: len(server.clients) == 4)
 
 
 def test_one_socket_for_whoever_joins_and_the_last_to_leave_ends_it(
@@ -168,6 +173,14 @@ def test_one_socket_for_whoever_joins_and_the_last_to_leave_ends_it(
     server.clients[0].send(ltp("1594"))
     until(lambda: two.ticks)
     assert len(server.clients) == 1
+
+
+def test_who_has_left_can_want_nothing(server: FeedServer, listeners: list[Listener]) -> None:
+    one, two = (joined(server, listeners) for _ in range(2))
+    one.leave()
+    one.want(INFY)  # by a thread that does not know yet
+    two.want(ACC)
+    until(lambda: all_asked(server) == [{"22": LTP}])
 
 
 def test_the_session_is_asked_of_whoever_is_still_there(

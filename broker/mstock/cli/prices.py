@@ -21,6 +21,7 @@ from broker.mstock.cli.instruments import find, instrument_argument, open_table
 from broker.mstock.settings import Config
 from broker.mstock.streaming.connection import FeedLogin
 from broker.mstock.streaming.depth import look_at_depth
+from broker.mstock.streaming.feed import FeedStatus
 from broker.mstock.streaming.live_prices import MODES, LivePrice, LivePrices, stored_token
 
 _COLUMNS = ("Symbol", "Price", "Change", "Bid", "Ask", "Volume", "At")
@@ -32,14 +33,19 @@ _REDRAW_S = 0.25
 def watch(context: Context, symbols: tuple[str, ...]) -> None:
     """Show live prices until Ctrl-C.
 
-    With --json one line for each price. SYMBOL is OpenAlgo's, such as INFY, NIFTY or
-    NFO:NIFTY24NOV26FUT.
+    With --json one line for each price, and why none comes on standard error. SYMBOL is OpenAlgo's,
+    such as INFY, NIFTY or NFO:NIFTY24NOV26FUT.
     """
     table = open_table(context)
     rows = [find(table, each) for each in symbols]
     names = [(row.symbol, row.exchange) for row in rows]
     config = cast(Config, context.config)
-    prices = LivePrices(config, _login(context), find_in=lambda _config: table)
+    prices = LivePrices(
+        config,
+        _login(context),
+        on_state=_print_reason if context.as_json else lambda _status: None,  # a table shows it
+        find_in=lambda _config: table,
+    )
     with prices, contextlib.suppress(KeyboardInterrupt):
         for name in names:
             prices.subscribe(*name, MODES["DEPTH"])
@@ -96,6 +102,11 @@ def _print_lines(prices: LivePrices) -> None:
     for price in prices:
         line = {"symbol": price.symbol, "exchange": price.exchange, **price.values}
         output.out(json.dumps(line))
+
+
+def _print_reason(status: FeedStatus) -> None:
+    if status.reason:
+        output.out(f"{status.state.capitalize()}: {status.reason}", err=True)
 
 
 def _draw_table(prices: LivePrices, names: Iterable[tuple[str, str]]) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from broker._kit.clock import SYSTEM_CLOCK, Clock
 from broker._kit.errors import BrokerError, LogInAgain, StoreError
 from broker._kit.faults import guarded
+from broker._kit.files import store_errors
 from broker._kit.openalgo import auth_table, host, symbols
 from broker._kit.secret import Secret
 from broker._kit.sessions.token_guard import TokenGuard, token_guard
@@ -78,7 +79,10 @@ def download(
     Raises `BrokerError`; the old instruments then stay.
     """
     client = client_for(config)
-    with tempfile.TemporaryFile() as file:
+    with (
+        store_errors("The temporary folder", "written"),
+        tempfile.TemporaryFile() as file,
+    ):
         counted: Any = _Counted(file, progress)
         guard = guard or token_guard(MSTOCK)
         guard.run(config, token, lambda: script_master(client, token, counted))

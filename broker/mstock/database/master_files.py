@@ -86,6 +86,8 @@ def _csv(file: IO[bytes]) -> Iterator[Rows]:
             if any(len(line) != width for line in rows):
                 raise _unreadable("a line of it is cut off")
             yield [dict(zip(header, line, strict=True)) for line in rows]
+    except csv.Error:  # a quotation mark without its second
+        raise _unreadable("a line of it is cut off") from None
     finally:
         text.detach()  # the file is the caller's to close
 

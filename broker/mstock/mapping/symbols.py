@@ -7,7 +7,7 @@ cannot be understood is counted and left out; nothing is guessed.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -118,12 +118,15 @@ class Normaliser:
         """The host's rows of one piece of the master."""
         found: list[SymbolRow] = []
         keep = found.append
-        for row in self._fields(piece):
-            made = self._row(*row)
-            if made is not None and self._is_new(made):
-                keep(made)
-            else:
-                self.left_out += 1
+        for row in piece:
+            try:
+                made = self._row(*self._fields(row))
+                if made is not None and self._is_new(made):
+                    keep(made)
+                    continue
+            except (LookupError, TypeError, AttributeError, ValueError):
+                pass  # no object, a value that is no text, or none: one row spoils no list
+            self.left_out += 1
         return found
 
     def _is_new(self, row: SymbolRow) -> bool:
@@ -204,51 +207,49 @@ class _Numbers:
 Fields = tuple[str, str, str, str, str, str, str, str, str, str, str]
 
 
-def _type_a(piece: Iterable[Mapping[str, str]]) -> Iterator[Fields]:
-    for row in piece:
-        kind, symbol = row["instrument_type"], row["tradingsymbol"]
-        if kind in ("FUT", "CE", "PE"):
-            base, series = row["name"], ""
-        else:
-            series = kind
-            base = symbol[: -len(series) - 1] if symbol.endswith(f"-{series}") else symbol
-        yield (
-            row["exchange_token"],
-            symbol,
-            base,
-            series,
-            kind,
-            row["exchange"],
-            row["expiry"],
-            row["strike"],
-            row["lot_size"],
-            row["tick_size"],
-            row["name"],
-        )
+def _type_a(row: Mapping[str, str]) -> Fields:
+    kind, symbol = row["instrument_type"], row["tradingsymbol"]
+    if kind in ("FUT", "CE", "PE"):
+        base, series = row["name"], ""
+    else:
+        series = kind
+        base = symbol[: -len(series) - 1] if symbol.endswith(f"-{series}") else symbol
+    return (
+        row["exchange_token"],
+        symbol,
+        base,
+        series,
+        kind,
+        row["exchange"],
+        row["expiry"],
+        row["strike"],
+        row["lot_size"],
+        row["tick_size"],
+        row["name"],
+    )
 
 
-def _type_b(piece: Iterable[Mapping[str, str]]) -> Iterator[Fields]:
-    for row in piece:
-        given, symbol, base = row["instrumenttype"], row["name"], row["symbol"]
-        if given.startswith("FUT"):
-            kind, series = "FUT", given
-        elif given.startswith("OPT"):
-            kind, series = symbol[-2:], given
-        else:
-            kind, series = "EQ", symbol[len(base) + 1 :] if symbol.startswith(f"{base}-") else ""
-        yield (
-            row["token"],
-            symbol,
-            base,
-            series,
-            kind,
-            row["exch_seg"],
-            row["expiry"],
-            row["strike"],
-            row["lotsize"],
-            row["tick_size"],
-            "",
-        )
+def _type_b(row: Mapping[str, str]) -> Fields:
+    given, symbol, base = row["instrumenttype"], row["name"], row["symbol"]
+    if given.startswith("FUT"):
+        kind, series = "FUT", given
+    elif given.startswith("OPT"):
+        kind, series = symbol[-2:], given
+    else:
+        kind, series = "EQ", symbol[len(base) + 1 :] if symbol.startswith(f"{base}-") else ""
+    return (
+        row["token"],
+        symbol,
+        base,
+        series,
+        kind,
+        row["exch_seg"],
+        row["expiry"],
+        row["strike"],
+        row["lotsize"],
+        row["tick_size"],
+        "",
+    )
 
 
 _FIELDS = {"A": _type_a, "B": _type_b}

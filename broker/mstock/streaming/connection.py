@@ -155,7 +155,9 @@ class _BufferedSocket:
 
     def __init__(self, sock: Any) -> None:
         self._sock = sock
-        self._data = memoryview(b"")
+        # One block for all reads: a new one for each would break the heap into pieces.
+        self._block = memoryview(bytearray(_READ_BYTES))
+        self._data = self._block[:0]
 
     @property
     def has_data(self) -> bool:
@@ -164,7 +166,7 @@ class _BufferedSocket:
 
     def recv(self, size: int) -> bytes:
         if not self._data:
-            self._data = memoryview(self._sock.recv(_READ_BYTES))
+            self._data = self._block[: self._sock.recv_into(self._block)]
         piece, self._data = self._data[:size], self._data[size:]
         return bytes(piece)
 
@@ -181,10 +183,13 @@ def _tls(login: FeedLogin) -> dict[str, Any]:
 
 
 def _proxy(login: FeedLogin) -> dict[str, Any]:
+    # The settings decide, not the environment: the library asks it for whatever is left empty,
+    # and does not look at hosts without a proxy unless there is a proxy.
     if login.proxy is None:
-        return {"http_no_proxy": ["*"]}  # the settings decide, not the environment
+        return {"http_proxy_host": "none", "http_no_proxy": ["*"]}
     parts = urlsplit(login.proxy.reveal())
     options: dict[str, Any] = {
+        "http_no_proxy": [""],
         "http_proxy_host": parts.hostname,
         "http_proxy_port": parts.port or 80,
         "proxy_type": "http",

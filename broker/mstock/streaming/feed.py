@@ -32,13 +32,22 @@ from broker.mstock.streaming.packets import Tick
 from broker.mstock.streaming.requests import Dialect, Instrument, between, is_error
 
 _BURST = 512  # messages, before what is desired and the time are looked at again
+_QUIET_S = 60.0
+
+_failed_at: dict[str, float] = {}
 
 log = logging.getLogger(__name__)
 
 
 def log_failure(error: Exception) -> None:
-    """Log where a listener has failed. Not its text: it could quote a strategy's secrets."""
-    log.error("mStock: a listener of the feed failed (%s).", fault_location(error))
+    """Log where a listener has failed, each place once a minute: every tick would fill the disk.
+
+    Not its text: it could quote a strategy's secrets.
+    """
+    place, now = fault_location(error), SYSTEM_CLOCK.monotonic()
+    if now - _failed_at.get(place, -_QUIET_S) >= _QUIET_S:
+        _failed_at[place] = now
+        log.error("mStock: a listener of the feed failed (%s).", place)
 
 
 class FeedState(StrEnum):
@@ -181,10 +190,6 @@ class Feed:
             connection.close()
         self._pause.set()
 
-    def new_session(self) -> None:
-        """A login has brought a fresh token: do not wait for the next attempt."""
-        self._pause.set()
-
     def status(self) -> FeedStatus:
         """How things stand."""
         with self._lock:
@@ -325,8 +330,9 @@ class Feed:
             if self._is_dirty:
                 pause = min(pause, max(0.0, self._send_at - self._clock.monotonic()))
             if connection.wait(pause):
-                heard = self._clock.monotonic()
-                if self._receive_burst(connection, generation):
+                has_ticked = self._receive_burst(connection, generation)
+                heard = self._clock.monotonic()  # a listener's time is no silence of mStock's
+                if has_ticked:
                     ticked = heard
             now = self._clock.monotonic()
             if now - heard > timing.dead_after:
@@ -357,7 +363,9 @@ class Feed:
                 self._dropped += frame.dropped
                 for tick in frame.ticks:
                     has_ticked = True
-                    self._flowing.add(Instrument(tick.segment, tick.token))
+                    instrument = Instrument(tick.segment, tick.token)
+                    if instrument in self._sent:  # not a late one of what nobody wants any more
+                        self._flowing.add(instrument)
                     try:
                         self._listener.on_tick(tick)
                     except Exception as error:

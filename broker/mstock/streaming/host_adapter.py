@@ -55,7 +55,7 @@ class HostStream:
         self._adapter = adapter
         self._lock = threading.RLock()
         self._records: dict[tuple[str, str], _Record] = {}
-        self._by_instrument: dict[Instrument, tuple[_Record, ...]] = {}
+        self._by_instrument: dict[Instrument, _Record] = {}
         self._lookup = InstrumentLookup(instruments)
         self._feed: SharedFeed | None = None
         self._subscriber = Subscriber(self._on_tick)
@@ -131,32 +131,32 @@ class HostStream:
         """Set a record's modes, and what is asked of the feed for its instrument."""
         if self._feed is None:
             raise LogInAgain("The connection to mStock's live prices was not opened.", "Connect.")
-        instrument = record.instrument
-        others = [each for each in self._by_instrument.get(instrument, ()) if each is not record]
-        if highest := max({0, *modes}.union(*(each.modes for each in others))):
-            self._feed.subscribe(self._subscriber, instrument, highest, record.exchange)
-        else:
-            self._feed.unsubscribe(self._subscriber, instrument)
-        record.modes = modes
+        name, instrument = (record.symbol, record.exchange), record.instrument
         if modes:
-            self._records[record.symbol, record.exchange] = record
-            self._by_instrument[instrument] = (*others, record)
+            self._feed.subscribe(self._subscriber, instrument, max(modes), record.exchange)
+            # In the place of a symbol that mStock has given another number meanwhile.
+            self._records[name] = self._by_instrument[instrument] = record
         else:
-            self._records.pop((record.symbol, record.exchange), None)
-            self._by_instrument[instrument] = tuple(others)
+            self._records.pop(name, None)
+            if self._by_instrument.get(instrument) is record:
+                del self._by_instrument[instrument]
+                self._feed.unsubscribe(self._subscriber, instrument)
+        record.modes = modes
 
     def _on_tick(self, tick: Tick) -> None:
         """On the feed's thread: publish once in the highest mode, and in the lower ones wanted."""
         now = int(SYSTEM_CLOCK.now().timestamp() * 1000)
-        for record in self._by_instrument.get(Instrument(tick.segment, tick.token), ()):
-            for mode in sorted(record.modes, reverse=True):
-                if mode > tick.mode:
-                    continue  # the packet is of a lower mode than the one just asked for
-                data = _published(tick.values, mode, now)
-                if data is not None:
-                    data |= {"symbol": record.symbol, "exchange": record.exchange, "mode": mode}
-                    topic = f"{record.exchange}_{record.symbol}_{_TOPICS[mode]}"
-                    self._adapter.publish_market_data(topic, data)
+        record = self._by_instrument.get(Instrument(tick.segment, tick.token))
+        if record is None:
+            return
+        for mode in sorted(record.modes, reverse=True):
+            if mode > tick.mode:
+                continue  # the packet is of a lower mode than the one just asked for
+            data = _published(tick.values, mode, now)
+            if data is not None:
+                data |= {"symbol": record.symbol, "exchange": record.exchange, "mode": mode}
+                topic = f"{record.exchange}_{record.symbol}_{_TOPICS[mode]}"
+                self._adapter.publish_market_data(topic, data)
 
     def _login(self) -> FeedLogin:
         """The newest session, read past the host's caches. Raises `LogInAgain` without one."""

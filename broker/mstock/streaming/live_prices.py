@@ -81,7 +81,7 @@ class LivePrices:
         self._on_price = on_price
         self._find_in = find_in or _instruments
         self._names: dict[Instrument, tuple[str, str]] = {}
-        self._wanted: dict[Instrument, tuple[int, str]] = {}
+        self._wanted: dict[tuple[str, str], tuple[Instrument, int]] = {}
         self._newest: dict[tuple[str, str], LivePrice] = {}
         self._arrived = threading.Condition()
         self._orders: OrderListener | None = None
@@ -117,7 +117,7 @@ class LivePrices:
             if self._orders is not None:
                 self._orders.start()
             try:
-                for instrument, (mode, exchange) in self._wanted.items():
+                for (_, exchange), (instrument, mode) in list(self._wanted.items()):
                     self._shared.subscribe(self._subscriber, instrument, mode, exchange)
             except CorrectInput:
                 self.close()
@@ -140,20 +140,23 @@ class LivePrices:
         """
         if mode not in MODES.values():
             raise CorrectInput(f"Mode {mode} is not known; 1, 2 and 3 are.")
-        instrument = self._find(symbol, exchange)
-        _, other = self._wanted.get(instrument, (mode, exchange))
-        check_exchange(instrument, other, exchange)
-        self._names[instrument] = (symbol, exchange)
-        if self._shared is not None:
-            self._shared.subscribe(self._subscriber, instrument, mode, exchange)
-        self._wanted[instrument] = (mode, exchange)
+        name, instrument = (symbol, exchange), self._find(symbol, exchange)
+        other = self._names.get(instrument, name)
+        check_exchange(instrument, (other if other in self._wanted else name)[1], exchange)
+        if self._wanted.get(name, (instrument, mode))[0] != instrument:
+            self.unsubscribe(*name)  # mStock gave the symbol another number overnight
+        self._names[instrument] = name
+        if (shared := self._shared) is not None:
+            shared.subscribe(self._subscriber, instrument, mode, exchange)
+        self._wanted[name] = (instrument, mode)
 
     def unsubscribe(self, symbol: str, exchange: str) -> None:
         """Want them no more."""
-        instrument = self._find(symbol, exchange)
-        self._wanted.pop(instrument, None)
-        if self._shared is not None:
-            self._shared.unsubscribe(self._subscriber, instrument)
+        instrument, _ = self._wanted.pop((symbol, exchange), (None, 0))
+        if instrument is not None and self._names.get(instrument) == (symbol, exchange):
+            del self._names[instrument]
+            if (shared := self._shared) is not None:
+                shared.unsubscribe(self._subscriber, instrument)
 
     def status(self) -> FeedStatus:
         """How the connection stands."""

@@ -62,9 +62,7 @@ def epoch_ms(value: int, now: float) -> int:
     """
     if value <= 0:
         return 0
-    if -_DAY < value - now < _DAY:
-        return value * 1000
-    return (value + _EPOCH_1980_IST) * 1000
+    return (value if value > now - _DAY else value + _EPOCH_1980_IST) * 1000
 
 
 # Type B: little-endian; bare, or behind a header of packet count and packet size.

@@ -28,7 +28,6 @@ class Dialect(NamedTuple):
     decode: Decoder
     subscribe: Request
     unsubscribe: Request
-    heartbeat: str
 
 
 _A_MODES = {LTP: "ltp", QUOTE: "quote", DEPTH: "full"}
@@ -60,8 +59,8 @@ def _text(**message: object) -> str:
 
 
 DIALECTS: dict[str, Dialect] = {
-    "A": Dialect(decode_type_a, _type_a_subscribe, _type_a_unsubscribe, _text(a="h", v=[])),
-    "B": Dialect(decode_type_b, _type_b(1), _type_b(0), ""),
+    "A": Dialect(decode_type_a, _type_a_subscribe, _type_a_unsubscribe),
+    "B": Dialect(decode_type_b, _type_b(1), _type_b(0)),
 }
 
 

@@ -93,12 +93,14 @@ class SharedFeed:
     def subscribe(
         self, subscriber: Subscriber, instrument: Instrument, mode: int, exchange: str
     ) -> None:
-        """Want an instrument in this mode.
+        """Want an instrument in this mode; nothing when it has left.
 
         Raises `CorrectInput` when no socket has room for it, or when its number is already
         subscribed on another exchange and the packets do not say which (Type A).
         """
         with self._lock:
+            if subscriber not in self._logins:
+                return
             other = self._exchanges.get(instrument, exchange)
             check_exchange(instrument, other, exchange)
             if instrument not in self._wanted:
