@@ -112,8 +112,9 @@ class Broker:
     `credentials` says what the host's lines in `.env` hold here: names, and words for a question.
     `check_session` is one read, which raises `SessionExpired` for a dead token. It and
     `fund_report` ask the broker at once: the token guard is the caller's.
-    `session_end` is the moment at which a session that began then is dead for certain;
-    `usual_life` how long it may be expected to live at least. `otp_channels` is how an OTP comes.
+    `session_end` is the moment at which a session that began then is dead for certain, in words
+    `session_end_words`; `usual_life` how long it may be expected to live at least. A broker whose
+    keys are of one kind has no `api_types`. `otp_channels` is how an OTP comes.
     `repeats_logout` allows a logout that was not confirmed to be sent once more: of a token that is
     dead by then it must be harmless. `after_login` is what OpenAlgo does not do by itself when a
     new session is stored there. `unbuilt` names what the plugin cannot do yet, such as "orders".
@@ -129,8 +130,6 @@ class Broker:
     version: str
     read_settings: Callable[[Mapping[str, str] | None], BrokerSettings]
     credentials: tuple[tuple[str, str], ...]
-    api_types: tuple[str, ...]
-    api_type_setting: str
     send_otp: Callable[[Any, Secret], LoginReply]
     verify_otp: Callable[[Any, Secret, Secret], Secret]
     log_in_with_totp: Callable[[Any, Secret, Secret], Secret]
@@ -139,8 +138,11 @@ class Broker:
     fund_report: Callable[[Any, Secret], FundReport]
     log_out: Callable[[Any, Secret], LogoutResult]
     session_end: Callable[[datetime], datetime]
+    session_end_words: str
     usual_life: timedelta
     terms: tuple[str, ...]
+    api_types: tuple[str, ...] = ()
+    api_type_setting: str = ""
     otp_channels: str = "SMS and e-mail"
     repeats_logout: bool = False
     after_login: Callable[[], object] = lambda: None

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
 
 from broker._kit.errors import SettingError
-from broker._kit.secret import Secret
+from broker._kit.secret import Secret, masked
 
 EDIT = "Edit .env and start again."
 # An address without its scheme: a name or a literal address, with or without a port.
@@ -41,12 +41,22 @@ class Account(NamedTuple):
     """Whose session it is: the broker's or a simulator's address, the API type and the client code.
 
     What is kept is kept by it, so that a changed type asks for a new login, and the simulator's
-    sessions never meet the broker's.
+    sessions never meet the broker's. The type is "" where the broker has only one.
     """
 
     rest_url: str
     api_type: str
     client_code: str
+
+    @property
+    def words(self) -> str:
+        """The client code, masked, and the type: MA••••01, API type B."""
+        return masked(self.client_code) + self.type_words
+
+    @property
+    def type_words(self) -> str:
+        """What follows a name: ", API type B", or nothing."""
+        return f", API type {self.api_type}" if self.api_type else ""
 
 
 class Reader:

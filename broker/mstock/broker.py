@@ -71,6 +71,7 @@ MSTOCK = Broker(
     log_out=login.logout,
     # Source: mStock's login page ("valid till 12:00 AM of generated day", newer "12 hours").
     session_end=session_end,
+    session_end_words="at midnight IST",
     usual_life=timedelta(hours=12),
     terms=TERMS,
     # A token that the first logout has ended is answered with a 401, and nothing else happens.

@@ -16,8 +16,8 @@ import pytest
 from click.testing import CliRunner
 
 from broker._kit.cli.main import command_line
-from broker._kit.cli.session_commands import day_time
 from broker._kit.clock import IST
+from broker._kit.sessions.report import day_time
 from broker.mstock import VERSION
 from broker.mstock.__main__ import ROOMS, cli
 from broker.mstock.broker import MSTOCK

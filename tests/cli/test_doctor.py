@@ -216,7 +216,7 @@ class TestWithALogin:
         found = lines(person, "--login", types=["y", "not-the-password", "123456"])
         assert found["Password"]["state"] == "to do"
         assert "9 attempts are left" in found["Password"]["words"]
-        assert found["TOTP"]["state"] == found["API key and its type"]["state"] == "skipped"
+        assert found["TOTP"]["state"] == found["API key"]["state"] == "skipped"
         assert person.calls("connect/login") == 1
         assert person.calls("verifytotp") == 0
 
@@ -228,14 +228,14 @@ class TestWithALogin:
             "Password": "ok",
             "IP whitelist": "ok",
             "TOTP": "to do",
-            "API key and its type": "ok",
+            "API key": "ok",
             "Logout": "skipped",
         }
 
     def test_a_key_of_the_other_type_is_about_the_key(self, person: Person) -> None:
         person.settings["BROKER_API_SECRET"] = person.box.demo.api_key_a
         found = self.trial(person)
-        assert found["API key and its type"]["state"] == "to do"
+        assert found["API key"]["state"] == "to do"
         assert found["Password"]["state"] == "ok"
 
     @pytest.mark.parametrize("api_type", ["A", "B"])

@@ -105,6 +105,14 @@ def test_the_whole_way_with_its_questions(run: Run, openalgo: Path) -> None:
     assert snapshot(openalgo) == before
 
 
+def test_a_broker_without_api_types_is_asked_for_none(openalgo: Path) -> None:
+    install, _ = commands(replace(MSTOCK, api_types=(), api_type_setting=""))
+    result = CliRunner().invoke(install, [str(openalgo)], input=f"y\n{CODE}\n{KEY}\ny\n")
+    assert result.exit_code == 0, result.output
+    assert "Type of the API key" not in result.output
+    assert "MSTOCK_API_TYPE" not in in_env(openalgo)
+
+
 def test_swapped_keys_are_asked_for_again(run: Run, openalgo: Path) -> None:
     result = run("install", typed=f"y\n{KEY}\n{CODE}\n{CODE}\n{CODE}\n\n{KEY}\nb\ny\n")
     assert "looks like an API key" in result.output

@@ -62,7 +62,7 @@ def session_from(moment: datetime, *, is_over: bool = False) -> StoredSession:
 
 def _at(session: StoredSession, now: datetime) -> StoredSession:
     """The session as it is loaded at that moment."""
-    end = session.end_reason or (EndReason.MIDNIGHT if session.life.is_over(now) else None)
+    end = session.end_reason or (EndReason.EXPIRED if session.life.is_over(now) else None)
     return session._replace(end_reason=end)
 
 

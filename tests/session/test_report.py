@@ -15,6 +15,7 @@ from broker._kit.sessions.auto_login import AutoLoginStatus
 from broker._kit.sessions.record import Attempt, EndReason, LoginMethod, Result
 from broker._kit.sessions.stored_session import StoredSession
 from broker._kit.sessions.token_guard import Life
+from broker.mstock.broker import MSTOCK
 
 MORNING = datetime(2026, 11, 23, 9, 15, tzinfo=IST)
 MIDNIGHT = datetime(2026, 11, 24, tzinfo=IST)
@@ -35,7 +36,7 @@ def test_a_sessions_json_has_its_times_and_no_token() -> None:
         "valid_until": "2026-11-24T00:00:00+05:30",
         "expected_until": "2026-11-23T21:15:00+05:30",
     }
-    assert "the-token" not in json.dumps(body) + str(report.session_lines(SESSION, MORNING))
+    assert "the-token" not in json.dumps(body) + str(report.session_lines(MSTOCK, SESSION, MORNING))
     assert report.session_json(None) is None
 
 
@@ -44,12 +45,12 @@ def test_what_is_not_known_is_null_and_said() -> None:
     body = report.session_json(session)
     assert body is not None
     assert body["logged_in_at"] is body["valid_until"] is body["expected_until"] is None
-    assert "Not known" in dict(report.session_lines(session, MORNING))["Valid until"]
+    assert "Not known" in dict(report.session_lines(MSTOCK, session, MORNING))["Valid until"]
 
 
 def test_a_late_session_may_end_at_any_moment() -> None:
     def expected(now: datetime) -> str:
-        return dict(report.session_lines(SESSION, now))["Expected until"]
+        return dict(report.session_lines(MSTOCK, SESSION, now))["Expected until"]
 
     assert expected(MORNING) == "23 Nov 2026, 21:15:00 IST"
     assert "any moment" in expected(MORNING + timedelta(hours=12))
@@ -60,7 +61,7 @@ def test_an_end_is_told_with_its_reason() -> None:
     body = report.session_json(over)
     assert body is not None
     assert (body["is_over"], body["end_reason"]) == (True, "refused")
-    words = dict(report.session_lines(over, MORNING))["Session"]
+    words = dict(report.session_lines(MSTOCK, over, MORNING))["Session"]
     assert words == "Over: the broker has ended the session."
 
 

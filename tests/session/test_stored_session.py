@@ -64,7 +64,7 @@ class TestTimes:
         save_session(store, ACCOUNT, made(at("08:35")), now, LoginMethod.OTP)
         assert loaded(store, "23:59:59").end_reason is None
         session = loaded(store, "00:00", DAY)
-        assert (session.is_over, session.end_reason) == (True, EndReason.MIDNIGHT)
+        assert (session.is_over, session.end_reason) == (True, EndReason.EXPIRED)
 
     def test_a_token_that_says_nothing_lives_by_this_computers_clock(
         self, store: MemoryStore

@@ -92,7 +92,7 @@ def test_a_code_left_in_the_hidden_field_does_not_matter(
 @pytest.mark.parametrize(
     ("sent_to", "words"),
     [
-        ("", "registered mobile number and e-mail"),
+        ("", "by SMS and e-mail"),
         ("SUCCESS", "does not say that it has sent an OTP"),
         ("OTP to <b>x</b>", "OTP to <b>x</b>"),
     ],

@@ -47,7 +47,7 @@ def test_the_funds_page(browser: Browser, clock: FakeClock) -> None:
         "In use ₹96,310.40 (20.9 %)",
         "Available ₹3,64,340.85 (79.1 %)",
         "As of 23 Nov 2026, 09:00:00 IST",
-        "Session valid until midnight IST",
+        "The session ends at midnight IST.",
         "SIMULATOR",
         "API Type B",
     ):

@@ -111,8 +111,9 @@ class Context:
 
     def account_words(self) -> str:
         """mStock LIVE, API type B, client code MA••••01"""
-        mode, code, api_type = self.account_json().values()
-        return f"{self.broker.title} {mode}, API type {api_type}, client code {code}"
+        mode, code, _ = self.account_json().values()
+        kind = self.config.account.type_words
+        return f"{self.broker.title} {mode}{kind}, client code {code}"
 
     def answer(
         self,
@@ -163,7 +164,7 @@ class Context:
         if session is None:
             raise LogInAgain(f"There is no {title} session.", log_in)
         if session.end_reason is not None:
-            words = report.END_WORDS[session.end_reason]
+            words = report.end_words(self.broker, session.end_reason)
             raise LogInAgain(f"The {title} session is over: {words}.", log_in)
         config, token = self.config, session.token
         guard = TokenGuard(self.broker, self.clock)

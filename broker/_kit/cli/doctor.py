@@ -30,7 +30,7 @@ from broker._kit.sessions import report
 from broker._kit.settings import file_environment
 
 OK, TO_DO, SKIPPED = "ok", "to do", "skipped"
-TRIAL_NAMES = ("Password", "IP whitelist", "TOTP", "API key and its type", "Logout")
+TRIAL_NAMES = ("Password", "IP whitelist", "TOTP", "API key", "Logout")
 _PASSWORD, _ADDRESS, _TOTP, _KEY, _LOGOUT = TRIAL_NAMES
 _SETTINGS_FIRST = "the settings come first"
 _COLOURS = {OK: "green", TO_DO: "red", SKIPPED: "bright_black"}
@@ -154,7 +154,7 @@ def _env_rights(context: Context) -> _Found:
 def _settings(context: Context) -> _Found:
     config, title = context.config, context.broker.title
     kind = f"{title} itself" if config.is_live else "a SIMULATOR on this computer"
-    return OK, f"complete; API type {config.api_type}, for {kind}"
+    return OK, f"complete{config.account.type_words}, for {kind}"
 
 
 def _home_rights(context: Context) -> _Found:
@@ -183,7 +183,8 @@ def _stored_data(context: Context) -> _Found:
     session = context.session()
     if session is not None and session.end_reason is None:
         return OK, "can be read; there is a session that can be alive"
-    words = report.END_WORDS[session.end_reason] if session and session.end_reason else "no session"
+    reason = session and session.end_reason
+    words = report.end_words(context.broker, reason) if reason else "no session"
     return OK, f"can be read; {words}. To log in: {context.command_line('login')}"
 
 
@@ -299,7 +300,7 @@ def _steps(
         yield Check(_TOTP, TO_DO, words, todo)
         return
     access = (
-        Check(_KEY, OK, f"{title} takes the key, and it is of type {config.api_type}"),
+        Check(_KEY, OK, f"{title} takes it{config.account.type_words}"),
         Check(_ADDRESS, OK, f"{title} takes this connection's internet address"),
     )
     try:

@@ -48,9 +48,8 @@ def live_report(context: Context, what: str) -> NoReturn:
     rows = [(name, redacted(said, texts, words)) for name, said in found]
     config, now = context.config, context.clock.now()
     mode = "LIVE" if config.is_live else "SIMULATOR"
-    head = (
-        f"{title} {mode}, API type {config.api_type}, plugin {context.broker.version}, {now:%B %Y}"
-    )
+    kind = config.account.type_words
+    head = f"{title} {mode}{kind}, plugin {context.broker.version}, {now:%B %Y}"
     context.answer(
         {"about": head, "findings": [{"question": name, "answer": said} for name, said in rows]},
         lambda: "\n".join((head, *map(": ".join, rows))),

@@ -12,6 +12,7 @@ from broker._kit.secret import Secret
 from broker._kit.sessions import report
 from broker._kit.sessions.stored_session import LoginMethod, save_session
 from broker._kit.web.formatting import count
+from broker._kit.web.messages import sent_words
 from broker._kit.web.pending_logins import RULES
 
 # After these another code may be entered: the broker refused this one, or did not look at it.
@@ -48,10 +49,11 @@ def login(context: Context, by_otp: bool | None) -> None:
         with context.login_lock():
             token = context.broker.log_in_with_totp(context.config, password, code)
             _save(context, token, LoginMethod.TOTP)
-    session, now = context.session(), context.clock.now()
+    session = context.session()
+    lines = report.session_lines(context.broker, session, context.clock.now())
     context.answer(
         context.account_json() | {"session": report.session_json(session)},
-        lambda: f"Logged in.\n{output.pairs(report.session_lines(session, now))}",
+        lambda: f"Logged in.\n{output.pairs(lines)}",
     )
 
 
@@ -94,15 +96,8 @@ def _with_otp(context: Context, password: Secret) -> None:
 def _send(context: Context, password: Secret) -> LoginReply:
     with context.login_lock():
         challenge = context.broker.send_otp(context.config, password)
-    title, words = context.broker.title, challenge.message.strip()
-    if not words:
-        words = f"{title} sends the OTP by {context.broker.otp_channels}."
-    elif "otp" not in words.lower():
-        words = (
-            f"{title} took the password but does not say that it has sent an OTP. With TOTP "
-            "enabled it sends none: start again with --totp."
-        )
-    output.out(words, err=True)
+    way = "start again with --totp."
+    output.out(sent_words(context.broker, challenge.message, way), err=True)
     return challenge
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time, timedelta
+from datetime import datetime
 
 import click
 
@@ -11,7 +11,6 @@ from broker._kit.cli import output, prompts
 from broker._kit.cli.console import Exit, is_verbose
 from broker._kit.cli.context import Context, command
 from broker._kit.cli.service import manager_of, state_json, state_words
-from broker._kit.clock import IST
 from broker._kit.errors import BrokerError, LogInAgain
 from broker._kit.money import rupees
 from broker._kit.sessions import report
@@ -62,19 +61,19 @@ def status(context: Context) -> None:
     def text() -> str:
         if is_verbose(click.get_current_context()):
             lines = [("Account", context.account_words()), ("Changed type", changed)]
-            lines += report.session_lines(session, now)
+            lines += report.session_lines(context.broker, session, now)
             lines += report.auto_login_lines(auto) if auto else [("Auto-login", fault)]
             lines.append(("Service", state_words(service)))
             return "\n".join(filter(None, (output.pairs(lines), log_in)))
         line = "" if context.config.is_live else "SIMULATOR: "
         if end := end_reason(context.store, account, now):
-            line += f"Not logged in: {report.END_WORDS[end]}"
+            line += f"Not logged in: {report.end_words(context.broker, end)}"
         else:
             line += _session_words(session, now)
         if auto and auto.blocked:
             line += "; auto-login has stopped"
         elif auto and auto.enabled and auto.next_at:
-            line += f"; next login {day_time(auto.next_at, now)}"
+            line += f"; next login {report.day_time(auto.next_at, now)}"
         if service.is_installed and service.is_running is False:
             line += "; its service does not run"
         trouble = auto.notice or auto.blocked if auto else fault
@@ -99,17 +98,8 @@ def _session_words(session: StoredSession | None, now: datetime) -> str:
     if life.ends_at is None:
         return "Logged in; until when is not known"
     is_late = life.expected_until is not None and now >= life.expected_until
-    is_midnight = life.ends_at.astimezone(IST).time() == time()
-    until = "midnight" if is_midnight else day_time(life.ends_at, now)
+    until = report.until_words(life.ends_at, now)
     return f"Logged in until {until}{', but it may end at any moment' if is_late else ''}"
-
-
-def day_time(moment: datetime, now: datetime) -> str:
-    """today 08:35, Monday 08:35, or further off 7 December 08:35."""
-    there = moment.astimezone(IST)
-    ahead = there.date() - now.astimezone(IST).date()
-    day = f"{there:%A}" if ahead < timedelta(7) else f"{there.day} {there:%B}"
-    return f"{day if ahead else 'today'} {there:%H:%M}"
 
 
 @command(standalone=True)

@@ -96,7 +96,7 @@ class Services:
         is_late = began is not None and self.broker.session_end(began) <= now
         # The host takes yesterday's token away only later in the night.
         is_night = is_late and reason is EndReason.LOGGED_OUT_ELSEWHERE
-        return EndReason.MIDNIGHT if is_night else reason
+        return EndReason.EXPIRED if is_night else reason
 
     def log_out(self, user: str, encrypted: str) -> None:
         """Log out at the broker what the host has revoked or is about to."""

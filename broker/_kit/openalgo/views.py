@@ -11,7 +11,7 @@ from broker._kit.broker import BrokerSettings
 from broker._kit.errors import BrokerError, LogInAgain
 from broker._kit.openalgo import auth_table, host
 from broker._kit.secret import Secret
-from broker._kit.sessions.report import END_WORDS
+from broker._kit.sessions import report
 from broker._kit.sessions.stored_session import EndReason, LoginMethod, StoredSession, save_session
 from broker._kit.web import messages
 from broker._kit.web.funds_page import FundsPage, Links
@@ -28,8 +28,6 @@ from broker._kit.web.session_service import Banner
 if TYPE_CHECKING:
     from broker._kit.openalgo.services import Services
 
-# Here nobody else takes a token away.
-_ENDS = END_WORDS | {EndReason.LOGGED_OUT_ELSEWHERE: "it was logged out in OpenAlgo"}
 _DASHBOARD, _BACK = "/dashboard", "OpenAlgo's dashboard"
 
 log = host.logger(__name__)
@@ -169,7 +167,12 @@ class OpenAlgoViews:
         account, reason = self._pages.account(), None
         with contextlib.suppress(BrokerError):
             reason = self._services.why_ended(account) if account else None
-        return f"The {self._broker.title} session is over: {_ENDS[reason]}." if reason else ""
+        if reason is None:
+            return ""
+        words = report.end_words(self._broker, reason)
+        if reason is EndReason.LOGGED_OUT_ELSEWHERE:
+            words = "it was logged out in OpenAlgo"  # here nobody else takes a token away
+        return f"The {self._broker.title} session is over: {words}."
 
     def _live_session(self, config: BrokerSettings) -> StoredSession | None:
         """This user's stored session unless it is known to be over. Raises `BrokerError`."""

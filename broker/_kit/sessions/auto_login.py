@@ -17,7 +17,7 @@ from broker._kit.errors import (
     PluginFault,
     SettingError,
 )
-from broker._kit.secret import Secret, masked
+from broker._kit.secret import Secret
 from broker._kit.sessions import daily_login, totp_login
 from broker._kit.sessions.daily_login import Action, Decision, next_step
 from broker._kit.sessions.login_lock import login_lease
@@ -363,6 +363,6 @@ def _erased(words: str) -> CorrectInput:
 def _log_attempt(account: Account, attempt: Attempt) -> None:
     code = f" (code {attempt.code})" if attempt.code else ""
     log.info(
-        f"auto-login of {masked(account.client_code)}, API type {account.api_type}, "
-        f"begun {attempt.at:%Y-%m-%d %H:%M:%S} IST: {attempt.result}. {attempt.words}{code}"
+        f"auto-login of {account.words}, begun {attempt.at:%Y-%m-%d %H:%M:%S} IST: "
+        f"{attempt.result}. {attempt.words}{code}"
     )

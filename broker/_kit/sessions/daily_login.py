@@ -24,8 +24,8 @@ from broker._kit.sessions.record import Attempt, AutoLoginState, Result
 from broker._kit.sessions.stored_session import StoredSession
 from broker._kit.sessions.trading_calendar import Calendar
 
-# After mStock's start-of-day window (07:00 to 08:30 IST, when it may be slow), and in good time
-# before the market opens at 09:15.
+# After brokers' start of day (until about 08:30 IST, when they may be slow), and in good time
+# before the exchange opens at 09:15.
 FIRST_ATTEMPT, LAST_ATTEMPT = time(8, 35), time(9, 10)
 _PAUSES = (timedelta(minutes=2), timedelta(minutes=6), timedelta(minutes=14))
 _HISTORY = 20

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 
 from broker._kit.clock import IST
-from broker._kit.secret import Secret, masked
+from broker._kit.secret import Secret
 from broker._kit.settings import Account
 
 
@@ -29,7 +29,7 @@ class EndReason(StrEnum):
     REFUSED = "refused"  # the broker refuses the token
     LOGGED_OUT = "logged_out"
     LOGGED_OUT_ELSEWHERE = "logged_out_elsewhere"
-    MIDNIGHT = "midnight"  # the time was over: it follows from the clock while there is a token
+    EXPIRED = "expired"  # the time was over: it follows from the clock while there is a token
 
 
 class SessionRecord(NamedTuple):
@@ -133,7 +133,7 @@ class AccountRecord:
 
 def described(account: Account, what: str) -> str:
     """Something of an account's, with the client code masked."""
-    return f"{what} of {masked(account.client_code)}, API type {account.api_type}"
+    return f"{what} of {account.words}"
 
 
 def to_json(record: AccountRecord) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from typing import Any
 
+from broker._kit.broker import Broker
 from broker._kit.clock import IST
 from broker._kit.sessions.auto_login import AutoLoginStatus
 from broker._kit.sessions.record import Attempt, EndReason, LoginMethod, Result
@@ -26,7 +27,7 @@ RESULT_WORDS: dict[str, str] = {
     Result.FAILED: "Failed",
 }
 END_WORDS: dict[str, str] = {
-    EndReason.MIDNIGHT: "the session ended at midnight IST",
+    EndReason.EXPIRED: "the session ended {end}",
     EndReason.REFUSED: "the broker has ended the session",
     EndReason.LOGGED_OUT: "the session was logged out here",
     EndReason.LOGGED_OUT_ELSEWHERE: "the session was logged out elsewhere",
@@ -37,6 +38,25 @@ def date_time(moment: datetime) -> str:
     """20 Nov 2026, 09:15:07 IST."""
     there = moment.astimezone(IST)
     return f"{there.day} {there:%b %Y, %H:%M:%S} IST"
+
+
+def day_time(moment: datetime, now: datetime) -> str:
+    """today 08:35, Monday 08:35, or further off 7 December 08:35."""
+    there = moment.astimezone(IST)
+    ahead = there.date() - now.astimezone(IST).date()
+    day = f"{there:%A}" if ahead < timedelta(7) else f"{there.day} {there:%B}"
+    return f"{day if ahead else 'today'} {there:%H:%M}"
+
+
+def until_words(ends_at: datetime, now: datetime) -> str:
+    """The end of a session, in few words: midnight, or as `day_time`."""
+    is_midnight = ends_at.astimezone(IST).time() == time()
+    return "midnight" if is_midnight else day_time(ends_at, now)
+
+
+def end_words(broker: Broker, reason: EndReason) -> str:
+    """Why a session is over, as the rest of a sentence."""
+    return END_WORDS[reason].format(end=broker.session_end_words)
 
 
 def iso(moment: datetime | None) -> str | None:
@@ -58,7 +78,7 @@ def session_json(session: StoredSession | None) -> dict[str, Any] | None:
     }
 
 
-def session_lines(session: StoredSession | None, now: datetime) -> Lines:
+def session_lines(broker: Broker, session: StoredSession | None, now: datetime) -> Lines:
     """The stored session as names and sentences."""
     if session is None:
         return [("Session", "None: nobody is logged in.")]
@@ -66,7 +86,7 @@ def session_lines(session: StoredSession | None, now: datetime) -> Lines:
     when = date_time(at) if at else "At an unknown time"
     lines = [("Logged in", f"{when}, {METHOD_WORDS[session.method]}")]
     if session.end_reason is not None:
-        return [*lines, ("Session", f"Over: {END_WORDS[session.end_reason]}.")]
+        return [*lines, ("Session", f"Over: {end_words(broker, session.end_reason)}.")]
     if life.ends_at is None:
         return [*lines, ("Valid until", "Not known: the token does not say when it was made.")]
     lines.append(("Valid until", f"{date_time(life.ends_at)}, at the latest"))

@@ -39,7 +39,7 @@ def session_of(broker: Broker, record: SessionRecord | None, now: datetime) -> S
     if record is None or not record.token:
         return None
     life = life_of(broker, record.token, record.logged_in_at)
-    end = record.end_reason or (EndReason.MIDNIGHT if life.is_over(now) else None)
+    end = record.end_reason or (EndReason.EXPIRED if life.is_over(now) else None)
     return StoredSession(record.token, life, record.logged_in_at, record.method, end)
 
 

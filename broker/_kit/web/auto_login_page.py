@@ -194,7 +194,7 @@ class AutoLoginPage:
             may_manage=may_manage,
             accepted=is_accepted,
             rows=[_row(attempt) for attempt in reversed(status.history)],
-            session_lines=report.session_lines(stored, now),
+            session_lines=report.session_lines(self._pages.broker, stored, now),
             as_of=report.date_time(now),
             form_id=secrets.token_urlsafe(16),
             home=self._views.home(),

@@ -89,7 +89,7 @@ class LoginPage:
     def _reply(self, visit: Visit, outcome: Outcome) -> Response:
         is_post = request.method == "POST"
         if pages.wants_json():
-            body = messages.to_json(outcome, self._pages.broker.title)
+            body = messages.to_json(outcome, self._pages.broker)
             body |= {} if is_post else {"csrf_token": generate_csrf()}
             response = pages.with_status(jsonify(body), outcome.http)
         elif outcome.has_moved:
@@ -102,7 +102,7 @@ class LoginPage:
         return response
 
     def _page(self, visit: Visit, outcome: Outcome, status: int, method: str = "otp") -> Response:
-        waiting, title = outcome.waiting, self._pages.broker.title
+        waiting, broker = outcome.waiting, self._pages.broker
         return self._pages.render(
             "code" if waiting else "password",
             status,
@@ -113,8 +113,8 @@ class LoginPage:
             form_id=secrets.token_urlsafe(16),
             method=method,
             waiting=waiting,
-            sent_words=waiting and messages.sent_words(waiting, title),
-            tries_words=waiting and messages.tries_words(waiting, title),
+            sent_words=waiting and messages.sent_words(broker, waiting.sent_to),
+            tries_words=waiting and messages.tries_words(waiting, broker.title),
             otp_left=waiting and self._flow.seconds_left(waiting),
         )
 

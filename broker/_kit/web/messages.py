@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from broker._kit.broker import Broker
 from broker._kit.errors import (
     BrokerError,
     CertificateError,
@@ -89,8 +90,8 @@ def problem_of(error: BrokerError) -> Problem:
     )
 
 
-def to_json(outcome: Outcome, title: str) -> dict[str, Any]:
-    """The JSON body of an outcome without a token; `title` is the broker's.
+def to_json(outcome: Outcome, broker: Broker) -> dict[str, Any]:
+    """The JSON body of an outcome without a token.
 
     `{"status": "otp_required", "message"}` when an OTP is awaited, `{"status": "error", "message"}`
     otherwise; both with `login_id` and `tries_left` while an OTP may be entered. `attempts_left`
@@ -98,7 +99,9 @@ def to_json(outcome: Outcome, title: str) -> dict[str, Any]:
     """
     waiting, problem = outcome.waiting, outcome.problem
     is_awaited = waiting is not None and outcome.http == OTP_REQUIRED
-    words = sent_words(waiting, title) if waiting else f"Enter your {title} password to log in."
+    words = f"Enter your {broker.title} password to log in."
+    if waiting is not None:
+        words = sent_words(broker, waiting.sent_to)
     body: dict[str, Any] = {
         "status": "otp_required" if is_awaited else "error",
         "message": str(problem or words),
@@ -112,16 +115,18 @@ def to_json(outcome: Outcome, title: str) -> dict[str, Any]:
     return body
 
 
-def sent_words(waiting: Waiting, title: str) -> str:
-    """Where the OTP went: in the broker's words, or in ours when it does not say."""
-    words = waiting.sent_to.strip()
+def sent_words(
+    broker: Broker, reply: str, other_way: str = "start again and choose the authenticator app."
+) -> str:
+    """Where the OTP went: in the words of the broker's reply, or in ours when it does not say."""
+    words, title = reply.strip(), broker.title
     if not words:
-        return f"{title} sends the OTP to your registered mobile number and e-mail address."
+        return f"{title} sends the OTP by {broker.otp_channels}."
     if "otp" in words.lower():
         return words
     return (
         f"{title} took the password but does not say that it has sent an OTP. With TOTP enabled it "
-        "sends none: start again and choose the authenticator app."
+        f"sends none: {other_way}"
     )
 
 

@@ -13,9 +13,9 @@ from broker._kit.broker import BrokerSettings, LogoutResult
 from broker._kit.clock import Clock
 from broker._kit.errors import LogInAgain, SettingError
 from broker._kit.secret import Secret
+from broker._kit.sessions import report
 from broker._kit.sessions.auto_login import AutoLoginStatus
 from broker._kit.sessions.browser_sessions import BrowserSessions, DaySession
-from broker._kit.sessions.report import END_WORDS
 from broker._kit.sessions.stored_session import EndReason, StoredSession
 from broker._kit.sessions.token_guard import TokenGuard
 from broker._kit.web.broker_pages import Visit
@@ -203,12 +203,12 @@ class StandaloneViews:
             return ""
         title, account = self._broker.title, self._pages.account()
         reason = self._service.end_reason(account) if account else None
-        is_late = self._clock.now() >= datetime.fromisoformat(ends)
-        if is_late and reason in (None, EndReason.MIDNIGHT):
-            return f"Your {title} session ended at midnight IST. Log in again for the new day."
+        if reason is None and self._clock.now() >= datetime.fromisoformat(ends):
+            reason = EndReason.EXPIRED
         if reason in (None, EndReason.LOGGED_OUT):
             return "You are logged out."
-        return f"Your {title} session is over: {END_WORDS[reason]}. Log in again."
+        words = report.end_words(self._broker, reason)
+        return f"Your {title} session is over: {words}. Log in again."
 
     def _to_login(self, reason: str) -> Response:
         # Only what says who was logged in: a login in another tab may be waiting for its OTP. The

@@ -53,6 +53,7 @@ def commands(broker: Broker) -> tuple[click.Command, ...]:
         "--api-type",
         type=click.Choice(broker.api_types),
         help=f"Set {broker.api_type_setting} in .env.",
+        hidden=not broker.api_types,
     )
     @as_json_option
     def install(
@@ -246,7 +247,7 @@ def _asked(broker: Broker, env: EnvFile, api_type: str | None) -> dict[str, str]
             break
         output.out(str(fault))
     current = env.values.get(broker.api_type_setting, "").upper()
-    if len(broker.api_types) == 1:
+    if not broker.api_types:
         return changes
     kind = api_type or click.prompt(
         "Type of the API key",
