@@ -49,6 +49,7 @@ def test_every_page_fits(demo: Demo, page: Page, shoot: Shoot) -> None:
     otp.fill(demo.simulator.phone.last_otp(demo.client_code) or "")
     page.get_by_role("button", name="Log in").click()
     expect(page.get_by_role("heading", name="Available to trade now")).to_be_visible()
+    assert (page.locator(".tile").count(), page.locator(".note").count()) == (5, 1)
     check("funds")
     demo.simulator.demo.funds.update(HUGE)
     page.reload()

@@ -120,6 +120,18 @@ class TestInstallAndRemove:
         person.programs = {tool: 1}
         assert person.asks("service", "remove")[0] == 0
 
+    def test_one_that_the_system_does_not_stop_names_the_next_step(
+        self, person: Person, env_file: Path, tmp_path: Path, platform: str
+    ) -> None:
+        person.platform, tool = platform, TOOLS[platform]
+        person.programs = {tool: 0}
+        assert person.asks("service", "install")[0] == 0
+        answers = iter([0, 1, 1, 1]) if platform == "win32" else iter([1] * 9)
+        person.run_program = lambda command: (next(answers), "no bus")  # type: ignore[method-assign]
+        code, body = person.asks("service", "remove")
+        assert (code, body["status"], files_of(tmp_path / "me")) == (1, "to do", [])
+        assert ("Task Scheduler" if platform == "win32" else "restart") in body["next_step"]
+
     def test_the_text_has_no_secret_and_the_programs_whole_path(
         self, person: Person, env_file: Path, platform: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -10,6 +10,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from broker._kit.errors import StoreError
+from broker._kit.openalgo import auth_table
 from broker._kit.openalgo.session_store import OpenAlgoSessionStore
 from broker._kit.secret import Secret
 from broker._kit.sessions import stored_session
@@ -164,10 +165,14 @@ def test_what_cannot_be_read_is_an_error_and_stays(
     for use in uses:
         with pytest.raises(StoreError) as caught:
             use()
+        assert "aux_param4" in str(caught.value)
         assert "Correct" not in str(caught.value)
     assert [getattr(openalgo.row(), f"aux_param{n}") for n in (1, 2, 3, 4)] == before
-    assert len(store.erase()) == 2  # what could not be read, and the token
-    assert [getattr(openalgo.row(), f"aux_param{n}") for n in (1, 2, 3, 4)] == [None] * 4
+    # The way out that the message names, where the old key is lost.
+    auth_table.write_aux("trader", {"aux_param4": None})
+    openalgo.upsert_auth("trader", TOKEN.reveal(), "mstock", user_id=account.client_code)
+    keep_password(store, account)
+    assert store.load(account).password == PASSWORD
 
 
 @pytest.mark.parametrize("is_encrypted", [True, False])
@@ -183,16 +188,14 @@ def test_what_another_broker_keeps_there_is_left_as_it_is(
     assert store.accounts() == []
     with pytest.raises(StoreError, match="aux_param"):
         keep_password(store, account)
-    store.erase()
     assert [getattr(openalgo.row(), f"aux_param{n}") for n in (1, 2, 3, 4)] == [text] * 4
 
 
 def test_only_the_hosts_process_writes(account: Account, openalgo: OpenAlgo) -> None:
     reader = OpenAlgoSessionStore(MSTOCK)
     assert token_of(reader, account) == TOKEN
-    for use in (lambda: keep_password(reader, account), reader.erase):
-        with pytest.raises(StoreError, match="/mstock/auto-login"):
-            use()
+    with pytest.raises(StoreError, match="/mstock/auto-login"):
+        keep_password(reader, account)
     assert openalgo.token() == TOKEN.reveal()
 
 
@@ -204,21 +207,6 @@ def test_a_database_in_trouble_is_a_store_error_without_its_text(
     with pytest.raises(StoreError, match="OperationalError") as caught:
         store.load(account)
     assert "SELECT" not in str(caught.value)
-
-
-def test_erasing_says_what_it_removed(
-    store: OpenAlgoSessionStore, account: Account, openalgo: OpenAlgo
-) -> None:
-    with store.update(account) as record:
-        record.password, record.auto_login = PASSWORD, AutoLoginState(enabled=True)
-    assert store.erase() == [
-        "password of MA••••67, API type B",
-        "auto-login settings and history of MA••••67, API type B",
-        "token of the mStock login in OpenAlgo",
-    ]
-    assert store.accounts() == []
-    assert openalgo.row().is_revoked
-    assert store.erase() == []
 
 
 def test_one_at_a_time_holds_the_lease(

@@ -169,6 +169,8 @@ class TestWhyASessionEnded:
         mstock.will_fail("fund_report", TokenException("It is over."))
         browser.raw("/auth/session-status")
         assert "the broker has ended the session" in browser.get().alert
+        next_morning(clock, 0, 1)  # it is still the reason
+        assert "the broker has ended the session" in browser.get().alert
 
     def test_logged_out_in_openalgo(self, browser: Browser, openalgo: OpenAlgo) -> None:
         browser.log_in()

@@ -144,11 +144,12 @@ class TestRevokedTokens:
         assert mstock.calls == []
         assert openalgo.token() == token
 
+    @pytest.mark.parametrize("path", [STATUS, "/auth/dashboard-data", "/auth/broker"])
     def test_a_browser_that_asks_ends_it_in_the_host(
-        self, token: str, browser: Browser, openalgo: OpenAlgo, mstock: FakeMstock
+        self, token: str, browser: Browser, openalgo: OpenAlgo, mstock: FakeMstock, path: str
     ) -> None:
         self.refuse(mstock, 1)
-        assert browser.raw(self.STATUS).json["broker_session_expired"] is True
+        browser.raw(path)
         row = openalgo.row()
         assert (row.is_revoked, row.broker) == (True, "mstock")
         no_logout(mstock)  # it is over there already

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from broker._kit.broker import Broker, FundReport
+from broker._kit.broker import Broker, FundReport, LogoutResult
 from broker._kit.cli.context import Context
 from broker._kit.cli.main import command_line
 from broker._kit.clock import IST
@@ -141,6 +141,16 @@ def test_its_doctor(says: Any, store: MemoryStore, clock: FakeClock) -> None:
     assert "First Broker SIMULATOR, plugin" in says("doctor", "--live")
     clock.wall = datetime(2026, 11, 24, 3, 0, tzinfo=IST)
     assert "the session ended at 03:00 IST" in says("doctor")
+
+
+@pytest.mark.parametrize("repeats", [True, False])
+def test_an_unconfirmed_logout_is_sent_once_more_only_where_it_may(
+    broker: Broker, mstock: FakeMstock, repeats: bool
+) -> None:
+    mstock.farewell = LogoutResult(False, "No answer.")
+    other = replace(broker, repeats_logout=repeats)
+    assert not other.end_session(other.read_settings(None), TOKEN).confirmed
+    assert mstock.calls == ["logout"] * (2 if repeats else 1)
 
 
 @pytest.mark.parametrize("reason", EndReason)

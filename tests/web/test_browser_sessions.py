@@ -32,5 +32,7 @@ def test_a_double_click_gets_one_id(clock: FakeClock, config: Config) -> None:
     keys = {browsers.put(Secret("same"), config)[0] for _ in range(10)}
     assert len(keys) == 1
     key = keys.pop()
-    assert browsers.drop(key) is not None
+    session = browsers.get(key)
+    assert session is not None
+    browsers.drop(key, session)
     assert browsers.whose(key) is None

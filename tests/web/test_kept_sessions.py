@@ -226,6 +226,18 @@ def test_without_auto_login_midnight_leads_to_the_login(
     assert "Auto-login needs you. mStock refused the password." in page.alert
 
 
+def test_one_that_the_broker_ended_in_the_evening_did_not_end_at_midnight(
+    browser: Browser, store: MemoryStore, config: Config, clock: FakeClock, auto: FakeAuto
+) -> None:
+    browser.log_in()
+    auto.blocked = "mStock refused the password."
+    token = load_token(store, config)
+    assert token is not None
+    stored_session.mark_revoked(store, config.account, token)
+    clock.wall = TUESDAY
+    assert "the broker has ended the session" in browser.get("/funds").alert
+
+
 def test_who_logged_out_is_a_stranger_on_the_next_day(
     browser: Browser, store: MemoryStore, config: Config, clock: FakeClock
 ) -> None:

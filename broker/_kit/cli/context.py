@@ -24,11 +24,11 @@ from broker._kit.sessions import report
 from broker._kit.sessions.auto_login import AutoLogin
 from broker._kit.sessions.login_lock import manual_login
 from broker._kit.sessions.notices import teller
-from broker._kit.sessions.store import Store, open_store
+from broker._kit.sessions.store import OwnStore, Store, open_store
 from broker._kit.sessions.stored_session import StoredSession, load_session, mark_revoked
 from broker._kit.sessions.token_guard import TokenGuard
 from broker._kit.sessions.trading_calendar import load_calendar
-from broker._kit.settings import Account, ServiceSettings, file_environment
+from broker._kit.settings import ServiceSettings, file_environment
 
 # What a host check found: its name, whether it is right, what was found, what to do about it.
 HostChecks = Callable[[Broker, Path], Iterable[tuple[str, bool, str, str]]]
@@ -52,7 +52,7 @@ class Context:
     live_check: LiveCheck = lambda _config, _token, _clock, _what: ()
     clock: Clock = SYSTEM_CLOCK
     read_settings: Callable[[], Mapping[str, str]] = file_environment
-    open_store: Callable[[Broker, ServiceSettings], Store] = open_store
+    open_store: Callable[[Broker, ServiceSettings], OwnStore] = open_store
     is_terminal: Callable[[], bool] = lambda: sys.stdin is not None and sys.stdin.isatty()
     platform: str = sys.platform
     run_program: Run = run
@@ -150,9 +150,9 @@ class Context:
                 f"Use the running OpenAlgo: {self.openalgo_page(command)}",
             )
 
-    def session(self, account: Account | None = None) -> StoredSession | None:
-        """The stored session of an account, of the settings' own unless given."""
-        return load_session(self.store, account or self.config.account, self.clock.now())
+    def session(self) -> StoredSession | None:
+        """The stored session, dead or alive."""
+        return load_session(self.store, self.config.account, self.clock.now())
 
     def ask(self, call: Callable[[BrokerSettings, Secret], T]) -> T:
         """What a call with the stored session gives; a token that it proves dead is marked so.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -58,10 +59,10 @@ def install(context: Context, port: int) -> None:
         f"The service {name} runs: http://127.0.0.1:{port}/",
         f"The system starts it {system.starts}.",
     ]
-    if not _is_auto_login_on(context):
-        lines.append(
-            f"Auto-login is off; to switch it on: {context.command_line('auto-login enable')}"
-        )
+    with suppress(BrokerError):
+        if not context.auto_login.status(context.config.account).enabled:
+            way = context.command_line("auto-login enable")
+            lines.append(f"Auto-login is off; to switch it on: {way}")
     context.answer(body | {"next_step": ""}, lambda: "\n".join(lines))
 
 
@@ -72,8 +73,17 @@ def remove(context: Context) -> None:
     refusal = system.remove()
     body = {"service": state_json(system.state())}
     if refusal:
-        words = f"Its file is gone, but the system did not stop it: {refusal}"
-        context.answer(body, lambda: words, status="to do", code=Exit.REFUSED)
+        words = f"The system did not remove it: {refusal}"
+        todo = system.way_out
+        if system.keeps_file:
+            words = f"Its file is gone, but the system did not stop it: {refusal}"
+            todo = "To end it now, restart this computer: it does not start again."
+        context.answer(
+            body | {"next_step": todo},
+            lambda: f"{words}\n{todo}",
+            status="to do",
+            code=Exit.REFUSED,
+        )
     was_there = refusal is not None
     context.answer(body, lambda: "Removed." if was_there else "There was no service to remove.")
 
@@ -117,13 +127,6 @@ def _check_env_file(context: Context) -> None:
             "others too.",
             "Put them all into .env, open a new terminal and run this again.",
         )
-
-
-def _is_auto_login_on(context: Context) -> bool:
-    try:
-        return context.auto_login.status(context.config.account).enabled
-    except BrokerError:
-        return False
 
 
 def _interpreter() -> str:

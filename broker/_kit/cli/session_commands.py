@@ -14,7 +14,12 @@ from broker._kit.cli.service import manager_of, state_json, state_words
 from broker._kit.errors import BrokerError, LogInAgain
 from broker._kit.money import rupees
 from broker._kit.sessions import report
-from broker._kit.sessions.stored_session import StoredSession, delete_session, end_reason
+from broker._kit.sessions.stored_session import (
+    StoredSession,
+    delete_session,
+    end_reason,
+    live_session,
+)
 from broker._kit.settings import ServiceSettings, environment
 from broker._kit.web.formatting import fund_text, tone
 
@@ -85,10 +90,9 @@ def status(context: Context) -> None:
 
 def _other_types(context: Context) -> list[str]:
     """The API types other than the one set of which this client code's live session is stored."""
-    mine = context.config.account
-    others = (mine._replace(api_type=each) for each in context.broker.api_types)
-    sessions = ((each, context.session(each)) for each in others if each != mine)
-    return [each.api_type for each, session in sessions if session and not session.is_over]
+    mine, store, now = context.config.account, context.store, context.clock.now()
+    others = [each for each in context.broker.api_types if each != mine.api_type]
+    return [each for each in others if live_session(store, mine._replace(api_type=each), now)]
 
 
 def _session_words(session: StoredSession | None, now: datetime) -> str:

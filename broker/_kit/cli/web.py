@@ -16,6 +16,7 @@ from broker._kit.cli.console import Command
 from broker._kit.cli.context import Context, command
 from broker._kit.cli.service import PORT
 from broker._kit.errors import BrokerError
+from broker._kit.sessions.stored_session import live_session
 from broker._kit.settings import file_environment
 
 
@@ -82,8 +83,7 @@ def web(context: Context, port: int, opens: bool) -> None:
 
 def _has_session(context: Context) -> bool:
     with contextlib.suppress(BrokerError):
-        session = context.session()
-        return session is not None and not session.is_over
+        return bool(live_session(context.store, context.config.account, context.clock.now()))
     return False
 
 

@@ -197,7 +197,6 @@ def shared_session(base_url: str, proxy: Secret | None, ca_bundle: str | None) -
     return _Session(_Adapter(base_url, proxy, ca_bundle))
 
 
-@lru_cache(maxsize=2)
 def _tls_context(trusted: str) -> ssl.SSLContext:
     is_folder = os.path.isdir(trusted)
     return ssl.create_default_context(

@@ -20,10 +20,8 @@ def register_order_updates(broker: Broker) -> None:
 
     It starts and stops them with the broker session (contract 8.6). Raises `HostError`.
     """
-    if broker.order_updates is None:
-        kept, name = host.attribute(_SERVICE, "_POLLING_BROKERS"), "_POLLING_BROKERS"
-    else:
-        kept, name = host.attribute(_SERVICE, "_BROKER_FACTORIES"), "_BROKER_FACTORIES"
+    name = "_BROKER_FACTORIES" if broker.order_updates else "_POLLING_BROKERS"
+    kept = host.attribute(_SERVICE, name)
     if isinstance(kept, set):
         kept.add(broker.name)
     elif isinstance(kept, dict):

@@ -104,21 +104,6 @@ class OpenAlgoSessionStore:
         found = (login.stored() for login in self._logins())
         return sorted({stored.account for stored in found if stored})
 
-    def erase(self) -> list[str]:
-        removed = []
-        with self._writing():
-            for row, found in self._logins():
-                if isinstance(found, _Stored):
-                    removed += found.record.described(found.account)
-                elif found is not None:
-                    removed.append("what could not be read")
-                if found is not None:
-                    _ask(auth_table.write_aux, row.user, {_NAME: None})
-                if self._is_logged_in(row):
-                    _ask(auth_table.revoke, self.broker, row.user)
-                    removed.append(f"token of the {self.broker.title} login in OpenAlgo")
-        return removed
-
     @contextmanager
     def _writing(self) -> Iterator[None]:
         if not self._may_write:
@@ -164,11 +149,9 @@ class OpenAlgoSessionStore:
             session = (session or SessionRecord())._replace(token=token)
         return replace(record, session=session)
 
-    def _is_logged_in(self, row: AuthRow) -> bool:
-        return row.broker == self.broker.name and bool(row.token) and not row.is_revoked
-
     def _token(self, row: AuthRow, account: Account) -> Secret | None:
-        if not self._is_logged_in(row) or row.client_code not in ("", account.client_code):
+        is_logged_in = row.broker == self.broker.name and row.token and not row.is_revoked
+        if not is_logged_in or row.client_code not in ("", account.client_code):
             return None
         token = _ask(auth_table.decrypt, row.token.reveal())
         if token is None:
@@ -222,7 +205,8 @@ class OpenAlgoSessionStore:
                 f"What {self.broker.title} stores in OpenAlgo's database cannot be read; nothing "
                 "was overwritten.",
                 "If API_KEY_PEPPER or FERNET_SALT in OpenAlgo's .env was changed, put the old "
-                "value back; otherwise erase what is stored, log in and enter it again.",
+                f"value back; otherwise empty the column {_NAME} of its table auth, and enter "
+                "everything again.",
             )
         try:
             inside = json.loads(opened.reveal())[self.broker.name]

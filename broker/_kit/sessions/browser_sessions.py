@@ -103,17 +103,11 @@ class BrowserSessions:
                 with contextlib.suppress(BrokerError):
                     mark_revoked(store, config.account, token)
 
-    def drop(self, key: str) -> DaySession | None:
-        """Forget a browser; returns its session, None when there was none.
-
-        Deleting the session from the store is the caller's; other browsers then have lost it too.
-        """
-        session = self.get(key)
+    def drop(self, key: str, session: DaySession) -> None:
+        """Forget a browser and its session; deleting it from the store is the caller's."""
         with self._lock:
             self._browsers.pop(key, None)
-        if session is not None:
-            delete_session(self._memory, session.config.account, session.token)
-        return session
+        delete_session(self._memory, session.config.account, session.token)
 
     def _stored(self, config: BrokerSettings) -> Iterator[StoredSession]:
         """The account's live sessions; a store that cannot be read has none."""

@@ -39,14 +39,18 @@ class Store(Protocol):
     def accounts(self) -> list[Account]:
         """The accounts of which anything is stored, in a steady order."""
 
-    def erase(self) -> list[str]:
-        """Remove everything, the key too; one line for each thing that was removed."""
-
     def acquire_lease(self, account: Account, holder: str, now: datetime, seconds: float) -> bool:
         """Take, or renew, the sole right to log this account in; False while another holds it."""
 
     def release_lease(self, account: Account, holder: str) -> None:
         """Give the right back before its time; nothing happens when another holds it."""
+
+
+class OwnStore(Store, Protocol):
+    """A store that is this program's alone."""
+
+    def erase(self) -> list[str]:
+        """Remove everything, the key too; one line for each thing that was removed."""
 
 
 class MemoryStore:
@@ -97,7 +101,7 @@ class MemoryStore:
 
 
 @lru_cache(maxsize=8)
-def open_store(broker: Broker, settings: ServiceSettings) -> Store:
+def open_store(broker: Broker, settings: ServiceSettings) -> OwnStore:
     """An SQLite file in the program's home, or BROKER_STORE; the same one for the same settings.
 
     Nothing is made before something is stored. Raises `StoreError` when BROKER_STORE cannot be

@@ -30,13 +30,6 @@ class Links(NamedTuple):
     back_words: str = ""
 
 
-class Shown(NamedTuple):
-    """Figures, and when the broker gave them."""
-
-    report: FundReport
-    at: datetime
-
-
 class FundsPage:
     """Asks for the funds and shows them; under an error the last ones of the same session."""
 
@@ -44,7 +37,7 @@ class FundsPage:
         self._pages = pages
         self._guard = guard
         self._clock = clock
-        self._last: dict[str, Shown] = {}
+        self._last: dict[str, tuple[FundReport, datetime]] = {}  # and when they were given
 
     def show(
         self, config: BrokerSettings, token: Secret, links: Links, banner: Banner | None
@@ -55,7 +48,7 @@ class FundsPage:
         try:
             report = self._guard.run(config, token, lambda: broker.fund_report(config, token))
             # Only this session's: figures of another day or account are nobody's last.
-            self._last = {mark: Shown(report, self._clock.now())}
+            self._last = {mark: (report, self._clock.now())}
         except LogInAgain:
             raise
         except BrokerError as error:

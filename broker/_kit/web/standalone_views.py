@@ -167,7 +167,7 @@ class StandaloneViews:
         day = self._browsers.get(key)
         if day is None or day.ends_at.isoformat() != ends:
             return None
-        self._browsers.drop(key)
+        self._browsers.drop(key, day)
         self._funds_page.forget()
         config = self._settings_for(day)
         result = self._broker.end_session(config, day.token)
