@@ -314,6 +314,14 @@ def test_a_symbol_may_name_its_exchange(trader: Trader, share: Share) -> None:
     assert len(book(trader)) == 1
 
 
+def test_a_contract_without_its_exchange_is_told_which_it_is(trader: Person) -> None:
+    master = trader.box.world.market.master
+    contract = next(each for each in master.listed if each.exchange == "NFO")
+    code, body = trader.asks("place", "BUY", "75", contract.symbol, "--price", "1", "--yes")
+    assert (code, body["kind"]) == (1, "InputException")
+    assert body["next_step"] == f"Its exchange is NFO, as in NFO:{contract.symbol}."
+
+
 def test_a_modification_of_nothing_is_refused(trader: Trader, share: Share) -> None:
     order_id = placed(trader, "BUY", "2", share[0], "--price", share[1])
     assert trader.runs("modify", order_id, "--yes").exit_code == 2

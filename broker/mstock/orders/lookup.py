@@ -11,6 +11,8 @@ from broker.mstock.errors import InputException
 from broker.mstock.mapping.orders import SymbolOf
 from broker.mstock.mapping.transform_data import Instrument
 
+_EXCHANGES = ("NSE", "BSE", "NFO", "BFO", "CDS", "BCD", "MCX")
+
 
 class Lookup:
     """Finds instruments."""
@@ -22,9 +24,11 @@ class Lookup:
         """What an order for that symbol needs. Raises `InputException` for an unknown one."""
         row = self._instruments.find(symbol, exchange)
         if row is None:
+            todo = "Check its spelling, and that the instrument list of today was downloaded."
+            if others := [each for each in _EXCHANGES if self._instruments.find(symbol, each)]:
+                todo = f"Its exchange is {' or '.join(others)}, as in {others[0]}:{symbol}."
             raise InputException(
-                f"symbol {symbol} is not known on {exchange}. Nothing was sent.",
-                "Check its spelling, and that the instrument list of today was downloaded.",
+                f"symbol {symbol} is not known on {exchange}. Nothing was sent.", todo
             )
         return self._instrument(row)
 
