@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from broker._kit.broker import BrokerSettings
@@ -32,44 +33,38 @@ class Banner(NamedTuple):
     is_trouble: bool = False
 
 
+@dataclass(frozen=True)
 class SessionService:
     """The store and auto-login of one app; `trouble` says why one that should be there is not."""
 
-    def __init__(
-        self,
-        clock: Clock,
-        store: Store | None,
-        auto: AutoLogin | None,
-        trouble: BrokerError | None = None,
-    ) -> None:
-        self._clock = clock
-        self._store = store
-        self._auto = auto
-        self._trouble = trouble
+    clock: Clock
+    store: Store | None
+    auto_login: AutoLogin | None
+    trouble: BrokerError | None = None
 
     @property
     def has_page(self) -> bool:
         """True when there is something for an auto-login page to say."""
-        return self._auto is not None or self._trouble is not None
+        return self.auto_login is not None or self.trouble is not None
 
     def auto(self) -> AutoLogin:
         """Auto-login; raises why there is none."""
-        if self._auto is None:
-            raise self._trouble or StoreError("Auto-login is not set up here.")
-        return self._auto
+        if self.auto_login is None:
+            raise self.trouble or StoreError("Auto-login is not set up here.")
+        return self.auto_login
 
     def awaited(self, account: Account) -> AutoLoginStatus | None:
         """Auto-login's status if it is to log this account in, else None."""
-        status = self._auto.status(account) if self._auto else None
+        status = self.auto_login.status(account) if self.auto_login else None
         return status if status and status.next_at and report.state(status) == "on" else None
 
     def banner(self, account: Account | None) -> Banner | None:
         """What the login and funds pages say of auto-login, None when there is nothing to say."""
-        if self._trouble is not None:
-            return account and Banner(str(self._trouble), is_trouble=True)
-        if account is None or self._auto is None:
+        if self.trouble is not None:
+            return account and Banner(str(self.trouble), is_trouble=True)
+        if account is None or self.auto_login is None:
             return None
-        status = self._auto.status(account)
+        status = self.auto_login.status(account)
         if trouble := status.blocked or status.notice:
             return Banner(trouble, is_trouble=True)
         if not status.enabled:
@@ -78,19 +73,19 @@ class SessionService:
 
     def session(self, config: BrokerSettings) -> StoredSession | None:
         """The account's stored session. Raises `StoreError`."""
-        store, now = self._store, self._clock.now()
+        store, now = self.store, self.clock.now()
         return None if store is None else load_session(store, config.account, now)
 
     def end_reason(self, account: Account) -> EndReason | None:
         """Why the account's last session ended, None while it may be alive or nobody knows."""
         with contextlib.suppress(StoreError):
-            return end_reason(self._store, account, self._clock.now()) if self._store else None
+            return end_reason(self.store, account, self.clock.now()) if self.store else None
         return None
 
     def delete(self, account: Account, token: Secret) -> None:
         """Forget the stored session if it is this one."""
         try:
-            if self._store is not None:
-                delete_session(self._store, account, token)
+            if self.store is not None:
+                delete_session(self.store, account, token)
         except StoreError as error:
             log.error(f"A session that was logged out is still stored: {error}")
