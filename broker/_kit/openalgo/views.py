@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from flask import Response, jsonify, make_response, request, session, url_for
+from flask import Response, make_response, request, session, url_for
 
 from broker._kit.broker import BrokerSettings
 from broker._kit.errors import BrokerError, LogInAgain
@@ -15,14 +15,7 @@ from broker._kit.sessions import report
 from broker._kit.sessions.stored_session import EndReason, LoginMethod, StoredSession, save_session
 from broker._kit.web import messages
 from broker._kit.web.funds_page import FundsPage, Links
-from broker._kit.web.pages import (
-    Pages,
-    json_error,
-    see_other,
-    sent_fields,
-    wants_json,
-    with_status,
-)
+from broker._kit.web.pages import Pages, go, json_error, see_other, sent_fields, wants_json
 from broker._kit.web.session_service import Banner
 
 if TYPE_CHECKING:
@@ -111,7 +104,7 @@ class OpenAlgoViews:
     def require_user(self) -> Response | None:
         """Turn away who is not logged in to OpenAlgo."""
         words = "Your OpenAlgo session is over. Log in to OpenAlgo again."
-        return None if session.get("user") else _go("/auth/login", words, 401)
+        return None if session.get("user") else go("/auth/login", words, 401)
 
     # The pages.
 
@@ -205,15 +198,7 @@ class OpenAlgoViews:
             session[self._new_login_key] = True  # also when the broker did not confirm the end
         if why and not wants_json():
             session[self._notice_key] = why
-        return _go(self._broker.callback_path, why or f"Log in to {self._broker.title} first.", 401)
+        return go(self._broker.callback_path, why or f"Log in to {self._broker.title} first.", 401)
 
     def _to_dashboard(self) -> Response:
-        return _go(_DASHBOARD, f"You are logged in to {self._broker.title} already.", 200)
-
-
-def _go(where: str, message: str, status: int) -> Response:
-    """Redirect a browser; a script gets the same address and the message as JSON."""
-    if not wants_json():
-        return see_other(where)
-    kind = "success" if status == 200 else "error"
-    return with_status(jsonify(status=kind, message=message, redirect=where), status)
+        return go(_DASHBOARD, f"You are logged in to {self._broker.title} already.")

@@ -265,6 +265,14 @@ def see_other(where: str) -> Response:
     return make_response(redirect(where, 303))
 
 
+def go(where: str, message: str, status: int = 200) -> Response:
+    """Redirect a browser; a script gets the same address and the message as JSON."""
+    if not wants_json():
+        return see_other(where)
+    kind = "success" if status == 200 else "error"
+    return with_status(jsonify(status=kind, message=message, redirect=where), status)
+
+
 def with_status(body: Any, status: int) -> Response:
     """A response with this status, from a text or a response."""
     return make_response(body, status)

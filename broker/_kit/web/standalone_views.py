@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from datetime import datetime
 
-from flask import Response, jsonify, request, session, url_for
+from flask import Response, request, session, url_for
 
 from broker._kit.broker import BrokerSettings, LogoutResult
 from broker._kit.clock import Clock
@@ -22,7 +22,7 @@ from broker._kit.web.broker_pages import Visit
 from broker._kit.web.continue_page import ContinuePage
 from broker._kit.web.funds_page import FundsPage, Links
 from broker._kit.web.login_limits import AlreadySubmitted, SingleSubmit
-from broker._kit.web.pages import Pages, see_other, wants_json
+from broker._kit.web.pages import Pages, go, see_other
 from broker._kit.web.session_service import Banner, SessionService
 
 # Keys of the browser's session, which holds nothing secret.
@@ -227,11 +227,7 @@ class StandaloneViews:
         return self._logged_in()
 
     def _logged_in(self) -> Response:
-        where = url_for("funds")
-        message = f"Logged in to {self._broker.title}."
-        if wants_json():
-            return jsonify(status="success", message=message, redirect=where)
-        return see_other(where)
+        return go(url_for("funds"), f"Logged in to {self._broker.title}.")
 
     def _refresh(
         self, page: Response, when: datetime | None, after: float, at_most: float = math.inf
