@@ -93,7 +93,7 @@ class TestStatus:
 
     def test_a_table_of_holidays_that_ends_is_told(self, person: Person) -> None:
         words = "The table of trading days ends soon."
-        status = AutoLoginStatus(True, None, "", None, "", "", (), words)
+        status = AutoLoginStatus(True, None, "", calendar_words=words)
         person.auto = SimpleNamespace(status=lambda _account: status)
         person.is_logged_in()
         assert person.runs("status").stdout.splitlines()[1:] == [words]

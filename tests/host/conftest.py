@@ -105,7 +105,7 @@ class Ticking:
             self._ticking.ticks += 1
 
         def status(self, _account: Account) -> AutoLoginStatus:
-            return AutoLoginStatus(False, None, "Auto-login is off.", None, "", "", (), "")
+            return AutoLoginStatus(False, None, "Auto-login is off.")
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ MIDNIGHT = datetime(2026, 11, 24, tzinfo=IST)
 LIFE = Life(MORNING, MIDNIGHT, MORNING + timedelta(hours=12))
 SESSION = StoredSession(Secret("the-token"), LIFE, MORNING, LoginMethod.OTP)
 REFUSED = Attempt(MORNING, Result.REFUSED, "Wrong password.", "MA500")
-OFF = AutoLoginStatus(False, None, "Auto-login is off.", None, "", "", (), "")
+OFF = AutoLoginStatus(False, None, "Auto-login is off.")
 ON = OFF._replace(enabled=True, next_at=MORNING, next_words="Soon.")
 
 
@@ -76,7 +76,7 @@ def test_the_state_is_one_word(status: AutoLoginStatus, state: str) -> None:
 
 def test_auto_logins_json_has_the_newest_attempt_last() -> None:
     done = Attempt(MORNING + timedelta(days=1), Result.DONE, "Logged in.")
-    body = report.auto_login_json(ON._replace(last=done, history=(REFUSED, done)))
+    body = report.auto_login_json(ON._replace(history=(REFUSED, done)))
     assert body["last"] == body["history"][-1]
     assert body["history"][0] == {
         "at": "2026-11-23T09:15:00+05:30",

@@ -64,12 +64,10 @@ class FakeAuto:
         return DONE
 
     def status(self, account: Account) -> AutoLoginStatus:
-        last = self.history[-1] if self.history else None
         return AutoLoginStatus(
             self.enabled,
             NEXT if self.enabled and not self.blocked else None,
             NEXT_WORDS if self.enabled and not self.blocked else "",
-            last,
             self.blocked,
             self.notice,
             self.history,

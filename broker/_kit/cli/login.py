@@ -37,8 +37,8 @@ def login(context: Context, by_otp: bool | None) -> None:
     prompts.need_terminal(context, "The password")
     output.out(f"Log in to {context.account_words()}", err=True)
     if by_otp is None:
-        words = "sends a code to your phone. totp: an authenticator app shows it."
-        output.out(f"otp: {context.broker.title} {words}", err=True)
+        title, channels = context.broker.title, context.broker.otp_channels
+        output.out(f"otp: {title} sends a code by {channels}. totp: an app shows it.", err=True)
         kinds = click.Choice(["otp", "totp"])
         by_otp = click.prompt("Which one", type=kinds, err=True) == "otp"
     password = prompts.password(context)

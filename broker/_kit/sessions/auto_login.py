@@ -52,11 +52,14 @@ class AutoLoginStatus(NamedTuple):
     enabled: bool
     next_at: datetime | None
     next_words: str
-    last: Attempt | None
-    blocked: str
-    notice: str
-    history: tuple[Attempt, ...]
-    calendar_words: str
+    blocked: str = ""
+    notice: str = ""
+    history: tuple[Attempt, ...] = ()
+    calendar_words: str = ""
+
+    @property
+    def last(self) -> Attempt | None:
+        return self.history[-1] if self.history else None
 
 
 class AutoLogin:
@@ -151,7 +154,7 @@ class AutoLogin:
             record = self._store.load(account)
         except BrokerError as error:
             words = "Auto-login cannot go on until what is stored can be read."
-            return AutoLoginStatus(False, None, words, None, "", str(error), (), calendar_words)
+            return AutoLoginStatus(False, None, words, "", str(error), (), calendar_words)
         state = record.auto_login or AutoLoginState()
         decision = self._decide(record)
         notice = (
@@ -160,17 +163,8 @@ class AutoLogin:
             or self._troubles.get(None)
             or daily_login.clock_warning(state, self._broker.title)
         )
-        last = state.history[-1] if state.history else None
-        return AutoLoginStatus(
-            state.enabled,
-            decision.at,
-            decision.words,
-            last,
-            state.blocked,
-            notice,
-            state.history,
-            calendar_words,
-        )
+        told = (state.blocked, notice, state.history, calendar_words)
+        return AutoLoginStatus(state.enabled, decision.at, decision.words, *told)
 
     def tick(self) -> list[Attempt]:
         """Do what is due, for all accounts of the store; the attempts made. Raises nothing."""
