@@ -6,19 +6,9 @@ from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
+from broker._kit import errors
 from broker._kit.clock import IST
-from broker._kit.errors import (
-    BrokerError,
-    CertificateError,
-    CorrectInput,
-    FixConfiguration,
-    HostError,
-    LoginUnfinished,
-    OutcomeUnknown,
-    RefusedByBroker,
-    StoreError,
-    Unreachable,
-)
+from broker._kit.errors import BrokerError
 from broker._kit.http.routes import GATEWAY
 from broker._kit.sessions.record import Attempt, AutoLoginState, Result
 from broker._kit.sessions.stored_session import StoredSession
@@ -34,10 +24,10 @@ _CLOCK_ERROR_S = 30  # from here on the user is told
 # First match wins. What the broker refused is never sent again; what has nothing to do with what
 # was sent (a certificate, the store, the broker's own trouble) may work on another day.
 _RESULTS: tuple[tuple[tuple[type[BrokerError], ...], Result], ...] = (
-    ((Unreachable, LoginUnfinished), Result.RETRY),
-    ((OutcomeUnknown,), Result.UNKNOWN),
-    ((CertificateError, StoreError, HostError), Result.FAILED),
-    ((FixConfiguration, CorrectInput, RefusedByBroker), Result.REFUSED),
+    ((errors.Unreachable, errors.LoginUnfinished), Result.RETRY),
+    ((errors.OutcomeUnknown,), Result.UNKNOWN),
+    ((errors.CertificateError, errors.StoreError, errors.HostError), Result.FAILED),
+    ((errors.FixConfiguration, errors.CorrectInput, errors.RefusedByBroker), Result.REFUSED),
     ((BrokerError,), Result.FAILED),
 )
 _FAILED = "Auto-login did not succeed and does not try again today."
@@ -206,7 +196,7 @@ def _was_cut_off(error: BrokerError) -> bool:
 
     Not silence: then the broker may still be at work on the first one.
     """
-    is_unknown = isinstance(error, OutcomeUnknown) and not error.is_silence
+    is_unknown = isinstance(error, errors.OutcomeUnknown) and not error.is_silence
     return is_unknown and error.http_status in (None, *GATEWAY)
 
 

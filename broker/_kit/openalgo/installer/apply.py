@@ -15,17 +15,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from secrets import token_hex
 
+from broker._kit import files
 from broker._kit.clock import SYSTEM_CLOCK
 from broker._kit.errors import HostError, StoreError
-from broker._kit.files import (
-    LockBusy,
-    give,
-    locked,
-    make_private_folder,
-    remove,
-    unfinished,
-    write_atomic,
-)
 from broker._kit.openalgo.installer.inspect import (
     FORMAT,
     KIT,
@@ -60,7 +52,7 @@ def apply(plan: Plan) -> bool:
             else:
                 _write_app_and_env(plan)
             if record.is_empty:
-                remove(place.record)
+                files.remove(place.record)
             else:
                 _write_record(place, record)
             if not record.lines:
@@ -69,16 +61,16 @@ def apply(plan: Plan) -> bool:
                 _remove_former_copies(place, "")
         has_backups = place.backups.is_dir()
         if record.is_empty:
-            remove(place.home / "lock") if has_backups else _remove_tree(place.home)
+            files.remove(place.home / "lock") if has_backups else _remove_tree(place.home)
     return has_backups
 
 
 def _install(plan: Plan, package: Package, old: Record, record: Record) -> None:
     host, place = plan.host, plan.host.place
     if plan.env is not host.env and host.env and not (host.record.lines and host.before):
-        make_private_folder(place.env_copy.parent)
-        write_atomic(place.env_copy.parent / ".gitignore", _IGNORE_ALL, mode=0o644)
-        write_atomic(place.env_copy, host.env.data)
+        files.make_private_folder(place.env_copy.parent)
+        files.write_atomic(place.env_copy.parent / ".gitignore", _IGNORE_ALL, mode=0o644)
+        files.write_atomic(place.env_copy, host.env.data)
     begun = {
         name: sorted({*old.files.get(name, ()), *record.files.get(name, ())})
         for name in {*old.files, *record.files}
@@ -91,7 +83,7 @@ def _install(plan: Plan, package: Package, old: Record, record: Record) -> None:
         if host.live.get(name) not in record.files[name]:
             path = place.brokers / name
             _make_folders(place, path.parent)
-            write_atomic(path, package.files[name], mode=0o644, like=place.brokers)
+            files.write_atomic(path, package.files[name], mode=0o644, like=place.brokers)
     _write_app_and_env(plan)
     _remove_files(place, {*begun, *host.live} - {*package.files})
 
@@ -109,7 +101,7 @@ def _uninstall(plan: Plan, old: Record) -> None:
             _restore(names[name], place.brokers / name, place)
     for name in host.broker.host_files:
         for path in place.openalgo.glob(f"{name}*"):  # with what SQLite puts beside it
-            remove(path)
+            files.remove(path)
     _write_app_and_env(plan)
     # All that is there or was installed: what a stopped removal left is removed again.
     known = {*host.live, *host.record.files}
@@ -129,15 +121,15 @@ def _uninstall(plan: Plan, old: Record) -> None:
 def _at_work(host: Checkout) -> Iterator[None]:
     """Our folder exists, nobody else works in it, and all is as it was when it was looked at."""
     place = host.place
-    make_private_folder(place.home)
-    write_atomic(place.home / ".gitignore", _IGNORE_ALL, mode=0o644)
-    with locked(place.home / "lock"):
+    files.make_private_folder(place.home)
+    files.write_atomic(place.home / ".gitignore", _IGNORE_ALL, mode=0o644)
+    with files.locked(place.home / "lock"):
         env = place.env.read_bytes() if place.env.is_file() else None
         before = host.env.data if host.env else None
         if (place.app.read_bytes(), env, read_record(place)) != (host.app, before, host.record):
             raise HostError("app.py, .env or the plugin was changed just now.", "Try again.")
         for path in (place.app, place.env):  # what a stopped write has left
-            Path(unfinished(path)).unlink(missing_ok=True)
+            Path(files.unfinished(path)).unlink(missing_ok=True)
         yield
 
 
@@ -145,7 +137,7 @@ def _at_work(host: Checkout) -> Iterator[None]:
 def _words_for_errors(place: Place) -> Iterator[None]:
     try:
         yield
-    except LockBusy:
+    except files.LockBusy:
         raise HostError(
             "Another install or uninstall is at work on this OpenAlgo.", "Let it end first."
         ) from None
@@ -181,7 +173,7 @@ def _keep_copies(host: Checkout) -> Record:
     is_edited = host.state is State.CHANGED
     edited = [n for n in host.differ if n in host.live and (is_edited or n.startswith(f"{KIT}/"))]
     if edited:
-        make_private_folder(place.backups)
+        files.make_private_folder(place.backups)
         _copy(place.brokers, place.backups / _new_name(), edited)
     return record
 
@@ -190,21 +182,21 @@ def _restore(copy: Path, target: Path, place: Place) -> None:
     if copy.is_dir():
         _make_folders(place, target)
     elif not target.is_file() or target.read_bytes() != copy.read_bytes():
-        write_atomic(target, copy.read_bytes(), mode=_mode(copy), like=place.brokers)
+        files.write_atomic(target, copy.read_bytes(), mode=_mode(copy), like=place.brokers)
     _set_mode(target, _mode(copy))
 
 
 def _write_record(place: Place, record: Record) -> None:
     data = json.dumps({"format": FORMAT, **record._asdict()}, indent=1) + "\n"
-    write_atomic(place.record, data.encode(), mode=0o644)
+    files.write_atomic(place.record, data.encode(), mode=0o644)
 
 
 def _write_app_and_env(plan: Plan) -> None:
     host = plan.host
     if plan.app != host.app:
-        write_atomic(host.place.app, plan.app, mode=None)
+        files.write_atomic(host.place.app, plan.app, mode=None)
     if plan.env is not host.env and plan.env:
-        write_atomic(host.place.env, plan.env.data, mode=None)
+        files.write_atomic(host.place.env, plan.env.data, mode=None)
 
 
 def _mode(path: Path) -> int:
@@ -223,20 +215,20 @@ def _new_name() -> str:
 
 def _copy(source: Path, target: Path, names: Iterable[str]) -> None:
     """Copy files with their modes and those of their folders."""
-    make_private_folder(target)
+    files.make_private_folder(target)
     for name in names:
         for parent in list(reversed(Path(name).parents))[1:]:
             (target / parent).mkdir(exist_ok=True)
-            give(target / parent, target)
+            files.give(target / parent, target)
             _set_mode(target / parent, _mode(source / parent))
-        write_atomic(target / name, (source / name).read_bytes(), mode=_mode(source / name))
+        files.write_atomic(target / name, (source / name).read_bytes(), mode=_mode(source / name))
 
 
 def _make_folders(place: Place, folder: Path) -> None:
     if not folder.is_dir():
         _make_folders(place, folder.parent)
         folder.mkdir()
-        give(folder, place.brokers)
+        files.give(folder, place.brokers)
 
 
 def _remove_files(place: Place, names: Iterable[str]) -> None:
