@@ -368,6 +368,19 @@ class TestPositions:
         assert row["ltp"] == 790.0
         assert {"pnl", "unrealized", "realized"}.isdisjoint(row)
 
+    def test_what_was_carried_forward_has_its_cost_elsewhere(self) -> None:
+        """Type B's averages of the day are 0 then (7.14)."""
+        carried = {"sellavgprice": "0", "cfsellavgprice": "800", "totalsellvalue": "400000"}
+        row = self.rows(790.0, **carried, totalbuyvalue="0", buyavgprice="0")
+        assert (row["pnl"], row["unrealized"], row["realized"]) == (5000.0, 5000.0, 0.0)
+        row = self.rows(790.0, **carried, totalbuyvalue="79000", buyavgprice="790", netqty="-400")
+        assert (row["pnl"], row["unrealized"], row["realized"]) == (5000.0, 4000.0, 1000.0)
+
+    def test_a_unit_may_count_for_several(self) -> None:
+        values = {"totalbuyvalue": "0", "totalsellvalue": "840000", "sellavgprice": "84"}
+        row = self.rows(85.0, **values, netqty="-10", multiplier="1000")
+        assert (row["pnl"], row["unrealized"]) == (-10000.0, -10000.0)
+
     @pytest.mark.parametrize("nothing", [None, {"net": None}, {"net": []}])
     def test_none(self, nothing: Any) -> None:
         assert positions("A", nothing) == []
