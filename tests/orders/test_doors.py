@@ -343,6 +343,8 @@ def test_margin_of_a_leg_and_a_basket(trader: Trader, order: Order) -> None:
     res, body = margin_api.calculate_margin_api([leg, {**leg, "symbol": "NO"}], trader.auth)
     assert res.status == 400
     assert "symbol NO" in body["message"]
+    res, body = margin_api.calculate_margin_api([leg] * 50, trader.auth)
+    assert (res.status, body["data"]["total_margin_required"]) == (200, 562500.0)
     assert margin_api.calculate_margin_api([leg] * 51, trader.auth)[0].status == 400
     assert margin_api.calculate_margin_api([], trader.auth)[0].status == 400
 
@@ -360,12 +362,12 @@ def test_history_and_conversion(trader: Trader, order: Order) -> None:
     (order_id,) = (each.order_id for each in service.order_book())
     assert {each.status for each in service.history(order_id, "NSE")} >= {"complete"}
     with pytest.raises(InputException, match="quantity"):
-        service.convert(row, instrument, "BUY", 11, "CNC")
-    service.convert(row, instrument, "BUY", 4, "CNC")
+        service.convert(row, instrument, 11, "CNC")
+    service.convert(row, instrument, 4, "CNC")
     assert {each.product: each.quantity for each in service.positions()} == {"MIS": 6, "CNC": 4}
     trader.fault("portfolio/convertposition", "reset", when="after")
     (row,) = (each for each in service.positions() if each.product == "MIS")
-    service.convert(row, instrument, "BUY", 2, "CNC")
+    service.convert(row, instrument, 2, "CNC")
     assert {each.product: each.quantity for each in service.positions()} == {"MIS": 4, "CNC": 6}
     assert service.journal.unknown() == []
 
@@ -376,7 +378,7 @@ def test_a_conversion_that_was_not_taken_is_unknown_and_not_repeated(
     service, row, instrument = bought(trader, order)
     trader.fault("portfolio/convertposition", "reset", when="before")
     with pytest.raises(OutcomeUnknown, match="check the positions"):
-        service.convert(row, instrument, "BUY", 4, "CNC")
+        service.convert(row, instrument, 4, "CNC")
     assert trader.sent("portfolio/convertposition") == 1
     (entry,) = service.journal.unknown()
     assert (entry.kind, entry.quantity, entry.product) == ("convert", 4, "CNC")
@@ -391,7 +393,7 @@ def test_a_conversion_that_shows_late_is_settled_by_the_positions(
     trader.fault("portfolio/convertposition", "reset", when="after")
     trader.fault("orders", "bad_gateway", times=None)
     with pytest.raises(OutcomeUnknown):
-        service.convert(row, instrument, "BUY", 4, "CNC")
+        service.convert(row, instrument, 4, "CNC")
     trader.sim.faults.clear()
     for work in trader.background:
         work()

@@ -32,7 +32,6 @@ from broker._kit.secret import Secret
 from broker._kit.sessions.sql_store import WRITES, open_engine
 from broker._kit.settings import Account, ServiceSettings
 from broker.mstock.client.routes import RATE_LIMITS
-from broker.mstock.orders.outcomes import SentOrder
 from broker.mstock.orders.position_locks import PositionLocks
 from broker.mstock.orders.process import has_ended, this_process
 
@@ -112,19 +111,9 @@ class Entry(NamedTuple):
     held: int = 0
     note: str = ""
 
-    def sent(self, clock_offset: timedelta) -> SentOrder:
-        """The order as the book's rows are compared with it; `clock_offset` leads to mStock's."""
-        return SentOrder(
-            self.tag,
-            self.token,
-            self.side,
-            self.quantity,
-            self.price_type,
-            self.product,
-            self.price,
-            self.trigger_price,
-            self.at + clock_offset,
-        )
+    def by_mstocks_clock(self, offset: timedelta) -> Entry:
+        """The same with its time as mStock's clock had it, which the order book's rows have."""
+        return self._replace(at=self.at + offset)
 
 
 def new_tag() -> str:

@@ -190,19 +190,8 @@ class OrderService:
         self._send(entry, call)
 
     def _entry(self, kind: str, request: OrderRequest, tag: str, **more: Any) -> Entry:
-        return Entry(
-            tag,
-            kind,
-            self.clock.now(),
-            symbol=request.symbol,
-            exchange=request.exchange,
-            side=request.action,
-            quantity=request.quantity,
-            price_type=request.price_type,
-            product=request.product,
-            price=request.price,
-            trigger_price=request.trigger_price,
-        )._replace(**more)
+        shared = {name: getattr(request, name) for name in Entry._fields if hasattr(request, name)}
+        return Entry(tag, kind, self.clock.now(), side=request.action, **shared, **more)
 
     def cancel(self, order_id: str) -> None:
         """Cancel an open order, once; it goes out even when the journal cannot be written."""
@@ -218,13 +207,12 @@ class OrderService:
 
         self._send(entry, call)
 
-    def convert(
-        self, row: Position, instrument: Instrument, side: str, quantity: int, product: str
-    ) -> None:
+    def convert(self, row: Position, instrument: Instrument, quantity: int, product: str) -> None:
         """Convert that much of a position to another product of the host's, once.
 
-        `side` is the side of the trades that made it. A lost answer is settled by the positions.
+        A lost answer is settled by the positions.
         """
+        side = "BUY" if row.quantity > 0 else "SELL"  # of the trades that made it
         body = convert_body(self.api_type, row, instrument, side, quantity, product)
         entry = Entry(
             new_tag(),
