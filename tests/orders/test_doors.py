@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from decimal import Decimal
 from importlib.util import find_spec
@@ -189,6 +190,26 @@ def test_a_lost_cancel_holds_up_no_other(trader: Trader, order: Order) -> None:
     assert methods[first : first + 5] == ["DELETE"] * 4 + ["GET"]
 
 
+def test_an_interruption_stops_what_has_not_begun(
+    trader: Trader, order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C at the command line: what is under way ends, nothing else begins."""
+    for n in range(12):
+        order_api.place_order_api(order(price=1240 + n), trader.auth)
+    cancel, first = OrderService.cancel, iter("1")
+
+    def cancel_slowly(service: OrderService, order_id: str) -> None:
+        if next(first, None):
+            raise KeyboardInterrupt
+        time.sleep(0.2)
+        cancel(service, order_id)
+
+    monkeypatch.setattr(OrderService, "cancel", cancel_slowly)
+    with pytest.raises(KeyboardInterrupt):
+        order_api.cancel_all_orders_api({}, trader.auth)
+    assert 1 <= trader.sent(method="DELETE") < 11
+
+
 def test_cancel_all_without_a_book_raises(trader: Trader) -> None:
     trader.fault("orders", "bad_gateway", times=None)
     with pytest.raises(BrokerError):
@@ -214,13 +235,16 @@ def quantities(trader: Trader) -> dict[str, int]:
 def test_close_all_ends_flat(trader: Trader, order: Order) -> None:
     open_positions(trader, order)
     assert quantities(trader) == {"INFY": 10, "ACC": -10, NIFTY_CE.symbol: 50}
+    resting = str(order_api.place_order_api(order(), trader.auth)[2])
     body, status = order_api.close_all_positions("", trader.auth)
     assert status == 200, body
     assert set(quantities(trader).values()) == {0}
     assert order_api.close_all_positions("", trader.auth)[1] == 200
-    assert len(trader.orders()) == 6
+    assert len(trader.orders()) == 7
+    # Open orders are cancelled by a flag of our own command, never by the host's door.
+    assert order_api.cancel_order(resting, trader.auth)[1] == 200
     # What was sold is bought back first: that frees the margin which the rest may need.
-    closes = sorted(trader.orders(), key=lambda each: each.order_id)[3:]
+    closes = sorted(trader.orders(), key=lambda each: each.order_id)[4:]
     assert [each.request.side for each in closes] == ["BUY", "SELL", "SELL"]
 
 

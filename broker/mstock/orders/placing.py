@@ -157,17 +157,14 @@ class OrderService:
         *,
         door: str = "",
         held: int = 0,
-        reduces: bool = False,
         urgent: bool = False,
     ) -> Placed:
         """Place an order, once.
 
-        `reduces` when it is known to reduce a position: then it is not checked against the master.
         `urgent` orders may use mStock's limit up. Raises `OutcomeUnknown` naming the tag when it
         is not known whether mStock took it.
         """
-        if not reduces:
-            self.check(request, instrument)
+        self.check(request, instrument)
         tag = new_tag()
         body = order_body(self.api_type, request, instrument, tag)
         kind = variety(self.api_type, request)
