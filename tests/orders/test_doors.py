@@ -195,7 +195,7 @@ def test_an_interruption_stops_what_has_not_begun(
 ) -> None:
     """Ctrl-C at the command line: what is under way ends, nothing else begins."""
     for n in range(12):
-        order_api.place_order_api(order(price=1240 + n), trader.auth)
+        order_api.place_order_api(order(price=1230 + n), trader.auth)
     cancel, first = OrderService.cancel, iter("1")
 
     def cancel_slowly(service: OrderService, order_id: str) -> None:
