@@ -164,6 +164,14 @@ def test_a_close_cancels_a_stop_that_the_book_does_not_show_yet(
     assert sorted(states) == ["Cancelled", "Traded", "Traded"]
 
 
+def test_a_close_leaves_the_orders_of_another_product(trader: Trader, share: Share) -> None:
+    symbol, price, _ = share
+    placed(trader, "BUY", "2", symbol)
+    other = placed(trader, "BUY", "2", symbol, "--price", price, "--product", "CNC")
+    assert trader.asks("close", symbol, "--cancel-orders", "--yes")[0] == 0
+    assert [row["order_status"] for row in book(trader) if row["orderid"] == other] == ["open"]
+
+
 def test_the_history_of_one_order(trader: Trader, share: Share) -> None:
     symbol, price, other = share
     order_id = placed(trader, "BUY", "2", symbol, "--price", price)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from decimal import Decimal
@@ -58,6 +59,12 @@ def test_derivatives_come_back_on_their_exchange(trader: Trader, order: Order) -
         assert (row["symbol"], row["exchange"]) == (NIFTY_CE.symbol, "NFO")
         if trader.config.api_type == "B" or read is not order_api.get_trade_book:
             assert row["product"] == "NRML"
+    asked = []
+    for exchange in ("NFO", "NSE"):
+        trader.service().history(body["orderid"], exchange)
+        sent = list(trader.sim.journal)[-1].body.decode()
+        asked.append(re.sub(r"\W", "", sent.partition("segment")[2]))
+    assert asked == ["D", "E"]
 
 
 def test_an_order_costs_one_call(trader: Trader, order: Order) -> None:
