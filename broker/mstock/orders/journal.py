@@ -26,7 +26,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from broker._kit import files
 from broker._kit.clock import IST, SYSTEM_CLOCK, Clock, session_end
-from broker._kit.errors import RateLimited, StoreError
+from broker._kit.errors import StoreError
 from broker._kit.http.wire_errors import rate_limited
 from broker._kit.secret import Secret
 from broker._kit.sessions.sql_store import WRITES, open_engine
@@ -153,14 +153,15 @@ class Journal:
         last = self._clock.monotonic() + _LONGEST_PAUSE
         while wait := self._begin(entry, urgent):
             if self._clock.monotonic() + wait > last:
-                raise _too_many(wait)
+                what = "mStock's limit for orders is used up. Nothing was sent."
+                raise rate_limited(what, wait, None, ceil(wait))
             self._clock.sleep(wait)
 
     def _begin(self, entry: Entry, urgent: bool) -> float:
         with self._transaction(writes=True) as connection:
             wait = self._wait(connection, urgent)
             if wait <= 0:
-                row = entry._asdict() | self._owner() | {"process": this_process()}
+                row = entry._asdict() | self._account._asdict() | {"process": this_process()}
                 row |= {name: str(row[name]) for name in ("price", "trigger_price")}
                 # Not the time at which it began to wait for its turn.
                 row["at"] = _micros(self._clock.now())
@@ -248,11 +249,8 @@ class Journal:
         with self._transaction() as connection:
             return [_entry(row._mapping) for row in connection.execute(query)]
 
-    def _owner(self) -> dict[str, str]:
-        return self._account._asdict()
-
     def _mine(self) -> sa.ColumnElement[bool]:
-        return sa.and_(*(_rows.c[name] == value for name, value in self._owner().items()))
+        return sa.and_(*(_rows.c[name] == value for name, value in self._account._asdict().items()))
 
     @contextmanager
     def _transaction(self, writes: bool = False) -> Iterator[sa.Connection]:
@@ -316,11 +314,6 @@ def erase_journals(settings: ServiceSettings) -> list[str]:
         finally:
             engine.dispose()
     return removed
-
-
-def _too_many(wait: float) -> RateLimited:
-    what = "mStock's limit for orders is used up. Nothing was sent."
-    return rate_limited(what, wait, None, ceil(wait))
 
 
 def _entry(row: Any) -> Entry:

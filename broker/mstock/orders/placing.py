@@ -179,12 +179,7 @@ class OrderService:
         body = modify_body(self.api_type, order_id, request, instrument)
         entry = self._entry("modify", request, new_tag(), order_id=order_id)
         self.journal.begin(entry)
-
-        def call() -> str:
-            self._calls.modify(self._token, order_id, body)
-            return order_id
-
-        self._send(entry, call)
+        self._send(entry, lambda: self._calls.modify(self._token, order_id, body))
 
     def _entry(self, kind: str, request: OrderRequest, tag: str, **more: Any) -> Entry:
         shared = {name: getattr(request, name) for name in Entry._fields if hasattr(request, name)}
@@ -197,12 +192,7 @@ class OrderService:
             self.journal.begin(entry, urgent=True)
         except StoreError as error:
             log.error("A cancel goes out without the journal. %s", error)
-
-        def call() -> str:
-            self._calls.cancel(self._token, order_id)
-            return order_id
-
-        self._send(entry, call)
+        self._send(entry, lambda: self._calls.cancel(self._token, order_id))
 
     def convert(self, row: Position, instrument: Instrument, quantity: int, product: str) -> None:
         """Convert that much of a position to another product of the host's, once.
@@ -223,16 +213,11 @@ class OrderService:
             held=quantity_held(self.positions(), row.token, product),
         )
         self.journal.begin(entry)
+        self._send(entry, lambda: self._calls.convert(self._token, body))
 
-        def call() -> str:
-            self._calls.convert(self._token, body)
-            return ""
-
-        self._send(entry, call)
-
-    def _send(self, entry: Entry, call: Callable[[], str]) -> str:
+    def _send(self, entry: Entry, call: Callable[[], str | None]) -> str:
         try:
-            order_id = self._ask(call)
+            order_id = self._ask(call) or entry.order_id
         except BrokerError as error:
             # What fails inside mStock may have failed before or after it was done.
             is_lost = isinstance(error, (OutcomeUnknown, GeneralException))
