@@ -429,6 +429,15 @@ def test_a_holding_without_a_last_price_is_no_loss() -> None:
     assert (sums["totalinvvalue"], sums["totalprofitandloss"]) == (300.0, 30.0)
 
 
+def test_a_holding_without_a_cost_is_no_gain() -> None:
+    row = {"symboltoken": "11377", "exchange": "NSE", "quantity": 10, "averageprice": 0, "ltp": 33}
+    found = holding_rows("B", [row, row | {"averageprice": 30}], symbol_of)
+    assert found[0]["ltp"] == 33
+    assert not {"pnl", "pnlpercent"} & found[0].keys()
+    sums = order_data.calculate_portfolio_statistics(found)
+    assert (sums["totalholdingvalue"], sums["totalprofitandloss"]) == (330.0, 30.0)
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -144,7 +144,8 @@ _HOLDING_KEYS = {
 def holding_rows(api_type: str, data: Any, symbol_of: SymbolOf) -> list[dict[str, Any]]:
     """Holdings as the host shows them. Symbols are found by token: mStock gives company names.
 
-    `ltp`, `pnl` and `pnlpercent` are left out of a row without a last price.
+    `ltp` is left out of a row without a last price, `pnl` and `pnlpercent` also of one without a
+    cost: shares that came from another account are no gain.
     """
     token_key, average_key, last_key = _HOLDING_KEYS[api_type]
     found = []
@@ -164,13 +165,14 @@ def holding_rows(api_type: str, data: Any, symbol_of: SymbolOf) -> list[dict[str
                 "quantity": count,
                 "product": "CNC",
                 "average_price": average,
-                **(_valued(count, average, last) if last else {}),
+                **({"ltp": last} if last else {}),
+                **(_profit(count, average, last) if last and average else {}),
             }
         )
     return found
 
 
-def _valued(count: int, average: float, last: float) -> dict[str, float]:
+def _profit(count: int, average: float, last: float) -> dict[str, float]:
     profit, invested = (last - average) * count, average * count
     percent = round(100 * profit / invested, 2) if invested else 0.0
-    return {"ltp": last, "pnl": round(profit, 2), "pnlpercent": percent}
+    return {"pnl": round(profit, 2), "pnlpercent": percent}
