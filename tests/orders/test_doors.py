@@ -403,6 +403,20 @@ def test_history_and_conversion(trader: Trader, order: Order) -> None:
     assert service.journal.unknown() == []
 
 
+def test_a_lost_conversion_of_a_short_position_is_settled(trader: Trader, order: Order) -> None:
+    data = order(
+        symbol=NIFTY_CE.symbol, exchange="NFO", action="SELL", quantity=50, pricetype="MARKET"
+    )
+    assert order_api.place_order_api(data, trader.auth)[2]
+    service = trader.service()
+    (row,) = service.positions()
+    instrument = order_api.lookup().instrument(NIFTY_CE.symbol, "NFO")
+    trader.fault("portfolio/convertposition", "reset", when="after")
+    service.convert(row, instrument, 25, "NRML")
+    held = {each.product: each.quantity for each in service.positions()}
+    assert held == {"MIS": -25, "NRML": -25}
+
+
 def test_a_conversion_that_was_not_taken_is_unknown_and_not_repeated(
     trader: Trader, order: Order
 ) -> None:
