@@ -10,7 +10,7 @@ import pytest
 
 from broker.mstock.errors import DataException
 from broker.mstock.mapping import order_data, vocabulary
-from broker.mstock.mapping.margin_data import Margin, margin
+from broker.mstock.mapping.margin_data import Margin, margin, sum_margins
 from broker.mstock.mapping.orders import is_about_orders, order_update, orders, trades
 from broker.mstock.mapping.positions import holding_rows, position_rows, positions
 from broker.mstock.mapping.refusals import readable_refusal
@@ -205,6 +205,12 @@ def test_the_parts_of_a_margin(api_type: str) -> None:
         "B": {"summary": {"total_charges": 1000, "breakup": parts}},
     }[api_type]
     assert margin(api_type, data) == Margin(Decimal(1000), Decimal(700), Decimal(300))
+
+
+def test_a_sum_of_margins_has_the_parts_that_are_known() -> None:
+    bare, whole = Margin(Decimal(5), None, None), Margin(Decimal(9), Decimal(7), Decimal(2))
+    assert sum_margins([bare, bare]) == Margin(Decimal(10), None, None)
+    assert sum_margins([bare, whole, whole]) == Margin(Decimal(23), Decimal(14), Decimal(4))
 
 
 @pytest.mark.parametrize(
