@@ -8,6 +8,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from broker.mstock.client.routes import RATE_LIMITS
 from broker.mstock.errors import InputException
 from broker.mstock.mapping.order_data import calculate_order_statistics
 from broker.mstock.mapping.positions import Position
-from broker.mstock.mapping.transform_data import Instrument, OrderRequest
+from broker.mstock.mapping.transform_data import Instrument, OrderRequest, read_order
 from broker.mstock.orders.journal import Entry, State, new_tag
 from broker.mstock.orders.placing import OrderService
 from tests.orders.conftest import Trader
@@ -459,6 +460,20 @@ def test_positions_that_were_read_across_an_order_are_not_kept(
     monkeypatch.setattr(OrderService, "positions", read_across_an_order)
     where = ("INFY", "NSE", "MIS", trader.auth)
     assert [order_api.get_open_position(*where) for _ in range(2)] == ["0", "10"]
+
+
+def test_positions_serve_for_a_second(
+    trader: Trader, order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another program may trade, too."""
+    monkeypatch.setattr(order_api, "time", SimpleNamespace(monotonic=trader.clock.monotonic))
+    where = ("INFY", "NSE", "MIS", trader.auth)
+    assert order_api.get_open_position(*where) == "0"
+    instrument = order_api.lookup().instrument("INFY", "NSE")
+    trader.service().place(read_order(order(pricetype="MARKET")), instrument)
+    assert order_api.get_open_position(*where) == "0"
+    trader.clock.advance(1.1)
+    assert order_api.get_open_position(*where) == "10"
 
 
 def test_an_exit_needs_no_master(trader: Trader, order: Order, monkeypatch: Any) -> None:
