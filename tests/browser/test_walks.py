@@ -55,7 +55,7 @@ def test_password_otp_funds_logout(
         expect(page.get_by_text(f"API Type {api_type}")).to_be_visible()
         ask_for_otp(page, demo)
         expect(page.get_by_role("heading", name="Enter the OTP")).to_be_visible()
-        where = "XXXXXXX452" if api_type == "B" else "registered mobile number"
+        where = "XXXXXXX452" if api_type == "B" else "by SMS and e-mail"
         expect(page.get_by_text(where)).to_be_visible()
         shoot(page, f"otp-type-{api_type.lower()}")
         enter(page, code_on_the_phone(page))
