@@ -169,7 +169,7 @@ class TestPositionsAndOrders:
         trade(demo, "BUY", 50, "INFY")
         fault(demo, api_type, "instruments/quote")
         words = visitor.page(POSITIONS)
-        assert "Without 1 position whose last price is not known." in words
+        assert "Without 1 position whose last price or cost is not known." in words
         assert "Day's profit and loss not known" in words
         assert "₹0.00" not in words
 
