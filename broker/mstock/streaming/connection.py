@@ -13,7 +13,7 @@ import socket
 import ssl
 from collections import deque
 from typing import Any, NamedTuple, Self
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import websocket
 
@@ -195,7 +195,7 @@ def _proxy(login: FeedLogin) -> dict[str, Any]:
         "proxy_type": "http",
     }
     if parts.username:
-        options["http_proxy_auth"] = (parts.username, parts.password or "")
+        options["http_proxy_auth"] = (unquote(parts.username), unquote(parts.password or ""))
     return options
 
 
