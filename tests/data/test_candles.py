@@ -72,7 +72,10 @@ def test_mstocks_ways_to_say_none(nothing: Any) -> None:
         ["soon", 1, 1, 1, 1, 1],
         ["2025-04-04 15:27", 1, 1],
         ["2025-04-04 15:27", "x", 1, 1, 1, 1],
-        *(["2025-04-04 15:27", *prices, 5] for prices in ((0, 2, 1, 1), (1, 2, 0, 1), (1, 0, 1, 1))),
+        *(
+            ["2025-04-04 15:27", *prices, 5]
+            for prices in ((0, 2, 1, 1), (1, 2, 0, 1), (1, 0, 1, 1))
+        ),
     ],
 )
 def test_a_candle_that_cannot_be_read_is_no_gap(row: list[Any]) -> None:

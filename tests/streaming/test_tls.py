@@ -44,6 +44,22 @@ def test_a_trusted_certificate_connects(authority: trustme.CA, tmp_path: Path) -
     server.close()
 
 
+def test_without_a_bundle_those_are_trusted_that_all_other_calls_trust(
+    authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = server_of(authority, "localhost")
+    monkeypatch.setattr("certifi.where", lambda: str(tmp_path / "authority.pem"))
+    connect(server, None)
+    server.close()
+
+
+def test_a_folder_of_certificates_is_looked_into(authority: trustme.CA, tmp_path: Path) -> None:
+    server = server_of(authority, "localhost")
+    with pytest.raises(ConnectionLost):  # its name in there would have to be a hash
+        connect(server, str(tmp_path))
+    server.close()
+
+
 @pytest.mark.parametrize(("name", "is_known"), [("localhost", False), ("elsewhere.example", True)])
 def test_another_certificate_gets_nothing(
     authority: trustme.CA, tmp_path: Path, name: str, is_known: bool

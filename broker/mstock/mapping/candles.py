@@ -232,7 +232,7 @@ def _candle(row: Any, is_daily: bool) -> Candle:
         start = parse_start(str(stamp))
         if is_daily:  # whether mStock stamps a day 00:00 or 09:15 is not known: the date counts
             start = start.replace(hour=0, minute=0)
-        prices = [float(each) for each in (opened, high, low, close)]
+        prices = float(opened), float(high), float(low), float(close)
         if any(prices) and min(prices) <= 0:
             raise ValueError("a price is missing")
         return Candle(start, *prices, int(volume or 0))
