@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -36,6 +38,7 @@ from tests.orders.conftest import CLIENTS, MOMENT, Trader
 from tests.streaming.test_feed import until
 from tests.support.stub_market import INFY, StubMarket
 
+POLL_S = 0.4
 INSTRUMENT = Instrument(INFY.token, INFY.symbol, "NSE", 1, Decimal("0.05"))
 
 
@@ -138,20 +141,17 @@ class TestListener:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(order_listener, "_AGAIN_S", 0.02)
-        monkeypatch.setattr(order_listener, "_BETWEEN_S", 0.0)
-        heard: list[str] = []
-        books = iter([Unreachable("no"), [], Unreachable("no"), [state("open")]])
+        books: list[Any] = [[], ValueError("a bug"), Unreachable("no")]
 
         def read() -> list[Order]:
-            found = next(books, [])
+            found = books.pop()
             if isinstance(found, Exception):
                 raise found
             return found
 
-        listener = OrderListener(lambda order: heard.append(order.status), lambda: OrderBook(read))
-        listener.poll_every(0.02)
+        listener = OrderListener(lambda _order: None, lambda: OrderBook(read))
         listener.start()
-        until(lambda: heard == ["open"])
+        until(lambda: not books)
         listener.stop()
 
     def test_a_callback_that_fails_costs_that_change_only(self) -> None:
@@ -167,6 +167,21 @@ class TestListener:
         listener.start()
         listener.poll_every(0.05)
         until(lambda: heard == ["1", "2"])
+        listener.stop()
+
+    def test_what_a_text_does_not_say_is_read_in_the_book(self) -> None:
+        heard: list[str] = []
+        books = [[state("open")], list[Order]()]
+        listener = OrderListener(
+            lambda order: heard.append(order.status), lambda: OrderBook(books.pop)
+        )
+        listener.start()
+        until(lambda: len(books) == 1)
+        for _ in range(5):  # once for all of them
+            listener.on_text(json.dumps({"type": "trade", "data": {"order_id": "1"}}))
+            time.sleep(0.02)
+        assert not heard
+        until(lambda: heard == ["open"])
         listener.stop()
 
 
@@ -188,23 +203,28 @@ class Desk:
     config: Config
     rows: list[dict[str, Any]] = field(default_factory=list)
     adapters: list[HostOrders] = field(default_factory=list)
-    looks: int = 0
+    looked_at: list[float] = field(default_factory=list)
 
     @property
     def sim(self) -> Simulator:
         return self.trader.sim
 
-    def open(self) -> HostOrders:
+    def open(self, *, is_polled: bool = False) -> HostOrders:
+        """Of what the first book shows nothing is told, and connected the book is left alone."""
         adapter = order_adapter("trader")
         assert isinstance(adapter, HostOrders)
         self.adapters.append(adapter)
         adapter.connect()
-        until(lambda: self.looks)  # of what the first book shows nothing is told
+        until(lambda: self.looked_at and (is_polled or self.is_quiet()))
         return adapter
+
+    def is_quiet(self) -> bool:
+        """Nothing has read the book for longer than between two readings of a poll."""
+        return time.monotonic() - self.looked_at[-1] > 3 * POLL_S
 
     def look(self) -> list[Order]:
         found = self.service.settler.look()
-        self.looks += 1
+        self.looked_at.append(time.monotonic())
         return found
 
     def login(self) -> FeedLogin:
@@ -232,7 +252,8 @@ def desk(api_type: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
         more = {"MSTOCK_WS_URL": sim.ws_url, "MSTOCK_ORDER_UPDATES": "socket"}
         for name, value in settings_for(sim, api_type, **more).items():
             monkeypatch.setenv(name, value)
-        monkeypatch.setenv("ORDER_POLL_INTERVAL", "1")
+        monkeypatch.setattr(host_orders, "poll_interval", lambda: POLL_S)
+        monkeypatch.setattr(order_listener, "_BETWEEN_S", POLL_S / 2)
         config = Config.from_env()
         market = sim.world.market
         assert isinstance(market, StubMarket)
@@ -247,6 +268,7 @@ def desk(api_type: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
         for adapter in made.adapters:
             adapter.disconnect()
         assert not has_feed(config)
+        until(lambda: all(each.name != "mstock-orders" for each in threading.enumerate()))
 
 
 class TestInsideOpenAlgo:
@@ -278,10 +300,37 @@ class TestInsideOpenAlgo:
         until(lambda: not desk.is_heard())
         desk.trader.market.set_price(INFY, 1239)
         until(lambda: desk.told(order_id)[-1] == ("complete", 10), 10)  # polled meanwhile
+        looks = len(desk.looked_at)
+        until(lambda: len(desk.looked_at) > looks + 2)
         desk.sim.stream.faults.clear()
         until(desk.is_heard, 20)
-        time.sleep(1.5)
+        until(desk.is_quiet)
         assert [status for status, _ in desk.told(order_id)].count("complete") == 1
+
+    def test_what_a_gap_has_hidden_is_told_after_it_without_a_poll(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        desk.open()
+        order_id = desk.place(1240)
+        until(lambda: desk.told(order_id))
+        until(desk.is_quiet)
+        monkeypatch.setattr(host_orders, "poll_interval", lambda: 60.0)
+        desk.sim.stream.faults.set("bad_gateway")
+        desk.sim.stream.faults.set("disconnect", times=1)
+        until(lambda: not desk.is_heard())
+        looks = len(desk.looked_at)
+        until(lambda: len(desk.looked_at) > looks)
+        desk.trader.market.set_price(INFY, 1239)
+        desk.sim.stream.faults.clear()
+        until(lambda: desk.told(order_id)[-1] == ("complete", 10), 10)
+
+    def test_what_is_not_connected_from_the_start_is_polled(self, desk: Desk) -> None:
+        desk.sim.stream.faults.set("bad_gateway")
+        desk.open(is_polled=True)
+        order_id = desk.place(1240)
+        until(lambda: desk.told(order_id))
+        desk.trader.market.set_price(INFY, 1239)
+        until(lambda: desk.told(order_id)[-1] == ("complete", 10))
 
     def test_two_sockets_where_mstock_allows_one_end_in_polling(
         self, desk: Desk, caplog: pytest.LogCaptureFixture
@@ -293,7 +342,7 @@ class TestInsideOpenAlgo:
         prices = join_feed(theirs, ticks, desk.login)
         try:
             until(lambda: prices.is_connected)
-            adapter = desk.open()
+            adapter = desk.open(is_polled=True)
             until(lambda: adapter.is_polling, 30)
             assert "Orders are polled until the next login" in caplog.text
             until(lambda: prices.is_connected, 20)

@@ -100,26 +100,21 @@ class HostOrders:
         if status.state is FeedState.CONNECTED:
             self._lives.connected(now)
             listener.poll_every(None)
-            listener.on_state(status)
-        elif self._lives.ended(now):
+            return
+        listener.poll_every(poll_interval())
+        if self._lives.ended(now):
             log.warning(
                 "mStock ends the connection for order updates soon after each login: it seems to "
                 "allow one connection only. Orders are polled until the next login. Set "
                 "MSTOCK_ORDER_UPDATES=poll to keep it so."
             )
             self._leave()
-            listener.poll_every(poll_interval())
-        else:
-            listener.poll_every(poll_interval())
 
     def _login(self) -> FeedLogin:
         return FeedLogin.of(Config.from_env(None), session_token(self._user))
 
     def _book(self) -> OrderBook:
-        def token() -> Secret:
-            return session_token(self._user)
-
-        return order_book(self._config, token)
+        return order_book(self._config, lambda: session_token(self._user))
 
     def _publish(self, order: Order) -> None:
         from broker.mstock.orders.service import lookup_or_none
