@@ -23,7 +23,7 @@ from typing import Any
 import click
 
 from benchmarks.server import pin
-from broker.mstock.database.instruments import InstrumentRow
+from broker.mstock.mapping.symbols import InstrumentRow
 from broker.mstock.streaming import host_adapter
 from broker.mstock.streaming.host_adapter import HostStream
 from broker.mstock.streaming.packets import DEPTH, LTP, decode_type_b

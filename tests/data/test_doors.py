@@ -31,10 +31,10 @@ from broker.mstock.client.dialects import client_for
 from broker.mstock.client.routes import RATE_LIMITS
 from broker.mstock.database.instruments import local_instruments
 from broker.mstock.database.master_contract_db import download
-from broker.mstock.database.symbol_table import InstrumentRow
 from broker.mstock.errors import InputException
 from broker.mstock.mapping import candles as mapping
 from broker.mstock.mapping.candles import INTERVALS
+from broker.mstock.mapping.symbols import InstrumentRow
 from broker.mstock.market_data import quotes as quotes_module
 from broker.mstock.market_data.history import history
 from broker.mstock.market_data.last_prices import last_prices

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, time, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from broker._kit.clock import Clock
 from broker._kit.secret import Secret
@@ -14,10 +14,8 @@ from broker.mstock.client.dialects import Client
 from broker.mstock.errors import InputException
 from broker.mstock.mapping import candles as mapping
 from broker.mstock.mapping.candles import INTERVALS, MOST_ROWS, Candle, Interval
+from broker.mstock.mapping.symbols import InstrumentRow
 from broker.mstock.market_data.paced import paced
-
-if TYPE_CHECKING:
-    from broker.mstock.database.symbol_table import InstrumentRow
 
 # Today's candle of a day is built from these.
 _FOR_TODAY = INTERVALS["15m"]

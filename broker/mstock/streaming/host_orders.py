@@ -17,7 +17,6 @@ from broker._kit.openalgo.order_updates import (
     publish_order,
     session_token,
 )
-from broker._kit.secret import Secret
 from broker.mstock.broker import MSTOCK
 from broker.mstock.mapping.order_data import order_rows
 from broker.mstock.mapping.orders import Order
