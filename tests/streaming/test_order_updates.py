@@ -27,11 +27,12 @@ from broker.mstock.orders.placing import OrderService
 from broker.mstock.settings import Config
 from broker.mstock.streaming import host_orders, order_listener
 from broker.mstock.streaming.connection import FeedLogin
+from broker.mstock.streaming.feed import FeedListener
 from broker.mstock.streaming.host_orders import HostOrders, order_adapter
 from broker.mstock.streaming.live_prices import LivePrices
 from broker.mstock.streaming.order_listener import OrderBook, OrderListener
 from broker.mstock.streaming.order_updates import OrderChanges, ShortLives
-from broker.mstock.streaming.shared_feed import Subscriber, has_feed, join_feed, leave_feed
+from broker.mstock.streaming.shared_feed import has_feed, join_feed, leave_feed
 from broker_simulator.mstock import Simulator
 from tests.conftest import settings_for
 from tests.orders.conftest import CLIENTS, MOMENT, Trader
@@ -325,7 +326,7 @@ class TestInsideOpenAlgo:
         until(lambda: desk.told(order_id)[-1] == ("complete", 10), 10)
 
     def test_what_is_not_connected_from_the_start_is_polled(self, desk: Desk) -> None:
-        desk.sim.stream.faults.set("bad_gateway")
+        desk.sim.stream.faults.set("upgrade_silent")
         desk.open(is_polled=True)
         order_id = desk.place(1240)
         until(lambda: desk.told(order_id))
@@ -337,7 +338,7 @@ class TestInsideOpenAlgo:
     ) -> None:
         desk.sim.stream.settings.sockets_per_token = 1
         # The live prices, which run in another process: a feed that is not shared.
-        ticks = Subscriber(lambda _tick: None)
+        ticks = FeedListener(lambda _tick: None)
         theirs = desk.config._replace(funds_view="balance", ws_url=desk.config.ws_url + "/")
         prices = join_feed(theirs, ticks, desk.login)
         try:
@@ -373,7 +374,7 @@ class TestInsideOpenAlgo:
         assert desk.trader.sent() == 1
 
     def test_it_shares_the_socket_of_live_prices_in_the_same_process(self, desk: Desk) -> None:
-        ticks = Subscriber(lambda _tick: None)
+        ticks = FeedListener(lambda _tick: None)
         prices = join_feed(desk.config, ticks, desk.login)
         try:
             until(lambda: prices.is_connected)

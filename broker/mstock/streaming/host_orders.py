@@ -22,10 +22,10 @@ from broker.mstock.mapping.order_data import order_rows
 from broker.mstock.mapping.orders import Order
 from broker.mstock.settings import Config
 from broker.mstock.streaming.connection import FeedLogin
-from broker.mstock.streaming.feed import FeedState, FeedStatus
+from broker.mstock.streaming.feed import FeedListener, FeedState, FeedStatus
 from broker.mstock.streaming.order_listener import OrderBook, OrderListener, order_book
 from broker.mstock.streaming.order_updates import ShortLives
-from broker.mstock.streaming.shared_feed import SharedFeed, Subscriber, join_feed, leave_feed
+from broker.mstock.streaming.shared_feed import SharedFeed, join_feed, leave_feed
 
 log = host.logger(__name__)
 
@@ -54,7 +54,9 @@ class HostOrders:
         self._lives = ShortLives()
         self._listener: OrderListener | None = None
         self._feed: SharedFeed | None = None
-        self._subscriber = Subscriber(lambda _tick: None, self._on_text, on_state=self._on_state)
+        self._feed_listener = FeedListener(
+            lambda _tick: None, self._on_text, on_state=self._on_state
+        )
 
     @property
     def connected(self) -> bool:
@@ -72,7 +74,7 @@ class HostOrders:
             self._listener = OrderListener(self._publish, self._book, self._clock)
             self._listener.poll_every(poll_interval())
             self._listener.start()
-            self._feed = join_feed(self._config, self._subscriber, self._login)
+            self._feed = join_feed(self._config, self._feed_listener, self._login)
             if self._feed.is_connected:
                 self._listener.poll_every(None)
 
@@ -86,7 +88,7 @@ class HostOrders:
     def _leave(self) -> None:
         feed, self._feed = self._feed, None
         if feed is not None:
-            leave_feed(feed, self._subscriber)
+            leave_feed(feed, self._feed_listener)
 
     def _on_text(self, text: str) -> None:
         if self._listener is not None:

@@ -43,7 +43,7 @@ def order_book(config: Config, token: Callable[[], Secret]) -> OrderBook:
 
 
 class OrderListener:
-    """Its `on_…` are for a `Subscriber` and return at once; `tell` is called on its own thread.
+    """Its `on_…` are for a `FeedListener` and return at once; `tell` is called on its own thread.
 
     The book is read after each login, when a text does not say enough, when the journal has an
     order whose outcome is not known, and every few seconds while `poll_every` says so.
