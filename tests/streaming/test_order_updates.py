@@ -109,6 +109,21 @@ class TestChanges:
         assert changes.take(state("open", 0, "2026-11-23 10:00:00"))
         assert changes.take(state("trigger pending", 0, "2026-11-23 10:00:05", price_type="SL"))
 
+    @pytest.mark.parametrize(
+        "changed",
+        [
+            {"quantity": 20},
+            {"price": Decimal(1241)},
+            {"trigger_price": Decimal(1239)},
+            {"price_type": "SL"},
+        ],
+        ids=str,
+    )
+    def test_each_term_that_a_modification_changes_is_told(self, changed: dict[str, Any]) -> None:
+        changes = OrderChanges()
+        assert changes.take(state("open"))
+        assert changes.take(state("open", **changed))
+
     def test_the_first_book_tells_nothing_of_orders_that_were_never_heard_of(self) -> None:
         changes = OrderChanges()
         changes.take(state("open", order_id="2"))
