@@ -171,7 +171,7 @@ def flowing(mode: int, count: int) -> Iterator[Sending]:
     host_adapter.instruments = lambda: _Master()  # type: ignore[assignment,return-value]
     adapter = Sending(out)
     stream = HostStream(adapter)
-    stream.initialize("mstock", "benchmark")
+    stream.initialize("benchmark")
     stream.connect()
     for token in range(1, count + 1):
         stream.subscribe(str(token), "NSE", mode)

@@ -63,12 +63,9 @@ class HostStream:
         """True while logged in at mStock on an open connection."""
         return self._feed is not None and self._feed.is_connected
 
-    def initialize(
-        self, broker_name: str, user_id: str, auth_data: dict[str, Any] | None = None
-    ) -> dict[str, Any]:
-        """Note whose prices these will be; always a success, since the host loses an error here."""
-        self._user = user_id
-        return {"status": "success", "message": "mStock's feed is ready to connect."}
+    def initialize(self, user: str) -> None:
+        """Note whose prices these will be."""
+        self._user = user
 
     def connect(self) -> dict[str, Any]:
         """Start the feed and return; subscriptions are kept until it is logged in."""
@@ -84,7 +81,7 @@ class HostStream:
         return {"status": "success", "message": "Connecting to mStock's live prices."}
 
     def subscribe(
-        self, symbol: str, exchange: str, mode: int = QUOTE, depth_level: int = LEVELS
+        self, symbol: str, exchange: str, mode: int, depth_level: int = LEVELS
     ) -> dict[str, Any]:
         """Want an instrument in a mode; five levels of depth are served whatever was asked for."""
         try:
@@ -101,7 +98,7 @@ class HostStream:
         answer = {"status": "success", "message": f"Subscribed to {symbol} on {exchange}."}
         return answer if mode != DEPTH else {**answer, "actual_depth": LEVELS}
 
-    def unsubscribe(self, symbol: str, exchange: str, mode: int = QUOTE) -> dict[str, Any]:
+    def unsubscribe(self, symbol: str, exchange: str, mode: int) -> dict[str, Any]:
         """Want it no more in this mode; the host's pool asks again for what it still needs."""
         try:
             with self._lock:

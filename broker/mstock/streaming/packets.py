@@ -241,14 +241,11 @@ def _type_a_full(frame: bytes, at: int, size: int, now: float) -> Tick:
     values = _quote_values(row)
     values["oi"] = row[12]
     values["depth"] = {
-        "buy": [
+        side: [
             {"price": row[n + 1] / 100, "quantity": row[n], "orders": row[n + 2]}
-            for n in (16, 19, 22, 25, 28)
-        ],
-        "sell": [
-            {"price": row[n + 1] / 100, "quantity": row[n], "orders": row[n + 2]}
-            for n in (31, 34, 37, 40, 43)
-        ],
+            for n in range(first, first + 3 * LEVELS, 3)
+        ]
+        for side, first in (("buy", 16), ("sell", 31))
     }
     if row[11]:
         values["ltt"] = epoch_ms(row[11], now)
@@ -289,5 +286,3 @@ _A_DECODERS: dict[int, Callable[[bytes, int, int, float], Tick]] = {
     _A_LIMITS_AT: _type_a_full,
     _A_LIMITS_AT + _A_LIMITS.size: _type_a_full,
 }
-
-DECODERS: dict[str, Decoder] = {"A": decode_type_a, "B": decode_type_b}

@@ -36,18 +36,13 @@ class SharedFeed:
     """One `Feed`, or several where one is full, with several listeners: each of them gets the ticks
     of its own instruments, and one that fails costs the others nothing.
 
-    `make` builds a feed around a listener. `most_instruments` a socket holds, and there are
-    `most_sockets`; order updates are heard on the first.
+    Order updates are heard on the first.
     """
 
-    def __init__(
-        self,
-        make: Callable[[FeedListener], Feed],
-        most_instruments: int = 3000,
-        most_sockets: int = 1,
-    ) -> None:
-        self._make = make
-        self._most_instruments, self._most_sockets = most_instruments, most_sockets
+    def __init__(self, config: Config) -> None:
+        self._dialect = DIALECTS[config.api_type]
+        self._calendar = trading_calendar()
+        self._most_instruments, self._most_sockets = config.most_instruments, config.most_sockets
         self._lock = threading.Lock()
         self._logins: dict[FeedListener, Login] = {}
         self._listeners: tuple[FeedListener, ...] = ()
@@ -55,7 +50,7 @@ class SharedFeed:
         self._wanted: dict[Instrument, dict[FeedListener, int]] = {}
         self._exchanges: dict[Instrument, str] = {}
         tell = (partial(self._tell, name) for name in ("on_text", "on_gap", "on_state"))
-        first = make(FeedListener(self._on_tick, *tell))
+        first = self._make(FeedListener(self._on_tick, *tell))
         self._feeds: dict[Feed, set[Instrument]] = {first: set()}
 
     def join(self, listener: FeedListener, login: Login) -> None:
@@ -144,6 +139,10 @@ class SharedFeed:
         if self._listeners:
             self._start()
 
+    def _make(self, listener: FeedListener) -> Feed:
+        is_open = self._calendar.is_open
+        return Feed(self._dialect, self.login, listener, is_market_open=is_open)
+
     def _start(self) -> None:
         for feed in self._feeds:
             feed.start()
@@ -219,7 +218,7 @@ def join_feed(config: Config, listener: FeedListener, login: Login) -> SharedFee
     with _shared_lock:
         shared = _shared.get(key)
         if shared is None:
-            shared = _shared[key] = _new(config)
+            shared = _shared[key] = SharedFeed(config)
         shared.join(listener, login)
         return shared
 
@@ -235,18 +234,3 @@ def leave_feed(shared: SharedFeed, listener: FeedListener) -> None:
 def has_feed(config: Config) -> bool:
     """True when this process has a feed for the account, connected or trying to be."""
     return (config.account, config.ws_url) in _shared
-
-
-def _new(config: Config) -> SharedFeed:
-    calendar = trading_calendar()
-
-    def make(listener: FeedListener) -> Feed:
-        return Feed(
-            DIALECTS[config.api_type],
-            lambda: shared.login(),
-            listener,
-            is_market_open=calendar.is_open,
-        )
-
-    shared = SharedFeed(make, config.most_instruments, config.most_sockets)  # read by `make`
-    return shared
