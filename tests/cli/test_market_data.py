@@ -15,8 +15,8 @@ import pytest
 
 from broker._kit.errors import LogInAgain
 from broker._kit.secret import Secret
+from broker.mstock.cli import prices
 from broker.mstock.settings import Config
-from broker.mstock.streaming import live_prices
 from broker.mstock.streaming.feed import FeedState
 from broker.mstock.streaming.live_prices import LivePrice, LivePrices
 from tests.cli.conftest import Person
@@ -149,7 +149,7 @@ def test_watch_finds_an_index_and_is_told_of_a_session_that_ends_under_way(
         def next(self, seconds: float | None = None) -> None:
             return None
 
-    monkeypatch.setattr(live_prices, "LivePrices", Prices)
+    monkeypatch.setattr(prices, "LivePrices", Prices)
     assert trader.runs("watch", "nifty", "INFY", "--json").exit_code == 0
     assert wanted == [("NIFTY", "NSE_INDEX"), ("INFY", "NSE")]
     assert logins[0]().reveal()
@@ -169,7 +169,7 @@ def test_watch_in_json_says_why_no_price_comes(
 
     trader.settings["MSTOCK_WS_URL"] = trader.box.ws_url
     trader.box.stream.faults.set("unauthorized")
-    monkeypatch.setattr(live_prices, "LivePrices", Prices)
+    monkeypatch.setattr(prices, "LivePrices", Prices)
     done = trader.runs("watch", "INFY", "--json")
     assert done.stdout == ""
     assert "No session: mStock refused the session for live prices." in done.stderr
