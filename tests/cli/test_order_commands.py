@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from broker.mstock.orders import desk
+from broker.mstock.orders import desk, position_locks
 from broker.mstock.orders.journal import FILE, Entry, Journal, file_url
 from tests.cli.conftest import Person
 from tests.conftest import settings_for
@@ -164,6 +164,14 @@ def test_a_close_cancels_a_stop_that_the_book_does_not_show_yet(
     assert sorted(states) == ["Cancelled", "Traded", "Traded"]
 
 
+def test_a_close_leaves_the_orders_of_another_product(trader: Trader, share: Share) -> None:
+    symbol, price, _ = share
+    placed(trader, "BUY", "2", symbol)
+    other = placed(trader, "BUY", "2", symbol, "--price", price, "--product", "CNC")
+    assert trader.asks("close", symbol, "--cancel-orders", "--yes")[0] == 0
+    assert [row["order_status"] for row in book(trader) if row["orderid"] == other] == ["open"]
+
+
 def test_the_history_of_one_order(trader: Trader, share: Share) -> None:
     symbol, price, other = share
     order_id = placed(trader, "BUY", "2", symbol, "--price", price)
@@ -208,6 +216,22 @@ def test_converting_a_position(trader: Trader, share: Share) -> None:
 def by_product(trader: Trader) -> dict[str, int]:
     rows = trader.asks("positions")[1]["positions"]
     return {row["product"]: row["quantity"] for row in rows}
+
+
+def test_what_another_program_trades_is_not_touched_meanwhile(
+    trader: Trader, share: Share, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    symbol = share[0]
+    placed(trader, "BUY", "2", symbol)
+    monkeypatch.setattr(position_locks, "_LONGEST_WAIT_S", 0.1)
+    other = Journal(file_url(trader.settings["BROKER_HOME"]), trader.config.account, trader.clock)
+    before = len(list(trader.box.journal))
+    with other.position_locks.hold(symbol, "NSE", "MIS"):
+        for words in (("convert", symbol, "CNC"), ("close", symbol)):
+            code, body = trader.asks(*words, "--yes")
+            assert code != 0
+            assert "is under way" in body["message"]
+    assert {each.method for each in list(trader.box.journal)[before:]} <= {"GET"}
 
 
 def test_a_conversion_without_an_answer_is_unknown(trader: Trader, share: Share) -> None:

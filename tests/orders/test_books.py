@@ -10,7 +10,7 @@ import pytest
 
 from broker.mstock.errors import DataException
 from broker.mstock.mapping import order_data, vocabulary
-from broker.mstock.mapping.margin_data import Margin, margin
+from broker.mstock.mapping.margin_data import Margin, margin, sum_margins
 from broker.mstock.mapping.orders import is_about_orders, order_update, orders, trades
 from broker.mstock.mapping.positions import holding_rows, position_rows, positions
 from broker.mstock.mapping.refusals import readable_refusal
@@ -207,6 +207,12 @@ def test_the_parts_of_a_margin(api_type: str) -> None:
     assert margin(api_type, data) == Margin(Decimal(1000), Decimal(700), Decimal(300))
 
 
+def test_a_sum_of_margins_has_the_parts_that_are_known() -> None:
+    bare, whole = Margin(Decimal(5), None, None), Margin(Decimal(9), Decimal(7), Decimal(2))
+    assert sum_margins([bare, bare]) == Margin(Decimal(10), None, None)
+    assert sum_margins([bare, whole, whole]) == Margin(Decimal(23), Decimal(14), Decimal(4))
+
+
 @pytest.mark.parametrize(
     ("exchange", "kind", "expected"),
     [
@@ -368,6 +374,19 @@ class TestPositions:
         assert row["ltp"] == 790.0
         assert {"pnl", "unrealized", "realized"}.isdisjoint(row)
 
+    def test_what_was_carried_forward_has_its_cost_elsewhere(self) -> None:
+        """Type B's averages of the day are 0 then (7.14)."""
+        carried = {"sellavgprice": "0", "cfsellavgprice": "800", "totalsellvalue": "400000"}
+        row = self.rows(790.0, **carried, totalbuyvalue="0", buyavgprice="0")
+        assert (row["pnl"], row["unrealized"], row["realized"]) == (5000.0, 5000.0, 0.0)
+        row = self.rows(790.0, **carried, totalbuyvalue="79000", buyavgprice="790", netqty="-400")
+        assert (row["pnl"], row["unrealized"], row["realized"]) == (5000.0, 4000.0, 1000.0)
+
+    def test_a_unit_may_count_for_several(self) -> None:
+        values = {"totalbuyvalue": "0", "totalsellvalue": "840000", "sellavgprice": "84"}
+        row = self.rows(85.0, **values, netqty="-10", multiplier="1000")
+        assert (row["pnl"], row["unrealized"]) == (-10000.0, -10000.0)
+
     @pytest.mark.parametrize("nothing", [None, {"net": None}, {"net": []}])
     def test_none(self, nothing: Any) -> None:
         assert positions("A", nothing) == []
@@ -414,6 +433,15 @@ def test_a_holding_without_a_last_price_is_no_loss() -> None:
     assert not {"ltp", "pnl", "pnlpercent"} & found[1].keys()
     sums = order_data.calculate_portfolio_statistics(found)
     assert (sums["totalinvvalue"], sums["totalprofitandloss"]) == (300.0, 30.0)
+
+
+def test_a_holding_without_a_cost_is_no_gain() -> None:
+    row = {"symboltoken": "11377", "exchange": "NSE", "quantity": 10, "averageprice": 0, "ltp": 33}
+    found = holding_rows("B", [row, row | {"averageprice": 30}], symbol_of)
+    assert found[0]["ltp"] == 33
+    assert not {"pnl", "pnlpercent"} & found[0].keys()
+    sums = order_data.calculate_portfolio_statistics(found)
+    assert (sums["totalholdingvalue"], sums["totalprofitandloss"]) == (330.0, 30.0)
 
 
 @pytest.mark.parametrize(

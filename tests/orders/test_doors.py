@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Callable
 from decimal import Decimal
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +20,7 @@ from broker.mstock.client.routes import RATE_LIMITS
 from broker.mstock.errors import InputException
 from broker.mstock.mapping.order_data import calculate_order_statistics
 from broker.mstock.mapping.positions import Position
-from broker.mstock.mapping.transform_data import Instrument, OrderRequest
+from broker.mstock.mapping.transform_data import Instrument, OrderRequest, read_order
 from broker.mstock.orders.journal import Entry, State, new_tag
 from broker.mstock.orders.placing import OrderService
 from tests.orders.conftest import Trader
@@ -57,6 +60,12 @@ def test_derivatives_come_back_on_their_exchange(trader: Trader, order: Order) -
         assert (row["symbol"], row["exchange"]) == (NIFTY_CE.symbol, "NFO")
         if trader.config.api_type == "B" or read is not order_api.get_trade_book:
             assert row["product"] == "NRML"
+    asked = []
+    for exchange in ("NFO", "NSE"):
+        trader.service().history(body["orderid"], exchange)
+        sent = list(trader.sim.journal)[-1].body.decode()
+        asked.append(re.sub(r"\W", "", sent.partition("segment")[2]))
+    assert asked == ["D", "E"]
 
 
 def test_an_order_costs_one_call(trader: Trader, order: Order) -> None:
@@ -189,6 +198,26 @@ def test_a_lost_cancel_holds_up_no_other(trader: Trader, order: Order) -> None:
     assert methods[first : first + 5] == ["DELETE"] * 4 + ["GET"]
 
 
+def test_an_interruption_stops_what_has_not_begun(
+    trader: Trader, order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C at the command line: what is under way ends, nothing else begins."""
+    for n in range(12):
+        order_api.place_order_api(order(price=1230 + n), trader.auth)
+    cancel, first = OrderService.cancel, iter("1")
+
+    def cancel_slowly(service: OrderService, order_id: str) -> None:
+        if next(first, None):
+            raise KeyboardInterrupt
+        time.sleep(0.2)
+        cancel(service, order_id)
+
+    monkeypatch.setattr(OrderService, "cancel", cancel_slowly)
+    with pytest.raises(KeyboardInterrupt):
+        order_api.cancel_all_orders_api({}, trader.auth)
+    assert 1 <= trader.sent(method="DELETE") < 11
+
+
 def test_cancel_all_without_a_book_raises(trader: Trader) -> None:
     trader.fault("orders", "bad_gateway", times=None)
     with pytest.raises(BrokerError):
@@ -214,13 +243,16 @@ def quantities(trader: Trader) -> dict[str, int]:
 def test_close_all_ends_flat(trader: Trader, order: Order) -> None:
     open_positions(trader, order)
     assert quantities(trader) == {"INFY": 10, "ACC": -10, NIFTY_CE.symbol: 50}
+    resting = str(order_api.place_order_api(order(), trader.auth)[2])
     body, status = order_api.close_all_positions("", trader.auth)
     assert status == 200, body
     assert set(quantities(trader).values()) == {0}
     assert order_api.close_all_positions("", trader.auth)[1] == 200
-    assert len(trader.orders()) == 6
+    assert len(trader.orders()) == 7
+    # Open orders are cancelled by a flag of our own command, never by the host's door.
+    assert order_api.cancel_order(resting, trader.auth)[1] == 200
     # What was sold is bought back first: that frees the margin which the rest may need.
-    closes = sorted(trader.orders(), key=lambda each: each.order_id)[3:]
+    closes = sorted(trader.orders(), key=lambda each: each.order_id)[4:]
     assert [each.request.side for each in closes] == ["BUY", "SELL", "SELL"]
 
 
@@ -343,6 +375,8 @@ def test_margin_of_a_leg_and_a_basket(trader: Trader, order: Order) -> None:
     res, body = margin_api.calculate_margin_api([leg, {**leg, "symbol": "NO"}], trader.auth)
     assert res.status == 400
     assert "symbol NO" in body["message"]
+    res, body = margin_api.calculate_margin_api([leg] * 50, trader.auth)
+    assert (res.status, body["data"]["total_margin_required"]) == (200, 562500.0)
     assert margin_api.calculate_margin_api([leg] * 51, trader.auth)[0].status == 400
     assert margin_api.calculate_margin_api([], trader.auth)[0].status == 400
 
@@ -360,14 +394,28 @@ def test_history_and_conversion(trader: Trader, order: Order) -> None:
     (order_id,) = (each.order_id for each in service.order_book())
     assert {each.status for each in service.history(order_id, "NSE")} >= {"complete"}
     with pytest.raises(InputException, match="quantity"):
-        service.convert(row, instrument, "BUY", 11, "CNC")
-    service.convert(row, instrument, "BUY", 4, "CNC")
+        service.convert(row, instrument, 11, "CNC")
+    service.convert(row, instrument, 4, "CNC")
     assert {each.product: each.quantity for each in service.positions()} == {"MIS": 6, "CNC": 4}
     trader.fault("portfolio/convertposition", "reset", when="after")
     (row,) = (each for each in service.positions() if each.product == "MIS")
-    service.convert(row, instrument, "BUY", 2, "CNC")
+    service.convert(row, instrument, 2, "CNC")
     assert {each.product: each.quantity for each in service.positions()} == {"MIS": 4, "CNC": 6}
     assert service.journal.unknown() == []
+
+
+def test_a_lost_conversion_of_a_short_position_is_settled(trader: Trader, order: Order) -> None:
+    data = order(
+        symbol=NIFTY_CE.symbol, exchange="NFO", action="SELL", quantity=50, pricetype="MARKET"
+    )
+    assert order_api.place_order_api(data, trader.auth)[2]
+    service = trader.service()
+    (row,) = service.positions()
+    instrument = order_api.lookup().instrument(NIFTY_CE.symbol, "NFO")
+    trader.fault("portfolio/convertposition", "reset", when="after")
+    service.convert(row, instrument, 25, "NRML")
+    held = {each.product: each.quantity for each in service.positions()}
+    assert held == {"MIS": -25, "NRML": -25}
 
 
 def test_a_conversion_that_was_not_taken_is_unknown_and_not_repeated(
@@ -376,7 +424,7 @@ def test_a_conversion_that_was_not_taken_is_unknown_and_not_repeated(
     service, row, instrument = bought(trader, order)
     trader.fault("portfolio/convertposition", "reset", when="before")
     with pytest.raises(OutcomeUnknown, match="check the positions"):
-        service.convert(row, instrument, "BUY", 4, "CNC")
+        service.convert(row, instrument, 4, "CNC")
     assert trader.sent("portfolio/convertposition") == 1
     (entry,) = service.journal.unknown()
     assert (entry.kind, entry.quantity, entry.product) == ("convert", 4, "CNC")
@@ -391,7 +439,7 @@ def test_a_conversion_that_shows_late_is_settled_by_the_positions(
     trader.fault("portfolio/convertposition", "reset", when="after")
     trader.fault("orders", "bad_gateway", times=None)
     with pytest.raises(OutcomeUnknown):
-        service.convert(row, instrument, "BUY", 4, "CNC")
+        service.convert(row, instrument, 4, "CNC")
     trader.sim.faults.clear()
     for work in trader.background:
         work()
@@ -412,6 +460,20 @@ def test_positions_that_were_read_across_an_order_are_not_kept(
     monkeypatch.setattr(OrderService, "positions", read_across_an_order)
     where = ("INFY", "NSE", "MIS", trader.auth)
     assert [order_api.get_open_position(*where) for _ in range(2)] == ["0", "10"]
+
+
+def test_positions_serve_for_a_second(
+    trader: Trader, order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another program may trade, too."""
+    monkeypatch.setattr(order_api, "time", SimpleNamespace(monotonic=trader.clock.monotonic))
+    where = ("INFY", "NSE", "MIS", trader.auth)
+    assert order_api.get_open_position(*where) == "0"
+    instrument = order_api.lookup().instrument("INFY", "NSE")
+    trader.service().place(read_order(order(pricetype="MARKET")), instrument)
+    assert order_api.get_open_position(*where) == "0"
+    trader.clock.advance(1.1)
+    assert order_api.get_open_position(*where) == "10"
 
 
 def test_an_exit_needs_no_master(trader: Trader, order: Order, monkeypatch: Any) -> None:

@@ -9,6 +9,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,19 @@ def test_limits_are_shared_and_a_share_is_kept_for_cancels(trader: Trader) -> No
         services[1].journal.begin(entry("cancel"), urgent=True)
     trader.clock.advance(60)
     services[1].journal.begin(entry("place"))
+
+
+def test_what_waited_for_its_turn_was_sent_after_it(
+    trader: Trader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An equal order of that second of waiting would be taken for it otherwise."""
+    monkeypatch.setitem(RATE_LIMITS, "orders", (Rate(10, 1),))
+    journal = trader.service().journal
+    for n in range(10):
+        journal.begin(Entry(f"n{n}", "place", trader.clock.now()))
+    last = journal.entry("n9")
+    assert last is not None
+    assert last.at == trader.clock.now() == MOMENT + timedelta(seconds=1)
 
 
 def test_what_never_left_does_not_count(trader: Trader, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,11 +12,15 @@ from hypothesis import strategies as st
 
 from broker._kit.clock import IST
 from broker.mstock.mapping.orders import Order, orders
-from broker.mstock.orders.outcomes import SentOrder, find_sent
+from broker.mstock.orders.journal import Entry
+from broker.mstock.orders.outcomes import find_sent
 
 NOW = datetime(2026, 11, 23, 9, 15, 7, 400_000, tzinfo=IST)
 FIRST, SECOND = "21612611230001", "21612611230002"
-SENT = SentOrder("t1", "22", "BUY", 20, "LIMIT", "MIS", Decimal("2400.5"), Decimal(0), NOW)
+SENT = Entry(
+    "t1", "place", NOW, token="22", side="BUY", quantity=20, price_type="LIMIT", product="MIS",
+    price=Decimal("2400.5"),
+)  # fmt: skip
 
 
 def row(**changed: Any) -> dict[str, Any]:
@@ -85,9 +89,9 @@ def test_one_that_another_order_of_ours_owns_does_not_count() -> None:
 
 
 def test_one_that_another_unsettled_order_could_own_leaves_a_doubt() -> None:
-    rival = SENT._replace(tag="t2", sent_at=NOW - timedelta(seconds=5))
+    rival = SENT._replace(tag="t2", at=NOW - timedelta(seconds=5))
     assert found(row(), rivals=[rival]) is None
-    assert found(row(), rivals=[rival._replace(sent_at=NOW - timedelta(days=1))]) == FIRST
+    assert found(row(), rivals=[rival._replace(at=NOW - timedelta(days=1))]) == FIRST
     other = rival._replace(quantity=40)
     assert found(row(), rivals=[other]) == FIRST
 

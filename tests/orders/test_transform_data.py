@@ -40,6 +40,11 @@ def test_numbers_come_in_any_type(quantity: Any) -> None:
     assert (request.quantity, request.price, request.action) == (75, Decimal("2400.50"), "BUY")
 
 
+@pytest.mark.parametrize("price", ["2400.05", 2400.05, " 2400.05 ", Decimal("2400.05")])
+def test_a_price_is_the_decimal_that_was_written(price: Any) -> None:
+    assert str(read_order(order(price=price)).price) == "2400.05"
+
+
 def test_what_is_absent_has_the_hosts_default() -> None:
     request = read_order({"symbol": "ACC", "exchange": "NSE", "action": "SELL", "quantity": "1"})
     assert request == OrderRequest("ACC", "NSE", "SELL", 1, "MARKET", "MIS")

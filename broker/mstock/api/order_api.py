@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from broker._kit.errors import BrokerError, OutcomeUnknown
 from broker._kit.faults import guarded
@@ -38,6 +38,7 @@ from broker.mstock.orders.statuses import OK, status_of
 from broker.mstock.settings import Config
 
 Body = dict[str, Any]
+T = TypeVar("T")
 
 
 class Result(NamedTuple):
@@ -124,10 +125,7 @@ def cancel_all_orders_api(data: Body, auth: str) -> tuple[list[str], list[str]]:
 
     Raises `BrokerError` when the order book cannot be read: two empty lists would be a success.
     """
-    try:
-        done, failed = guarded(lambda: cancel_all(_service(auth)))
-    finally:
-        _invalidate_position_cache(auth)
+    done, failed = _trading(lambda: cancel_all(_service(auth)), auth)
     return done, list(map(str, failed))
 
 
@@ -247,22 +245,25 @@ def _placed(order_id: str) -> Placed:
     return Result(OK), {"status": "success", "orderid": order_id}, order_id
 
 
-def _never_raising(work: Callable[[], Placed], auth: str) -> Placed:
+def _trading(work: Callable[[], T], auth: str) -> T:
     try:
         return guarded(work)
-    except BrokerError as error:
-        return Result(status_of(error)), _error(str(error)), None
     finally:
         _invalidate_position_cache(auth)
+
+
+def _never_raising(work: Callable[[], Placed], auth: str) -> Placed:
+    try:
+        return _trading(work, auth)
+    except BrokerError as error:
+        return Result(status_of(error)), _error(str(error)), None
 
 
 def _changed(work: Callable[[], Changed], auth: str) -> Changed:
     try:
-        return guarded(work)
+        return _trading(work, auth)
     except BrokerError as error:
         return _error(str(error)), status_of(error)
-    finally:
-        _invalidate_position_cache(auth)
 
 
 def _error(words: str) -> Body:

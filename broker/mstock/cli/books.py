@@ -131,8 +131,8 @@ def holdings(context: Context) -> None:
         f"profit and loss {_rupees(sums['totalprofitandloss'], plus=True)} "
         f"({sums['totalpnlpercentage']} %)."
     )
-    if missing := sum("ltp" not in row for row in rows):
-        head += f" Without {missing} of them, whose last price is not known."
+    if missing := sum("pnl" not in row for row in rows):
+        head += f" Without {missing} of them, whose last price or cost is not known."
     names = ("symbol", "exchange", "quantity", "average_price", "ltp", "pnl", "pnlpercent")
     show(context, "holdings", rows, names, head if rows else "No holdings.", statistics=sums)
 

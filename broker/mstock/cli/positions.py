@@ -183,9 +183,7 @@ def convert(
         if not yes and not agreed_to(context, f"Convert {found}?"):
             return None
         with desk.service.position_lock(*where):
-            desk.service.convert(
-                found.row, found.instrument, found.side, found.quantity, found.product
-            )
+            desk.service.convert(found.row, found.instrument, found.quantity, found.product)
         return {"conversion": str(found)}
 
     report_sent(context, ask(context, work), lambda done: f"Converted {done['conversion']}.")

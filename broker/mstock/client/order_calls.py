@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from broker._kit.clock import SYSTEM_CLOCK, Clock
 from broker._kit.errors import OutcomeUnknown
@@ -29,24 +29,8 @@ _LOOK = "Look in the order book before you do it again."
 _NO_ID = "mStock accepted the order but its answer names no order id."
 
 
-class OrderRoutes(NamedTuple):
-    """Where one dialect has the calls; `sends_json` is how the bodies go."""
-
-    sends_json: bool
-    place: Route
-    modify: Route
-    cancel: Route
-    convert: Route
-    book: Route
-    details: Route
-    trades: Route
-    positions: Route
-    holdings: Route
-    margin: Route
-
-
-def order_routes(root: str, *, sends_json: bool) -> OrderRoutes:
-    """The order and portfolio modules below a dialect's root."""
+def order_routes(root: str, place: str) -> dict[OrderCall, Route]:
+    """The order and portfolio modules below a dialect's root; `place` is where new orders go."""
 
     def once(call: OrderCall, method: str, path: str) -> Route:
         doubt = (f"Whether mStock carried it out ({call}) is unknown.", _LOOK)
@@ -55,10 +39,8 @@ def order_routes(root: str, *, sends_json: bool) -> OrderRoutes:
     def read(call: OrderCall, method: str, path: str) -> Route:
         return Route(call, method, f"{root}/{path}", repeat=True, max_bytes=_LARGEST_BOOK)
 
-    # Type B has its varieties in the body, and one path for all (7.6).
-    return OrderRoutes(
-        sends_json,
-        once(OrderCall.PLACE, "POST", "orders/regular" if sends_json else "orders/{variety}"),
+    routes = (
+        once(OrderCall.PLACE, "POST", place),
         once(OrderCall.MODIFY, "PUT", "orders/regular/{order_id}"),
         once(OrderCall.CANCEL, "DELETE", "orders/regular/{order_id}"),
         once(OrderCall.CONVERT, "POST", "portfolio/convertposition"),
@@ -69,11 +51,13 @@ def order_routes(root: str, *, sends_json: bool) -> OrderRoutes:
         read(OrderCall.HOLDINGS, "GET", "portfolio/holdings"),
         read(OrderCall.MARGIN, "POST", "margins/orders"),
     )
+    return {OrderCall(route.call): route for route in routes}
 
 
+# Type B has its varieties in the body, and one path for all (7.6).
 ROUTES = {
-    "A": order_routes("/openapi/typea", sends_json=False),
-    "B": order_routes("/openapi/typeb", sends_json=True),
+    "A": order_routes("/openapi/typea", "orders/{variety}"),
+    "B": order_routes("/openapi/typeb", "orders/regular"),
 }
 
 
@@ -84,6 +68,7 @@ class OrderCalls:
         self.api_type = api_type
         self._client = client
         self._routes = ROUTES[api_type]
+        self._sends_json = api_type == "B"
         self._clock = clock
         self._offsets: deque[timedelta] = deque(maxlen=_OFFSETS)
 
@@ -98,64 +83,60 @@ class OrderCalls:
 
     def place(self, token: Secret, variety: str, body: Mapping[str, str]) -> str:
         """Send an order; its id. `OutcomeUnknown` also for a success that names no id."""
-        path = None if self._routes.sends_json else {"variety": variety}
-        return _order_id(self._send(self._routes.place, token, body, path=path).data)
+        path = {} if self._sends_json else {"variety": variety}
+        return _order_id(self._send(OrderCall.PLACE, token, body, **path).data)
 
     def modify(self, token: Secret, order_id: str, body: Mapping[str, str]) -> None:
         """Change an open order."""
-        self._send(self._routes.modify, token, body, path={"order_id": order_id})
+        self._send(OrderCall.MODIFY, token, body, order_id=order_id)
 
     def cancel(self, token: Secret, order_id: str) -> None:
         """Cancel an open order."""
-        body = {"variety": "NORMAL", "orderid": order_id} if self._routes.sends_json else None
-        self._send(self._routes.cancel, token, body, path={"order_id": order_id})
+        body = {"variety": "NORMAL", "orderid": order_id} if self._sends_json else None
+        self._send(OrderCall.CANCEL, token, body, order_id=order_id)
 
     def convert(self, token: Secret, body: Mapping[str, Any]) -> None:
         """Convert a position's product."""
-        self._send(self._routes.convert, token, body)
+        self._send(OrderCall.CONVERT, token, body)
 
     def order_book(self, token: Secret, seconds: float | None = None) -> list[Order]:
         """Today's orders; within `seconds` where given."""
-        route = self._routes.book
-        data = self._ask(route._replace(seconds=seconds), token).data
+        data = self._ask(OrderCall.BOOK, token, seconds).data
         return orders.orders(self.api_type, data)
 
     def history(self, token: Secret, order_id: str, segment: str) -> list[Order]:
         """The states of one order; `segment` is E for shares, D for derivatives."""
         fields = {"order_no": order_id, "segment": segment}
-        reply = self._send(self._routes.details, token, fields)
+        reply = self._send(OrderCall.DETAILS, token, fields)
         return orders.orders(self.api_type, reply.data, "order history")
 
     def trade_book(self, token: Secret) -> list[Trade]:
         """Today's fills."""
-        return orders.trades(self._ask(self._routes.trades, token).data)
+        return orders.trades(self._ask(OrderCall.TRADES, token).data)
 
     def positions(self, token: Secret, seconds: float | None = None) -> list[Position]:
         """Net positions, closed ones of the day too; within `seconds` where given."""
-        route = self._routes.positions
-        data = self._ask(route._replace(seconds=seconds), token).data
+        data = self._ask(OrderCall.POSITIONS, token, seconds).data
         return positions.positions(self.api_type, data)
 
     def holdings(self, token: Secret) -> Any:
         """Holdings as mStock sends them, for `mapping.positions.holding_rows`."""
-        return self._ask(self._routes.holdings, token).data
+        return self._ask(OrderCall.HOLDINGS, token).data
 
     def margin(self, token: Secret, body: Mapping[str, Any]) -> Margin:
         """The margin of one order (Type A) or of up to 50 (Type B)."""
-        return margin(self.api_type, self._ask(self._routes.margin, token, json=body).data)
+        return margin(self.api_type, self._ask(OrderCall.MARGIN, token, json=body).data)
 
     def _send(
-        self,
-        route: Route,
-        token: Secret,
-        body: Mapping[str, Any] | None,
-        path: Mapping[str, str] | None = None,
+        self, call: OrderCall, token: Secret, body: Mapping[str, Any] | None, **path: str
     ) -> Envelope:
-        if self._routes.sends_json:
-            return self._ask(route, token, path=path, json=body)
-        return self._ask(route, token, path=path, form=body)
+        fields: dict[str, Any] = {"json" if self._sends_json else "form": body}
+        return self._ask(call, token, path=path or None, **fields)
 
-    def _ask(self, route: Route, token: Secret, **fields: Any) -> Envelope:
+    def _ask(
+        self, call: OrderCall, token: Secret, seconds: float | None = None, **fields: Any
+    ) -> Envelope:
+        route = self._routes[call]._replace(seconds=seconds)
         reply = self._client._ask(route, token, **fields)
         then = http_date(reply.date)
         if then is not None:

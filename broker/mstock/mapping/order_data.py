@@ -111,11 +111,11 @@ def calculate_order_statistics(order_data: Rows) -> dict[str, int]:
 
 
 def calculate_portfolio_statistics(holdings_data: Rows) -> dict[str, float]:
-    """Totals in rupees over the holdings whose last price is known.
+    """Totals in rupees over the holdings whose last price and cost are known.
 
     The percentage is of what was invested in these.
     """
-    known = [row for row in holdings_data if "ltp" in row]
+    known = [row for row in holdings_data if "pnl" in row]
     invested = sum(row["average_price"] * row["quantity"] for row in known)
     value = sum(row["ltp"] * row["quantity"] for row in known)
     profit = value - invested

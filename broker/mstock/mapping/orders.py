@@ -155,17 +155,6 @@ def _tag(tag: object) -> str:
     return tag if isinstance(tag, str) and tag != "None" else ""
 
 
-class _Words(NamedTuple):
-    """The words of a row, of which a book has few kinds; `side` is "" when it cannot be read."""
-
-    candidates: tuple[str, ...]
-    side: str
-    product: str
-    price_type: str
-    validity: str
-    status: str
-
-
 @lru_cache(maxsize=1024)
 def _words(
     exchange: object,
@@ -176,11 +165,15 @@ def _words(
     has_price: bool,
     validity: object,
     status: object,
-) -> _Words:
+) -> tuple[tuple[str, ...], str, str, str, str, str]:
+    """A row's candidates, side ("" when it cannot be read), product, price type, validity, status.
+
+    A book has few kinds of them.
+    """
     where, kind = text_of(exchange).upper(), text_of(kind)
     if kind:
         where = vocabulary.host_exchange(where, kind)
-    return _Words(
+    return (
         (where,) if kind else vocabulary.candidate_exchanges(where),
         vocabulary.SIDES.get(text_of(side).upper(), ""),
         vocabulary.host_product(text_of(product)),

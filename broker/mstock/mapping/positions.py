@@ -42,51 +42,42 @@ class Position(NamedTuple):
     last_price: float | None
 
 
+# mStock's keys in each API type: of a row, and of its side that is open, bought or sold.
+_KEYS = {
+    "A": ("instrument_token", "product", "quantity", "average_price", "buy_value", "sell_value"),
+    "B": ("symboltoken", "producttype", "netqty", "avgnetprice", "totalbuyvalue", "totalsellvalue"),
+}
+_AVERAGES = {"A": ("{}_price",), "B": ("{}avgprice", "cf{}avgprice")}  # cf: carried forward
+
+
 def positions(api_type: str, data: Any) -> list[Position]:
     """The net positions, closed ones too."""
-    if api_type == "A":
-        net = data.get("net") if isinstance(data, Mapping) else data
-        return [_type_a(row) for row in rows_of(net, _BOOK)]
-    return [_type_b(row) for row in rows_of(data, _BOOK)]
+    if api_type == "A" and isinstance(data, Mapping):
+        data = data.get("net")
+    return [_position(row, api_type) for row in rows_of(data, _BOOK)]
 
 
-def _type_a(row: Row) -> Position:
-    product = text(row, "product")
-    quantity = needed_quantity(row, "quantity", _BOOK)
-    last = number(row, "last_price")
+def _position(row: Row, api_type: str) -> Position:
+    token, product_key, net, average, bought, sold = _KEYS[api_type]
+    product, exchange = text(row, product_key), text(row, "exchange").upper()
+    quantity, last = needed_quantity(row, net, _BOOK), number(row, "last_price")
+    side = "buy" if quantity > 0 else "sell"
+    averages = (price(row, key.format(side)) for key in _AVERAGES[api_type])
     return Position(
-        text(row, "instrument_token"),
-        vocabulary.candidate_exchanges(text(row, "exchange").upper()),
-        text(row, "tradingsymbol"),
-        vocabulary.host_product(product),
-        product,
-        quantity,
-        price(row, "average_price"),
-        price(row, "buy_price" if quantity > 0 else "sell_price"),
-        price(row, "buy_value"),
-        price(row, "sell_value"),
-        price(row, "multiplier") or 1.0,
-        float(last) if last else None,
-    )
-
-
-def _type_b(row: Row) -> Position:
-    product = text(row, "producttype")
-    quantity = needed_quantity(row, "netqty", _BOOK)
-    exchange = vocabulary.host_exchange(text(row, "exchange").upper(), text(row, "instrumenttype"))
-    return Position(
-        text(row, "symboltoken"),
-        (exchange,),
+        text(row, token),
+        vocabulary.candidate_exchanges(exchange)
+        if api_type == "A"
+        else (vocabulary.host_exchange(exchange, text(row, "instrumenttype")),),
         text(row, "tradingsymbol") or text(row, "symbolname"),
         vocabulary.host_product(product),
         product,
         quantity,
-        price(row, "avgnetprice") if quantity else 0.0,
-        price(row, "buyavgprice" if quantity > 0 else "sellavgprice"),
-        price(row, "totalbuyvalue"),
-        price(row, "totalsellvalue"),
+        price(row, average) if quantity else 0.0,
+        next(filter(None, averages), 0.0),
+        price(row, bought),
+        price(row, sold),
         price(row, "multiplier") or 1.0,
-        None,
+        float(last) if last else None,
     )
 
 
@@ -153,7 +144,8 @@ _HOLDING_KEYS = {
 def holding_rows(api_type: str, data: Any, symbol_of: SymbolOf) -> list[dict[str, Any]]:
     """Holdings as the host shows them. Symbols are found by token: mStock gives company names.
 
-    `ltp`, `pnl` and `pnlpercent` are left out of a row without a last price.
+    `ltp` is left out of a row without a last price, `pnl` and `pnlpercent` also of one without a
+    cost: shares that came from another account are no gain.
     """
     token_key, average_key, last_key = _HOLDING_KEYS[api_type]
     found = []
@@ -173,13 +165,14 @@ def holding_rows(api_type: str, data: Any, symbol_of: SymbolOf) -> list[dict[str
                 "quantity": count,
                 "product": "CNC",
                 "average_price": average,
-                **(_valued(count, average, last) if last else {}),
+                **({"ltp": last} if last else {}),
+                **(_profit(count, average, last) if last and average else {}),
             }
         )
     return found
 
 
-def _valued(count: int, average: float, last: float) -> dict[str, float]:
+def _profit(count: int, average: float, last: float) -> dict[str, float]:
     profit, invested = (last - average) * count, average * count
     percent = round(100 * profit / invested, 2) if invested else 0.0
-    return {"ltp": last, "pnl": round(profit, 2), "pnlpercent": percent}
+    return {"pnl": round(profit, 2), "pnlpercent": percent}

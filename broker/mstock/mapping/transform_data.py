@@ -286,7 +286,7 @@ def _decimal(data: Mapping[str, Any], name: str) -> Decimal:
         return _ZERO
     try:
         # A float by its shortest text: 100.05 is meant, not its binary neighbour.
-        found = Decimal(str(value).strip()) if not isinstance(value, bool) else Decimal("NaN")
+        found = Decimal(str(value).strip())
     except InvalidOperation:
         found = Decimal("NaN")
     if not found.is_finite() or found < 0 or found >= _TOO_LARGE:

@@ -12,13 +12,12 @@ from broker.mstock.orders.smart import exit_instrument
 
 
 class Conversion(NamedTuple):
-    """So much of a position to another product; `side` is that of the trades that made it."""
+    """So much of a position to another product."""
 
     row: Position
     instrument: Instrument
     symbol: str
     exchange: str
-    side: str
     quantity: int
     product: str
 
@@ -51,7 +50,6 @@ def read_conversion(
         exit_instrument(lookup, row, exchange),
         symbol,
         exchange,
-        "BUY" if row.quantity > 0 else "SELL",
         abs(row.quantity) if quantity is None else read_quantity(quantity),
         product,
     )

@@ -26,13 +26,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from broker._kit import files
 from broker._kit.clock import IST, SYSTEM_CLOCK, Clock, session_end
-from broker._kit.errors import RateLimited, StoreError
+from broker._kit.errors import StoreError
 from broker._kit.http.wire_errors import rate_limited
 from broker._kit.secret import Secret
 from broker._kit.sessions.sql_store import WRITES, open_engine
 from broker._kit.settings import Account, ServiceSettings
 from broker.mstock.client.routes import RATE_LIMITS
-from broker.mstock.orders.outcomes import SentOrder
 from broker.mstock.orders.position_locks import PositionLocks
 from broker.mstock.orders.process import has_ended, this_process
 
@@ -112,19 +111,9 @@ class Entry(NamedTuple):
     held: int = 0
     note: str = ""
 
-    def sent(self, clock_offset: timedelta) -> SentOrder:
-        """The order as the book's rows are compared with it; `clock_offset` leads to mStock's."""
-        return SentOrder(
-            self.tag,
-            self.token,
-            self.side,
-            self.quantity,
-            self.price_type,
-            self.product,
-            self.price,
-            self.trigger_price,
-            self.at + clock_offset,
-        )
+    def by_mstocks_clock(self, offset: timedelta) -> Entry:
+        """The same with its time as mStock's clock had it, which the order book's rows have."""
+        return self._replace(at=self.at + offset)
 
 
 def new_tag() -> str:
@@ -164,14 +153,15 @@ class Journal:
         last = self._clock.monotonic() + _LONGEST_PAUSE
         while wait := self._begin(entry, urgent):
             if self._clock.monotonic() + wait > last:
-                raise _too_many(wait)
+                what = "mStock's limit for orders is used up. Nothing was sent."
+                raise rate_limited(what, wait, None, ceil(wait))
             self._clock.sleep(wait)
 
     def _begin(self, entry: Entry, urgent: bool) -> float:
         with self._transaction(writes=True) as connection:
             wait = self._wait(connection, urgent)
             if wait <= 0:
-                row = entry._asdict() | self._owner() | {"process": this_process()}
+                row = entry._asdict() | self._account._asdict() | {"process": this_process()}
                 row |= {name: str(row[name]) for name in ("price", "trigger_price")}
                 # Not the time at which it began to wait for its turn.
                 row["at"] = _micros(self._clock.now())
@@ -259,11 +249,8 @@ class Journal:
         with self._transaction() as connection:
             return [_entry(row._mapping) for row in connection.execute(query)]
 
-    def _owner(self) -> dict[str, str]:
-        return self._account._asdict()
-
     def _mine(self) -> sa.ColumnElement[bool]:
-        return sa.and_(*(_rows.c[name] == value for name, value in self._owner().items()))
+        return sa.and_(*(_rows.c[name] == value for name, value in self._account._asdict().items()))
 
     @contextmanager
     def _transaction(self, writes: bool = False) -> Iterator[sa.Connection]:
@@ -327,11 +314,6 @@ def erase_journals(settings: ServiceSettings) -> list[str]:
         finally:
             engine.dispose()
     return removed
-
-
-def _too_many(wait: float) -> RateLimited:
-    what = "mStock's limit for orders is used up. Nothing was sent."
-    return rate_limited(what, wait, None, ceil(wait))
 
 
 def _entry(row: Any) -> Entry:

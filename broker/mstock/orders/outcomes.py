@@ -9,84 +9,58 @@ or a lost order, a wrong "not placed" would cause one.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
-from decimal import Decimal
-from typing import NamedTuple
 
 from broker.mstock.mapping.orders import Order
 from broker.mstock.mapping.refusals import readable_refusal
 from broker.mstock.mapping.transform_data import NEEDS_PRICE, NEEDS_TRIGGER
+from broker.mstock.orders.journal import Entry
 
 
-class SentOrder(NamedTuple):
-    """An order as it was sent; words are the host's, `sent_at` is by mStock's own clock."""
-
-    tag: str
-    token: str
-    side: str
-    quantity: int
-    price_type: str
-    product: str
-    price: Decimal
-    trigger_price: Decimal
-    sent_at: datetime
-
-    @property
-    def likeness(self) -> tuple[object, ...]:
-        """Equal for orders that the book of one day could not tell apart."""
-        return (
-            self.sent_at.date(),
-            self.token,
-            self.side,
-            self.product,
-            *_terms(self.quantity, self.price_type, self.price, self.trigger_price),
-        )
-
-
-def _terms(
-    quantity: int, price_type: str, price: Decimal, trigger_price: Decimal
-) -> tuple[object, ...]:
+def _terms(order: Order | Entry) -> tuple[object, ...]:
     """What a modification may change of an order, without the prices that its type has not."""
+    kind = order.price_type
     return (
-        quantity,
-        price_type,
-        price if price_type in NEEDS_PRICE else None,
-        trigger_price if price_type in NEEDS_TRIGGER else None,
+        order.quantity,
+        kind,
+        order.price if kind in NEEDS_PRICE else None,
+        order.trigger_price if kind in NEEDS_TRIGGER else None,
     )
 
 
-def has_terms(
-    order: Order, quantity: int, price_type: str, price: Decimal, trigger_price: Decimal
-) -> bool:
+def has_terms(order: Order, wanted: Entry) -> bool:
     """Whether the book shows an order with these."""
-    shown = _terms(order.quantity, order.price_type, order.price, order.trigger_price)
-    return shown == _terms(quantity, price_type, price, trigger_price)
+    return _terms(order) == _terms(wanted)
 
 
-def could_be(sent: SentOrder, order: Order) -> bool:
+def likeness(sent: Entry) -> tuple[object, ...]:
+    """Equal for orders that the book of one day could not tell apart."""
+    return sent.at.date(), sent.token, sent.side, sent.product, *_terms(sent)
+
+
+def could_be(sent: Entry, order: Order) -> bool:
     """Whether a row of the book may be the sent order; the book's times are whole seconds."""
     if (order.token, order.side, order.product) != (sent.token, sent.side, sent.product):
         return False
-    if not has_terms(order, sent.quantity, sent.price_type, sent.price, sent.trigger_price):
-        return False
-    time, sent_at = order.time, sent.sent_at.replace(microsecond=0)
-    return time is None or (time >= sent_at and time.date() == sent_at.date())
+    time, sent_at = order.time, sent.at.replace(microsecond=0)
+    return has_terms(order, sent) and (
+        time is None or (time >= sent_at and time.date() == sent_at.date())
+    )
 
 
 def find_sent(
-    sent: SentOrder,
+    sent: Entry,
     book: Iterable[Order],
     *,
     owned: frozenset[str],
-    rivals: Iterable[SentOrder],
+    rivals: Iterable[Entry],
     echoes_tags: bool = False,
 ) -> Order | None:
     """The row of a sent order in a book that was read after it was sent; None where that is in
     doubt, or it is not there (yet).
 
-    `owned` are the ids of our other orders, `rivals` our other orders whose outcome is not known.
-    `echoes_tags` only where this account has been seen to echo tags: then a tag confirms or
-    excludes; nowhere does the absence of a tag prove anything.
+    `sent` and `rivals` are by mStock's clock. `owned` are the ids of our other orders, `rivals` our
+    other orders whose outcome is not known. `echoes_tags` only where this account has been seen to
+    echo tags: then a tag confirms or excludes; nowhere does the absence of a tag prove anything.
     """
     candidates = [each for each in book if each.order_id not in owned and could_be(sent, each)]
     if echoes_tags:
@@ -96,7 +70,7 @@ def find_sent(
         candidates = [each for each in candidates if not each.tag]
     if len(candidates) != 1 or candidates[0].time is None:
         return None
-    if any(each.likeness == sent.likeness for each in rivals if each.tag != sent.tag):
+    if any(likeness(each) == likeness(sent) for each in rivals if each.tag != sent.tag):
         return None
     return candidates[0]
 

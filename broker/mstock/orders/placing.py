@@ -157,17 +157,14 @@ class OrderService:
         *,
         door: str = "",
         held: int = 0,
-        reduces: bool = False,
         urgent: bool = False,
     ) -> Placed:
         """Place an order, once.
 
-        `reduces` when it is known to reduce a position: then it is not checked against the master.
         `urgent` orders may use mStock's limit up. Raises `OutcomeUnknown` naming the tag when it
         is not known whether mStock took it.
         """
-        if not reduces:
-            self.check(request, instrument)
+        self.check(request, instrument)
         tag = new_tag()
         body = order_body(self.api_type, request, instrument, tag)
         kind = variety(self.api_type, request)
@@ -182,27 +179,11 @@ class OrderService:
         body = modify_body(self.api_type, order_id, request, instrument)
         entry = self._entry("modify", request, new_tag(), order_id=order_id)
         self.journal.begin(entry)
-
-        def call() -> str:
-            self._calls.modify(self._token, order_id, body)
-            return order_id
-
-        self._send(entry, call)
+        self._send(entry, lambda: self._calls.modify(self._token, order_id, body))
 
     def _entry(self, kind: str, request: OrderRequest, tag: str, **more: Any) -> Entry:
-        return Entry(
-            tag,
-            kind,
-            self.clock.now(),
-            symbol=request.symbol,
-            exchange=request.exchange,
-            side=request.action,
-            quantity=request.quantity,
-            price_type=request.price_type,
-            product=request.product,
-            price=request.price,
-            trigger_price=request.trigger_price,
-        )._replace(**more)
+        shared = {name: getattr(request, name) for name in Entry._fields if hasattr(request, name)}
+        return Entry(tag, kind, self.clock.now(), side=request.action, **shared, **more)
 
     def cancel(self, order_id: str) -> None:
         """Cancel an open order, once; it goes out even when the journal cannot be written."""
@@ -211,20 +192,14 @@ class OrderService:
             self.journal.begin(entry, urgent=True)
         except StoreError as error:
             log.error("A cancel goes out without the journal. %s", error)
+        self._send(entry, lambda: self._calls.cancel(self._token, order_id))
 
-        def call() -> str:
-            self._calls.cancel(self._token, order_id)
-            return order_id
-
-        self._send(entry, call)
-
-    def convert(
-        self, row: Position, instrument: Instrument, side: str, quantity: int, product: str
-    ) -> None:
+    def convert(self, row: Position, instrument: Instrument, quantity: int, product: str) -> None:
         """Convert that much of a position to another product of the host's, once.
 
-        `side` is the side of the trades that made it. A lost answer is settled by the positions.
+        A lost answer is settled by the positions.
         """
+        side = "BUY" if row.quantity > 0 else "SELL"  # of the trades that made it
         body = convert_body(self.api_type, row, instrument, side, quantity, product)
         entry = Entry(
             new_tag(),
@@ -238,16 +213,11 @@ class OrderService:
             held=quantity_held(self.positions(), row.token, product),
         )
         self.journal.begin(entry)
+        self._send(entry, lambda: self._calls.convert(self._token, body))
 
-        def call() -> str:
-            self._calls.convert(self._token, body)
-            return ""
-
-        self._send(entry, call)
-
-    def _send(self, entry: Entry, call: Callable[[], str]) -> str:
+    def _send(self, entry: Entry, call: Callable[[], str | None]) -> str:
         try:
-            order_id = self._ask(call)
+            order_id = self._ask(call) or entry.order_id
         except BrokerError as error:
             # What fails inside mStock may have failed before or after it was done.
             is_lost = isinstance(error, (OutcomeUnknown, GeneralException))

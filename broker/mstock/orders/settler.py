@@ -13,7 +13,7 @@ from broker.mstock.mapping.orders import Order
 from broker.mstock.mapping.positions import Position, quantity_held
 from broker.mstock.mapping.vocabulary import FINAL
 from broker.mstock.orders.journal import OPEN, Entry, Journal, State
-from broker.mstock.orders.outcomes import could_be, find_sent, has_terms, rejection
+from broker.mstock.orders.outcomes import could_be, find_sent, has_terms, likeness, rejection
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ class Settler:
         """Whether an order of unknown outcome may be on its way, or rest in that book."""
         if self._is_looked_for(entry):
             return True
-        sent = entry.sent(self._clock_offset())
+        sent = entry.by_mstocks_clock(self._clock_offset())
         return any(each.status not in FINAL and could_be(sent, each) for each in book)
 
     def _is_looked_for(self, entry: Entry) -> bool:
@@ -89,15 +89,16 @@ class Settler:
             self._journal.finish(entry.tag, State.DONE)
 
     def _settle_order(self, entry: Entry, book: list[Order]) -> None:
-        orders = self._journal.orders_of(entry.token)
-        others = [each for each in orders if each.tag != entry.tag]
         offset = self._clock_offset()
-        sent, tags = entry.sent(offset), {each.tag for each in orders}
+        sent = entry.by_mstocks_clock(offset)
+        orders = [e.by_mstocks_clock(offset) for e in self._journal.orders_of(entry.token)]
+        others = [each for each in orders if each.tag != entry.tag]
+        tags = {each.tag for each in orders}
         order = find_sent(
             sent,
             book,
             owned=frozenset(each.order_id for each in others if each.order_id),
-            rivals=[each.sent(offset) for each in others if each.state in OPEN],
+            rivals=[each for each in others if each.state in OPEN],
             echoes_tags=any(each.tag in tags for each in book),
         )
         if order is None:
@@ -106,7 +107,7 @@ class Settler:
         if order.status == "rejected":
             # An equal order that was refused at once, without an id, may stand there as rejected.
             refused = (e for e in others if e.state is State.REFUSED and not e.order_id)
-            if any(each.sent(offset).likeness == sent.likeness for each in refused):
+            if any(likeness(each) == likeness(sent) for each in refused):
                 return
             state, note = State.REFUSED, rejection(order)
         self._journal.finish(entry.tag, state, order_id=order.order_id, note=note)
@@ -141,8 +142,7 @@ def change_outcome(entry: Entry, book: list[Order]) -> tuple[State, str] | None:
     order = next((each for each in book if each.order_id == entry.order_id), None)
     if order is None:
         return None
-    terms = (entry.quantity, entry.price_type, entry.price, entry.trigger_price)
-    if order.status == "cancelled" if entry.kind == "cancel" else has_terms(order, *terms):
+    if order.status == "cancelled" if entry.kind == "cancel" else has_terms(order, entry):
         return State.DONE, ""
     is_over = order.status in FINAL
     return (State.REFUSED, f"The order is {order.status} already.") if is_over else None

@@ -176,9 +176,7 @@ def move_to(
     for part in pieces(count, instrument) if is_exit else (count,):
         order = request._replace(action=side, quantity=part)
         try:
-            placed = service.place(
-                order, instrument, door=DOOR, held=now.held, reduces=is_exit, urgent=is_exit
-            )
+            placed = service.place(order, instrument, door=DOOR, held=now.held, urgent=is_exit)
         except BrokerError as error:
             if sent:
                 ids = ", ".join(each.order_id for each in sent)

@@ -257,7 +257,7 @@ def _holdings(rows: Rows) -> list[tuple[Cell, ...]]:
             Cell(price_text(row["ltp"]) if "ltp" in row else _UNKNOWN),
             _signed(_decimal(row["pnl"]), small=f"{row['pnlpercent']} %")
             if "pnl" in row
-            else Cell(_UNKNOWN, "zero", "no last price"),
+            else Cell(_UNKNOWN, "zero", "no cost" if "ltp" in row else "no last price"),
         )
         for row in rows
     ]
@@ -300,8 +300,9 @@ def _trades_summary(rows: Rows) -> str:
 
 
 def _holdings_summary(rows: Rows) -> str:
-    missing = sum("ltp" not in row for row in rows)
-    without = f"without {count(missing, 'holding', 'holdings')} whose last price is not known"
+    missing = sum("pnl" not in row for row in rows)
+    what = count(missing, "holding", "holdings")
+    without = f"without {what} whose last price or cost is not known"
     if missing == len(rows):
         return without
     sums = order_data.calculate_portfolio_statistics(rows)
