@@ -46,8 +46,11 @@ def test_a_trusted_certificate_connects(authority: trustme.CA, tmp_path: Path) -
     server.close()
 
 
-def test_frames_longer_than_a_read_come_whole(authority: trustme.CA, tmp_path: Path) -> None:
-    server = server_of(authority, "localhost")
+@pytest.mark.parametrize("is_tls", [False, True])
+def test_frames_longer_than_a_read_come_whole(
+    authority: trustme.CA, tmp_path: Path, is_tls: bool
+) -> None:
+    server = server_of(authority, "localhost") if is_tls else FeedServer()
     login = FeedLogin(
         server.url, Secret("a-key"), Secret("a-token"), None, str(tmp_path / "authority.pem")
     )
