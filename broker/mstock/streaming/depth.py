@@ -61,7 +61,7 @@ def look_at_depth(
     is_over = threading.Event()
 
     def take(tick: Tick) -> None:
-        if tick.mode == DEPTH and "depth" in tick.values:
+        if "depth" in tick.values:
             found.append(tick)
             is_over.set()
 
