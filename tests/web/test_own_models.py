@@ -10,8 +10,8 @@ import pytest
 
 from broker._kit.clock import IST
 from broker._kit.errors import Unreachable
-from broker.mstock.database.symbol_table import InstrumentRow
 from broker.mstock.mapping.positions import Position
+from broker.mstock.mapping.symbols import InstrumentRow
 from broker.mstock.orders.journal import Entry
 from broker.mstock.streaming.feed import FeedState, FeedStatus
 from broker.mstock.web import books, market

@@ -309,6 +309,18 @@ class TestEvents:
         with events(with_list) as stream:
             assert "NSE:INFY:MIS ltp" in stream.until("figures", is_live=True)["cells"]
 
+    def test_what_was_refused_is_asked_for_again(
+        self, demo: Demo, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(live, "REFUSED_S", 0.5)
+        trade(demo, "BUY", 50, "INFY")
+        visitor.page(POSITIONS)
+        with events(visitor) as stream:
+            assert "instrument list" in stream.until("figures", is_live=True)["words"]
+            assert visitor.post(MARKET, MARKET).ok
+            while "instrument list" in stream.until("figures", is_live=True)["words"]:
+                pass
+
     def test_a_change_of_an_order_is_told(self, demo: Demo, with_list: Visitor) -> None:
         with_list.page(POSITIONS)
         with events(with_list) as stream:
