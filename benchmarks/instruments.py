@@ -149,7 +149,7 @@ def measure(size: int, rounds: int, folder: Path) -> dict[str, Any]:
 @click.option("--sizes", default="50000,200000,1000000", help="How many instruments.")
 @click.option("--rounds", default=5, help="How often each thing is measured.")
 def main(sizes: str, rounds: int) -> None:
-    """Print the table; exit 0 whatever the figures are."""
+    """Print the table; end with 1 when a target is missed."""
     with tempfile.TemporaryDirectory() as folder:
         rows = [measure(int(size), rounds, Path(folder)) for size in sizes.split(",")]
     table = Table(title="Normalise and store, against orjson.loads and executemany")
@@ -165,6 +165,8 @@ def main(sizes: str, rounds: int) -> None:
         f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}; median of {rounds} "
         "interleaved rounds, with OpenAlgo's eight indices on the table."
     )
+    if any(row["ratio"] > TARGET or row["memory"] > MOST_MEMORY for row in rows):
+        raise SystemExit("A target is missed.")
 
 
 if __name__ == "__main__":

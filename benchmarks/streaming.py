@@ -1,8 +1,9 @@
 """`python -m benchmarks.streaming`: what decoding and publishing live prices costs.
 
-Two tables: decoding a snap packet against a bare `Struct.unpack` and against mStock's own client,
-each in turn in this run; and ticks per second from the socket to what OpenAlgo's adapter sends,
-one packet in a frame, with the server on the other core.
+Three tables: decoding a snap packet against a bare `Struct.unpack` and against mStock's own client,
+each in turn in this run; ticks per second from the socket to what OpenAlgo's adapter sends, one
+packet in a frame, with the server on the other core; and the steps of a snap on that way, each by
+itself. It ends with 1 when a limit is missed.
 """
 
 from __future__ import annotations
@@ -21,10 +22,12 @@ from types import ModuleType
 from typing import Any
 
 import click
+import websocket
 
 from benchmarks.server import pin
-from broker.mstock.database.instruments import InstrumentRow
+from broker.mstock.mapping.symbols import InstrumentRow
 from broker.mstock.streaming import host_adapter
+from broker.mstock.streaming.connection import _BufferedSocket
 from broker.mstock.streaming.host_adapter import HostStream
 from broker.mstock.streaming.packets import DEPTH, LTP, decode_type_b
 from tests.official.test_official_clients import PACKAGES, install
@@ -33,12 +36,15 @@ from tests.streaming.test_packets import b_snap
 from tests.web.helpers import settings
 
 _ROUNDS, _CALLS = 15, 4_000
+_FASTER, _SLOWER = 5.0, 9.0  # than mStock's own client at least, than a bare unpack at most
+_LTP_TICKS = 30_000  # a second, at least
+_FRAMES, _FRAME_ROUNDS = 50, 200  # so many snaps a socket takes without a reader
 _SECONDS, _INSTRUMENTS = 6.0, 1_000
 _SNAP = Struct("<BB25s6q2d6q8x" + "hqqh" * 10 + "4q")  # protocol 11.2
 
 
-def decoding() -> None:
-    """A snap: ours, a bare unpack of the same bytes, and mStock's own client."""
+def decoding() -> bool:
+    """A snap: ours, a bare unpack of the same bytes, mStock's own client; True within limits."""
     packet, now = b_snap(), time.time()
     theirs = _official_parser()
     ways: dict[str, Callable[[], Any]] = {
@@ -56,10 +62,12 @@ def decoding() -> None:
                 call()
             taken[name].append((time.perf_counter() - start) / _CALLS * 1e6)
     click.echo("| Decoding a snap packet | µs | ours takes |\n| --- | ---: | ---: |")
-    ours = taken["`decode_type_b`"]
+    ours, ratios = taken["`decode_type_b`"], []
     for name, times in taken.items():
         ratio = statistics.median(mine / each for mine, each in zip(ours, times, strict=True))
+        ratios.append(ratio)
         click.echo(f"| {name} | {statistics.median(times):.2f} | {ratio:.3g} times it |")
+    return ratios[1] <= _SLOWER and ratios[2] * _FASTER <= 1
 
 
 def _official_parser() -> Callable[[bytes], Any]:
@@ -163,7 +171,7 @@ def flowing(mode: int, count: int) -> Iterator[Sending]:
     host_adapter.instruments = lambda: _Master()  # type: ignore[assignment,return-value]
     adapter = Sending(out)
     stream = HostStream(adapter)
-    stream.initialize("mstock", "benchmark")
+    stream.initialize("benchmark")
     stream.connect()
     for token in range(1, count + 1):
         stream.subscribe(str(token), "NSE", mode)
@@ -180,8 +188,8 @@ def flowing(mode: int, count: int) -> Iterator[Sending]:
         into.close()
 
 
-def publishing(mode: int, name: str) -> None:
-    """Ticks a second from the socket to the send, over some seconds, and its share of one core."""
+def publishing(mode: int, name: str) -> float:
+    """Ticks that a whole core takes in a second, from the socket to the send."""
     with flowing(mode, _INSTRUMENTS) as adapter:
         start, sent, cpu = time.perf_counter(), adapter.sent, time.process_time()
         time.sleep(_SECONDS)
@@ -189,17 +197,55 @@ def publishing(mode: int, name: str) -> None:
         busy = (time.process_time() - cpu) / seconds
         rate = (adapter.sent - sent) / seconds
     click.echo(f"| {name} | {rate:,.0f} | {1e6 / rate:.1f} | {busy:.0%} |")
+    return rate / busy
+
+
+def steps() -> None:
+    """What each step of a snap takes by itself."""
+    packet, now = b_snap(), time.time()
+    frame = b"\x82\x7e" + pack(">H", len(packet)) + packet
+    (tick,) = decode_type_b(packet, now).ticks
+    text = b"NSE_INFY_DEPTH" + json.dumps(tick.values).encode()
+    ours, theirs = socket.socketpair()
+    library = websocket.WebSocket(enable_multithread=True, skip_utf8_validation=True)
+    library.sock = _BufferedSocket(ours)  # type: ignore[assignment]
+    ways: dict[str, Callable[[], Any]] = {
+        "frame": lambda: library.recv_data(control_frame=True),
+        "decode": lambda: decode_type_b(packet, now),
+        "JSON": lambda: json.dumps(tick.values),
+        "send": lambda: ours.sendall(text),
+    }
+    taken: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(_FRAME_ROUNDS):
+        theirs.sendall(frame * _FRAMES)
+        for name, way in ways.items():
+            start = time.perf_counter()
+            for _ in range(_FRAMES):
+                way()
+            taken[name].append((time.perf_counter() - start) / _FRAMES * 1e6)
+        theirs.recv(_FRAMES * len(text), socket.MSG_WAITALL)
+    ours.close()
+    theirs.close()
+    click.echo("\n| Of a snap's way, each step by itself | µs |\n| --- | ---: |")
+    for name, times in taken.items():
+        click.echo(f"| {name} | {statistics.median(times):.1f} |")
 
 
 @click.command()
 def main() -> None:
-    """Print both tables."""
+    """Print the tables; end with 1 when a limit is missed."""
     pin(0)
-    decoding()
+    holds = decoding()
     click.echo("\n| From the socket to the send | ticks/s | µs a tick | of one core |")
     click.echo("| --- | ---: | ---: | ---: |")
-    publishing(LTP, "LTP")
+    holds &= publishing(LTP, "LTP") >= _LTP_TICKS
     publishing(DEPTH, "Snap, published as depth")
+    steps()
+    if not holds:
+        raise SystemExit(
+            f"A limit is missed: {_FASTER:g} times as fast as mStock's own client, {_SLOWER:g} "
+            f"times a bare unpack, {_LTP_TICKS:,} LTP ticks a second."
+        )
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ from broker._kit.clock import IST, SYSTEM_CLOCK
 from broker._kit.secret import Secret
 from broker._kit.sessions.trading_calendar import load_calendar
 from broker.mstock.client.dialects import client_for
-from broker.mstock.database.symbol_table import InstrumentRow
 from broker.mstock.mapping.candles import MOST_ROWS, Candle
+from broker.mstock.mapping.symbols import InstrumentRow
 from broker.mstock.market_data.history import history
 from broker.mstock.settings import Config
 from broker_simulator.mstock import Simulator

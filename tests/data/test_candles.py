@@ -68,11 +68,24 @@ def test_mstocks_ways_to_say_none(nothing: Any) -> None:
 
 @pytest.mark.parametrize(
     "row",
-    [["soon", 1, 1, 1, 1, 1], ["2025-04-04 15:27", 1, 1], ["2025-04-04 15:27", "x", 1, 1, 1, 1]],
+    [
+        ["soon", 1, 1, 1, 1, 1],
+        ["2025-04-04 15:27", 1, 1],
+        ["2025-04-04 15:27", "x", 1, 1, 1, 1],
+        *(
+            ["2025-04-04 15:27", *prices, 5]
+            for prices in ((0, 2, 1, 1), (1, 2, 0, 1), (1, 0, 1, 1))
+        ),
+    ],
 )
 def test_a_candle_that_cannot_be_read_is_no_gap(row: list[Any]) -> None:
     with pytest.raises(DataException):
         candles([row], is_daily=False)
+
+
+def test_a_candle_without_any_price_is_none() -> None:
+    given = [["2025-04-04 15:26", 2, 3, 1, 2, 9], ["2025-04-04 15:27", 0, 0, 0, 0, 0]]
+    assert [each.open for each in candles(given, is_daily=False)] == [2.0]
 
 
 def session(day: date, minutes: int) -> list[Candle]:

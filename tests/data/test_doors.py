@@ -31,16 +31,17 @@ from broker.mstock.client.dialects import client_for
 from broker.mstock.client.routes import RATE_LIMITS
 from broker.mstock.database.instruments import local_instruments
 from broker.mstock.database.master_contract_db import download
-from broker.mstock.database.symbol_table import InstrumentRow
 from broker.mstock.errors import InputException
 from broker.mstock.mapping import candles as mapping
 from broker.mstock.mapping.candles import INTERVALS
+from broker.mstock.mapping.symbols import InstrumentRow
 from broker.mstock.market_data import quotes as quotes_module
 from broker.mstock.market_data.history import history
 from broker.mstock.market_data.last_prices import last_prices
 from broker.mstock.settings import Config
 from broker.mstock.streaming.connection import FeedLogin
-from broker.mstock.streaming.shared_feed import Subscriber, has_feed, join_feed, leave_feed
+from broker.mstock.streaming.feed import FeedListener
+from broker.mstock.streaming.shared_feed import has_feed, join_feed, leave_feed
 from broker_simulator.mstock.market import DAY, Candle, Instrument
 from tests.data.conftest import NOW, Desk, token_of
 
@@ -261,7 +262,7 @@ class TestDepth:
         self, desk: Desk, data: BrokerData, stream: None, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         config = Config.from_env()
-        ticks = Subscriber(lambda _tick: None)
+        ticks = FeedListener(lambda _tick: None)
         shared = join_feed(config, ticks, lambda: FeedLogin.of(config, desk.secret))
         monkeypatch.setattr("broker._kit.openalgo.host.is_present", lambda: True)
         monkeypatch.setattr(data_module, "_instruments", lambda: local_instruments(desk.config))

@@ -199,6 +199,7 @@ def test_years_of_daily_candles_stay_within_the_bands():
         ("2026-11-24 11:00:00", False),  # Guru Nanak Jayanti
         ("2026-11-08 18:30:00", True),  # muhurat trading, on a Sunday
         ("2026-11-08 11:00:00", False),
+        ("2027-10-29 18:30:00", True),
         ("2026-02-01 11:00:00", True),  # the budget's Sunday
         ("2025-10-21 14:00:00", True),
         ("2025-10-21 15:00:00", False),

@@ -6,6 +6,7 @@ import logging
 import socket
 import threading
 import traceback
+from base64 import b64encode
 from collections.abc import Iterator
 
 import pytest
@@ -143,11 +144,12 @@ def test_the_settings_proxy_is_used_whatever_the_environment_says(
     monkeypatch.setenv("no_proxy", "*")
     with socket.create_server(("127.0.0.1", 0)) as proxy:
         threading.Thread(target=refuse, args=(proxy,), daemon=True).start()
-        address = Secret(f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        address = Secret(f"http://me%40here:p%2Fw%3A@127.0.0.1:{proxy.getsockname()[1]}")
         with pytest.raises(ConnectionLost):
             FeedConnection(login_at(server.url)._replace(proxy=address), wake, 2, 2)
     server.close()
     assert asked_for[0].startswith(b"CONNECT ")
+    assert f"Basic {b64encode(b'me@here:p/w:').decode()}\r\n".encode() in asked_for[0]
     assert server.attempts == []
 
 

@@ -12,9 +12,10 @@ from broker._kit.secret import Secret
 from broker.mstock.settings import Config
 from broker.mstock.streaming.connection import FeedLogin
 from broker.mstock.streaming.depth import look_at_depth
+from broker.mstock.streaming.feed import FeedListener
 from broker.mstock.streaming.packets import DEPTH, LTP
 from broker.mstock.streaming.requests import Instrument
-from broker.mstock.streaming.shared_feed import Subscriber, has_feed, join_feed, leave_feed
+from broker.mstock.streaming.shared_feed import has_feed, join_feed, leave_feed
 from tests.streaming.server import FeedServer
 from tests.streaming.test_feed import TOKEN, asked, ltp, until
 from tests.streaming.test_host_adapter import Master
@@ -62,7 +63,7 @@ def test_a_refused_session_is_said_at_once(server: FeedServer, config: Config) -
 
 def test_over_the_cap_it_is_refused(server: FeedServer, config: Config) -> None:
     full = config._replace(most_instruments=1)
-    ticks = Subscriber(lambda _tick: None)
+    ticks = FeedListener(lambda _tick: None)
     shared = join_feed(full, ticks, lambda: FeedLogin.of(full, Secret(TOKEN)))
     try:
         shared.subscribe(ticks, Instrument(1, "22"), LTP, "NSE")
@@ -77,7 +78,7 @@ def test_who_wants_the_price_alone_gets_that_again_afterwards(
     server: FeedServer, config: Config
 ) -> None:
     heard: list[Any] = []
-    ticks = Subscriber(heard.append)
+    ticks = FeedListener(heard.append)
     shared = join_feed(config, ticks, lambda: FeedLogin.of(config, Secret(TOKEN)))
 
     def answer(_client: Any) -> None:
@@ -99,7 +100,7 @@ def test_who_wants_the_price_alone_gets_that_again_afterwards(
 def test_of_an_instrument_whose_depth_is_watched_already(
     server: FeedServer, config: Config
 ) -> None:
-    ticks = Subscriber(lambda _tick: None)
+    ticks = FeedListener(lambda _tick: None)
     shared = join_feed(config, ticks, lambda: FeedLogin.of(config, Secret(TOKEN)))
 
     def answer(client: Any) -> None:

@@ -286,34 +286,6 @@ class TestHealing:
         gaps = [b - a for a, b in pairwise(bench.server.attempts)]
         assert gaps[3] > 2 * gaps[1] > 2 * gaps[0] / 2 > 0.04
 
-    def test_a_listener_that_fails_costs_that_tick_only(self, bench: Bench) -> None:
-        heard: list[Tick] = []
-
-        def fail_once(tick: Tick) -> None:
-            heard.append(tick)
-            if len(heard) == 1:
-                raise RuntimeError("secret")
-
-        bench.feed._listener = FeedListener(fail_once)
-        bench.server.script = lambda client: [client.send(ltp("1594")) for _ in range(2)] and None
-        bench.feed.subscribe({INFY: LTP})
-        bench.feed.start()
-        until(lambda: len(heard) == 2)
-
-    def test_one_that_fails_at_every_tick_does_not_fill_the_log(
-        self, bench: Bench, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        def fail(_tick: Tick) -> None:
-            heard.append(1)
-            raise RuntimeError("secret")
-
-        heard: list[int] = []
-        bench.feed._listener = FeedListener(fail)
-        bench.server.script = lambda client: [client.send(ltp("1594")) for _ in range(50)] and None
-        bench.feed.start()
-        until(lambda: len(heard) == 50)
-        assert caplog.text.count("a listener of the feed failed (RuntimeError in ") == 1
-
     def test_what_cannot_be_read_is_counted_and_the_rest_read(self, bench: Bench) -> None:
         bench.feed.start()
         until(lambda: bench.feed.is_connected)

@@ -71,7 +71,7 @@ def streams(server: FeedServer) -> Iterator[list[HostStream]]:
 def connected(adapter: Adapter, streams: list[HostStream]) -> HostStream:
     stream = HostStream(adapter)
     streams.append(stream)
-    stream.initialize("mstock", "trader")
+    stream.initialize("trader")
     assert stream.connect()["status"] == "success"
     return stream
 
@@ -265,7 +265,7 @@ def test_without_a_session_connect_says_so(server: FeedServer, streams: list[Hos
     adapter = Adapter()
     adapter.token = None
     stream = HostStream(adapter)
-    stream.initialize("mstock", "trader")
+    stream.initialize("trader")
     answer = stream.connect()
     assert answer["code"] == "CONNECTION_FAILED"
     assert "Log in to mStock" in answer["message"]

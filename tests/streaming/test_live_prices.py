@@ -133,6 +133,23 @@ def test_numbers_that_mstock_has_changed_overnight(
         until(lambda: asked(server.clients[0]) == {})
 
 
+def test_the_old_number_of_a_symbol_gives_it_no_price(
+    server: FeedServer, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with live(config) as prices:
+        prices.subscribe("INFY", "NSE")
+        until(lambda: server.clients and asked(server.clients[0]) == {"1594": 1})
+        monkeypatch.setitem(TOKENS, ("INFY", "NSE"), "777")
+        prices.subscribe("INFY", "NSE")
+        until(lambda: asked(server.clients[0]) == {"777": 1})
+        server.clients[0].send(ltp("1594", 100_00))
+        server.clients[0].send(ltp("777", 200_00))
+        price = prices.next(5)
+        assert price is not None
+        assert price.values["ltp"] == 200.0
+        assert prices.next(0.1) is None
+
+
 def test_one_that_had_no_room_does_not_keep_its_number(server: FeedServer) -> None:
     small = settings(MSTOCK_API_TYPE="A", MSTOCK_WS_MAX_INSTRUMENTS="1")
     with live(Config.from_env({**small, "MSTOCK_WS_URL": server.url})) as prices:

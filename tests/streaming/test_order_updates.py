@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -25,17 +27,19 @@ from broker.mstock.orders.placing import OrderService
 from broker.mstock.settings import Config
 from broker.mstock.streaming import host_orders, order_listener
 from broker.mstock.streaming.connection import FeedLogin
+from broker.mstock.streaming.feed import FeedListener
 from broker.mstock.streaming.host_orders import HostOrders, order_adapter
 from broker.mstock.streaming.live_prices import LivePrices
 from broker.mstock.streaming.order_listener import OrderBook, OrderListener
 from broker.mstock.streaming.order_updates import OrderChanges, ShortLives
-from broker.mstock.streaming.shared_feed import Subscriber, has_feed, join_feed, leave_feed
+from broker.mstock.streaming.shared_feed import has_feed, join_feed, leave_feed
 from broker_simulator.mstock import Simulator
 from tests.conftest import settings_for
 from tests.orders.conftest import CLIENTS, MOMENT, Trader
 from tests.streaming.test_feed import until
 from tests.support.stub_market import INFY, StubMarket
 
+POLL_S = 0.4
 INSTRUMENT = Instrument(INFY.token, INFY.symbol, "NSE", 1, Decimal("0.05"))
 
 
@@ -105,6 +109,21 @@ class TestChanges:
         assert changes.take(state("open", 0, "2026-11-23 10:00:00"))
         assert changes.take(state("trigger pending", 0, "2026-11-23 10:00:05", price_type="SL"))
 
+    @pytest.mark.parametrize(
+        "changed",
+        [
+            {"quantity": 20},
+            {"price": Decimal(1241)},
+            {"trigger_price": Decimal(1239)},
+            {"price_type": "SL"},
+        ],
+        ids=str,
+    )
+    def test_each_term_that_a_modification_changes_is_told(self, changed: dict[str, Any]) -> None:
+        changes = OrderChanges()
+        assert changes.take(state("open"))
+        assert changes.take(state("open", **changed))
+
     def test_the_first_book_tells_nothing_of_orders_that_were_never_heard_of(self) -> None:
         changes = OrderChanges()
         changes.take(state("open", order_id="2"))
@@ -138,20 +157,17 @@ class TestListener:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(order_listener, "_AGAIN_S", 0.02)
-        monkeypatch.setattr(order_listener, "_BETWEEN_S", 0.0)
-        heard: list[str] = []
-        books = iter([Unreachable("no"), [], Unreachable("no"), [state("open")]])
+        books: list[Any] = [[], ValueError("a bug"), Unreachable("no")]
 
         def read() -> list[Order]:
-            found = next(books, [])
+            found = books.pop()
             if isinstance(found, Exception):
                 raise found
             return found
 
-        listener = OrderListener(lambda order: heard.append(order.status), lambda: OrderBook(read))
-        listener.poll_every(0.02)
+        listener = OrderListener(lambda _order: None, lambda: OrderBook(read))
         listener.start()
-        until(lambda: heard == ["open"])
+        until(lambda: not books)
         listener.stop()
 
     def test_a_callback_that_fails_costs_that_change_only(self) -> None:
@@ -167,6 +183,21 @@ class TestListener:
         listener.start()
         listener.poll_every(0.05)
         until(lambda: heard == ["1", "2"])
+        listener.stop()
+
+    def test_what_a_text_does_not_say_is_read_in_the_book(self) -> None:
+        heard: list[str] = []
+        books = [[state("open")], list[Order]()]
+        listener = OrderListener(
+            lambda order: heard.append(order.status), lambda: OrderBook(books.pop)
+        )
+        listener.start()
+        until(lambda: len(books) == 1)
+        for _ in range(5):  # once for all of them
+            listener.on_text(json.dumps({"type": "trade", "data": {"order_id": "1"}}))
+            time.sleep(0.02)
+        assert not heard
+        until(lambda: heard == ["open"])
         listener.stop()
 
 
@@ -188,23 +219,28 @@ class Desk:
     config: Config
     rows: list[dict[str, Any]] = field(default_factory=list)
     adapters: list[HostOrders] = field(default_factory=list)
-    looks: int = 0
+    looked_at: list[float] = field(default_factory=list)
 
     @property
     def sim(self) -> Simulator:
         return self.trader.sim
 
-    def open(self) -> HostOrders:
+    def open(self, *, is_polled: bool = False) -> HostOrders:
+        """Of what the first book shows nothing is told, and connected the book is left alone."""
         adapter = order_adapter("trader")
         assert isinstance(adapter, HostOrders)
         self.adapters.append(adapter)
         adapter.connect()
-        until(lambda: self.looks)  # of what the first book shows nothing is told
+        until(lambda: self.looked_at and (is_polled or self.is_quiet()))
         return adapter
+
+    def is_quiet(self) -> bool:
+        """Nothing has read the book for longer than between two readings of a poll."""
+        return time.monotonic() - self.looked_at[-1] > 3 * POLL_S
 
     def look(self) -> list[Order]:
         found = self.service.settler.look()
-        self.looks += 1
+        self.looked_at.append(time.monotonic())
         return found
 
     def login(self) -> FeedLogin:
@@ -232,7 +268,8 @@ def desk(api_type: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
         more = {"MSTOCK_WS_URL": sim.ws_url, "MSTOCK_ORDER_UPDATES": "socket"}
         for name, value in settings_for(sim, api_type, **more).items():
             monkeypatch.setenv(name, value)
-        monkeypatch.setenv("ORDER_POLL_INTERVAL", "1")
+        monkeypatch.setattr(host_orders, "poll_interval", lambda: POLL_S)
+        monkeypatch.setattr(order_listener, "_BETWEEN_S", POLL_S / 2)
         config = Config.from_env()
         market = sim.world.market
         assert isinstance(market, StubMarket)
@@ -247,6 +284,7 @@ def desk(api_type: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
         for adapter in made.adapters:
             adapter.disconnect()
         assert not has_feed(config)
+        until(lambda: all(each.name != "mstock-orders" for each in threading.enumerate()))
 
 
 class TestInsideOpenAlgo:
@@ -278,22 +316,49 @@ class TestInsideOpenAlgo:
         until(lambda: not desk.is_heard())
         desk.trader.market.set_price(INFY, 1239)
         until(lambda: desk.told(order_id)[-1] == ("complete", 10), 10)  # polled meanwhile
+        looks = len(desk.looked_at)
+        until(lambda: len(desk.looked_at) > looks + 2)
         desk.sim.stream.faults.clear()
         until(desk.is_heard, 20)
-        time.sleep(1.5)
+        until(desk.is_quiet)
         assert [status for status, _ in desk.told(order_id)].count("complete") == 1
+
+    def test_what_a_gap_has_hidden_is_told_after_it_without_a_poll(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        desk.open()
+        order_id = desk.place(1240)
+        until(lambda: desk.told(order_id))
+        until(desk.is_quiet)
+        monkeypatch.setattr(host_orders, "poll_interval", lambda: 60.0)
+        desk.sim.stream.faults.set("bad_gateway")
+        desk.sim.stream.faults.set("disconnect", times=1)
+        until(lambda: not desk.is_heard())
+        looks = len(desk.looked_at)
+        until(lambda: len(desk.looked_at) > looks)
+        desk.trader.market.set_price(INFY, 1239)
+        desk.sim.stream.faults.clear()
+        until(lambda: desk.told(order_id)[-1] == ("complete", 10), 10)
+
+    def test_what_is_not_connected_from_the_start_is_polled(self, desk: Desk) -> None:
+        desk.sim.stream.faults.set("upgrade_silent")
+        desk.open(is_polled=True)
+        order_id = desk.place(1240)
+        until(lambda: desk.told(order_id))
+        desk.trader.market.set_price(INFY, 1239)
+        until(lambda: desk.told(order_id)[-1] == ("complete", 10))
 
     def test_two_sockets_where_mstock_allows_one_end_in_polling(
         self, desk: Desk, caplog: pytest.LogCaptureFixture
     ) -> None:
         desk.sim.stream.settings.sockets_per_token = 1
         # The live prices, which run in another process: a feed that is not shared.
-        ticks = Subscriber(lambda _tick: None)
+        ticks = FeedListener(lambda _tick: None)
         theirs = desk.config._replace(funds_view="balance", ws_url=desk.config.ws_url + "/")
         prices = join_feed(theirs, ticks, desk.login)
         try:
             until(lambda: prices.is_connected)
-            adapter = desk.open()
+            adapter = desk.open(is_polled=True)
             until(lambda: adapter.is_polling, 30)
             assert "Orders are polled until the next login" in caplog.text
             until(lambda: prices.is_connected, 20)
@@ -324,7 +389,7 @@ class TestInsideOpenAlgo:
         assert desk.trader.sent() == 1
 
     def test_it_shares_the_socket_of_live_prices_in_the_same_process(self, desk: Desk) -> None:
-        ticks = Subscriber(lambda _tick: None)
+        ticks = FeedListener(lambda _tick: None)
         prices = join_feed(desk.config, ticks, desk.login)
         try:
             until(lambda: prices.is_connected)

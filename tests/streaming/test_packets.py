@@ -56,8 +56,10 @@ def test_times_count_from_1980_on_indias_wall_clock() -> None:
     assert epoch_ms(SINCE_1980, NOW) == int(NOW * 1000)
 
 
-def test_a_time_from_1970_near_now_is_taken_as_that() -> None:
-    assert epoch_ms(int(NOW) - 60, NOW) == (int(NOW) - 60) * 1000
+@pytest.mark.parametrize("ago", [60, 5 * 86_400, -90])
+def test_a_time_is_counted_from_where_it_comes_nearer_to_now(ago: int) -> None:
+    assert epoch_ms(int(NOW) - ago, NOW) == (int(NOW) - ago) * 1000
+    assert epoch_ms(SINCE_1980 - ago, NOW) == int(NOW - ago) * 1000
 
 
 class TestTypeB:

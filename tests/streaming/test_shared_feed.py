@@ -17,12 +17,11 @@ from broker._kit.sessions.trading_calendar import USERS_FILE
 from broker.mstock.settings import Config
 from broker.mstock.streaming import shared_feed
 from broker.mstock.streaming.connection import FeedLogin
-from broker.mstock.streaming.feed import Feed, FeedState, FeedStatus
+from broker.mstock.streaming.feed import Feed, FeedListener, FeedState, FeedStatus
 from broker.mstock.streaming.packets import DEPTH, LTP, Tick
 from broker.mstock.streaming.requests import Instrument
 from broker.mstock.streaming.shared_feed import (
     SharedFeed,
-    Subscriber,
     has_feed,
     join_feed,
     leave_feed,
@@ -44,7 +43,7 @@ class Listener:
         self.states: list[FeedStatus] = []
         self.token = TOKEN
         self.config = Config.from_env({**settings(**more), "MSTOCK_WS_URL": server.url})
-        self.subscriber = Subscriber(
+        self.subscriber = FeedListener(
             self.ticks.append, self.texts.append, self._on_gap, self.states.append
         )
         self.feed: SharedFeed | None = None
@@ -199,23 +198,26 @@ def test_the_session_is_asked_of_whoever_is_still_there(
     assert one.gaps == 0
 
 
-def test_one_that_fails_costs_the_others_no_tick(
+def test_one_that_fails_costs_the_others_no_tick_and_does_not_fill_the_log(
     server: FeedServer, listeners: list[Listener], caplog: pytest.LogCaptureFixture
 ) -> None:
     failing, other = Listener(server), Listener(server)
 
-    def fail(_tick: Tick) -> None:
+    def fail(_news: object) -> None:
         raise RuntimeError("my strategy's secret")
 
-    failing.subscriber = failing.subscriber._replace(on_tick=fail)
+    failing.subscriber = failing.subscriber._replace(on_tick=fail, on_state=fail, on_text=fail)
     for each in (failing, other):
         listeners.append(each)
         each.join()
         each.want(INFY)
     until(lambda: all_asked(server) == [{"1594": LTP}])
-    server.clients[0].send(ltp("1594", 150_000))
-    until(lambda: [tick.values["ltp"] for tick in other.ticks] == [1500.0])
-    assert "listener" in caplog.text
+    server.clients[0].send("{}")
+    for price in range(1, 51):
+        server.clients[0].send(ltp("1594", 100 * price))
+    until(lambda: [tick.values["ltp"] for tick in other.ticks] == list(range(1, 51)))
+    assert other.texts[-1:] == ["{}"]
+    assert caplog.text.count("a listener of the feed failed (RuntimeError in ") == 1
     assert "secret" not in caplog.text
 
 

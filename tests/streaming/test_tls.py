@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import socket
 import ssl
+import threading
 from pathlib import Path
+from struct import pack
 
 import pytest
 import trustme
@@ -41,6 +43,51 @@ def connect(server: FeedServer, bundle: str | None) -> None:
 def test_a_trusted_certificate_connects(authority: trustme.CA, tmp_path: Path) -> None:
     server = server_of(authority, "localhost")
     connect(server, str(tmp_path / "authority.pem"))
+    server.close()
+
+
+@pytest.mark.parametrize("is_tls", [False, True])
+def test_frames_longer_than_a_read_come_whole(
+    authority: trustme.CA, tmp_path: Path, is_tls: bool
+) -> None:
+    server = server_of(authority, "localhost") if is_tls else FeedServer()
+    login = FeedLogin(
+        server.url, Secret("a-key"), Secret("a-token"), None, str(tmp_path / "authority.pem")
+    )
+    ours, theirs = socket.socketpair()
+    sent = [bytes([n]) * 700_000 for n in (1, 2)]
+
+    def send() -> None:
+        for data in sent:
+            server.clients[0].sock.sendall(b"\x82\x7f" + pack(">Q", len(data)) + data)
+
+    with ours, theirs:
+        connection = FeedConnection(login, ours, 5.0, 5.0)
+        until(lambda: server.clients)
+        threading.Thread(target=send, daemon=True).start()
+        found = []
+        while len(found) < 2:
+            assert connection.wait(5.0)
+            found.append(connection.receive())
+        assert found == sent
+        assert not connection.has_buffered
+        connection.close()
+    server.close()
+
+
+def test_without_a_bundle_those_are_trusted_that_all_other_calls_trust(
+    authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = server_of(authority, "localhost")
+    monkeypatch.setattr("certifi.where", lambda: str(tmp_path / "authority.pem"))
+    connect(server, None)
+    server.close()
+
+
+def test_a_folder_of_certificates_is_looked_into(authority: trustme.CA, tmp_path: Path) -> None:
+    server = server_of(authority, "localhost")
+    with pytest.raises(ConnectionLost):  # its name in there would have to be a hash
+        connect(server, str(tmp_path))
     server.close()
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from broker._kit.clock import IST
 from broker._kit.errors import Unreachable
-from broker.mstock.database.symbol_table import InstrumentRow
 from broker.mstock.mapping.positions import Position
+from broker.mstock.mapping.symbols import InstrumentRow
 from broker.mstock.orders.journal import Entry
 from broker.mstock.streaming.feed import FeedState, FeedStatus
 from broker.mstock.web import books, market
@@ -63,7 +63,7 @@ class TestProfit:
     def test_a_position_without_a_price_is_counted_and_is_no_zero(self) -> None:
         found = books.profit_of([position(), without_price()])
         assert found.total == Decimal("525.0")
-        assert found.missing_words == "Without 1 position whose last price is not known."
+        assert found.missing_words == "Without 1 position whose last price or cost is not known."
 
     def test_without_any_price_there_is_no_figure(self) -> None:
         found = books.profit_of([without_price()])
@@ -72,6 +72,12 @@ class TestProfit:
 
 
 class TestTables:
+    def test_a_position_without_profit_says_what_it_lacks(self) -> None:
+        without_cost = without_price() | {"ltp": 790.0}
+        for row, lacks in ((without_price(), "no last price"), (without_cost, "cost not known")):
+            (cells,) = table("positions", [row]).rows
+            assert lacks in [cell.small for cell in cells]
+
     def test_a_position(self) -> None:
         (row,) = table("positions", [position(realized=25.0)]).rows
         assert texts(row) == ["INFY", "50", "1,500.00", "1,510.50", "+₹525.00"]

@@ -169,7 +169,7 @@ class TestPositionsAndOrders:
         trade(demo, "BUY", 50, "INFY")
         fault(demo, api_type, "instruments/quote")
         words = visitor.page(POSITIONS)
-        assert "Without 1 position whose last price is not known." in words
+        assert "Without 1 position whose last price or cost is not known." in words
         assert "Day's profit and loss not known" in words
         assert "₹0.00" not in words
 
@@ -308,6 +308,18 @@ class TestEvents:
         monkeypatch.setattr(SymbolTable, "by_token", lambda *_: pytest.fail("looked up again"))
         with events(with_list) as stream:
             assert "NSE:INFY:MIS ltp" in stream.until("figures", is_live=True)["cells"]
+
+    def test_what_was_refused_is_asked_for_again(
+        self, demo: Demo, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(live, "REFUSED_S", 0.5)
+        trade(demo, "BUY", 50, "INFY")
+        visitor.page(POSITIONS)
+        with events(visitor) as stream:
+            assert "instrument list" in stream.until("figures", is_live=True)["words"]
+            assert visitor.post(MARKET, MARKET).ok
+            while "instrument list" in stream.until("figures", is_live=True)["words"]:
+                pass
 
     def test_a_change_of_an_order_is_told(self, demo: Demo, with_list: Visitor) -> None:
         with_list.page(POSITIONS)

@@ -149,7 +149,7 @@ class _Adapter(HTTPAdapter):
     def __init__(self, base_url: str, proxy: Secret | None, ca_bundle: str | None) -> None:
         super().__init__()
         is_plain = base_url.startswith("http:") and proxy is None  # a simulator: no TLS to load for
-        tls = None if is_plain else _tls_context(ca_bundle or certifi.where())
+        tls = None if is_plain else tls_context(ca_bundle)
         manager = self.poolmanager
         if proxy is not None:
             manager = self.proxy_manager_for(proxy.reveal(), proxy_ssl_context=tls)
@@ -197,6 +197,12 @@ def shared_session(base_url: str, proxy: Secret | None, ca_bundle: str | None) -
     return _Session(_Adapter(base_url, proxy, ca_bundle))
 
 
+def tls_context(ca_bundle: str | None) -> ssl.SSLContext:
+    """Trusts a file or folder of certificates, unless given certifi's; it is not to be changed."""
+    return _tls_context(ca_bundle or certifi.where())
+
+
+@lru_cache(maxsize=2)
 def _tls_context(trusted: str) -> ssl.SSLContext:
     is_folder = os.path.isdir(trusted)
     return ssl.create_default_context(

@@ -15,6 +15,7 @@ from broker.mstock.client.dialects import Client, client_for
 from broker.mstock.errors import InputException
 from broker.mstock.mapping.candles import INTERVALS, Candle, epoch
 from broker.mstock.mapping.quotes import Quote
+from broker.mstock.mapping.symbols import InstrumentRow
 from broker.mstock.market_data.calendar import trading_calendar
 from broker.mstock.market_data.history import history, parse_day
 from broker.mstock.market_data.quotes import Wanted, quotes
@@ -23,7 +24,7 @@ from broker.mstock.settings import Config
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from broker.mstock.database.symbol_table import InstrumentRow, Instruments
+    from broker.mstock.database.symbol_table import Instruments
 
 T = TypeVar("T")
 

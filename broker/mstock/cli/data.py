@@ -24,9 +24,10 @@ from broker.mstock.cli.instruments import (
 )
 from broker.mstock.cli.titles import title
 from broker.mstock.client.dialects import Client, client_for
-from broker.mstock.database.symbol_table import InstrumentRow, SymbolTable
+from broker.mstock.database.symbol_table import SymbolTable
 from broker.mstock.mapping.candles import INTERVALS, Candle
 from broker.mstock.mapping.quotes import Quote
+from broker.mstock.mapping.symbols import InstrumentRow
 from broker.mstock.market_data.chart import svg
 from broker.mstock.market_data.history import history as candles_of
 from broker.mstock.market_data.history import parse_day

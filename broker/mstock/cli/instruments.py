@@ -14,7 +14,8 @@ from broker._kit.sessions.report import date_time
 from broker.mstock.cli.titles import title
 from broker.mstock.database import instruments as local
 from broker.mstock.database.master_contract_db import download, is_fresh
-from broker.mstock.database.symbol_table import InstrumentRow, SymbolTable
+from broker.mstock.database.symbol_table import SymbolTable
+from broker.mstock.mapping.symbols import InstrumentRow
 from broker.mstock.settings import Config
 
 _EXCHANGES = ("NFO", "BFO", "MCX", "CDS", "BCD")

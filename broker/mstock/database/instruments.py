@@ -11,16 +11,11 @@ from broker._kit.errors import BrokerError, ManualCheckRequired
 from broker._kit.files import make_private_folder, store_errors
 from broker._kit.openalgo import host, symbols
 from broker._kit.settings import ServiceSettings
-from broker.mstock.database.symbol_table import (
-    InstrumentRow,
-    Instruments,
-    SymbolTable,
-    local_table,
-)
-from broker.mstock.mapping.symbols import COLUMNS
+from broker.mstock.database.symbol_table import Instruments, SymbolTable, local_table
+from broker.mstock.mapping.symbols import COLUMNS, InstrumentRow
 from broker.mstock.settings import Config
 
-__all__ = ["HostInstruments", "InstrumentRow", "Instruments", "instruments", "local_instruments"]
+__all__ = ["HostInstruments", "Instruments", "instruments", "local_instruments"]
 
 log = host.logger(__name__)
 

@@ -15,7 +15,7 @@ import sqlalchemy as sql
 from sqlalchemy import Column, Connection, Engine, Float, Integer, MetaData, String, Table
 
 from broker.mstock.errors import DataException
-from broker.mstock.mapping.symbols import COLUMNS, MONTHS, SymbolRow
+from broker.mstock.mapping.symbols import COLUMNS, MONTHS, InstrumentRow, SymbolRow
 
 # Fewer rows than this are no master of an exchange, whatever the answer looked like.
 FEWEST_ROWS = 1000
@@ -50,26 +50,6 @@ def local_table() -> Table:
         sql.Index("symtoken_token", "token", "exchange"),
         sql.Index("symtoken_name", "name", "exchange", "expiry"),
     )
-
-
-class InstrumentRow(NamedTuple):
-    """One instrument in the host's columns (contract 7.3).
-
-    `brexchange` is mStock's exchange in the master. `expiry` is DD-MMM-YY or "", `strike` and
-    `tick_size` are rupees, `instrumenttype` is EQ, FUT, CE, PE or INDEX.
-    """
-
-    symbol: str
-    brsymbol: str
-    name: str
-    exchange: str
-    brexchange: str
-    token: str
-    expiry: str
-    strike: float
-    lotsize: int
-    instrumenttype: str
-    tick_size: float
 
 
 class Instruments(Protocol):

@@ -161,11 +161,11 @@ def rows(data: Any) -> list[Any]:
 
 
 def candles(given: Iterable[Any], *, is_daily: bool) -> list[Candle]:
-    """The candles of an answer's `rows`, ascending and each once.
+    """The candles of an answer's `rows`, ascending and each once; without a price it is none.
 
     Raises `DataException` for a row that cannot be read: a gap must not be silent.
     """
-    return join([[_candle(row, is_daily) for row in given]])
+    return join([[each for row in given if (each := _candle(row, is_daily)).high]])
 
 
 def join(parts: Iterable[Iterable[Candle]]) -> list[Candle]:
@@ -232,7 +232,10 @@ def _candle(row: Any, is_daily: bool) -> Candle:
         start = parse_start(str(stamp))
         if is_daily:  # whether mStock stamps a day 00:00 or 09:15 is not known: the date counts
             start = start.replace(hour=0, minute=0)
-        return Candle(start, float(opened), float(high), float(low), float(close), int(volume or 0))
+        prices = float(opened), float(high), float(low), float(close)
+        if any(prices) and min(prices) <= 0:
+            raise ValueError("a price is missing")
+        return Candle(start, *prices, int(volume or 0))
     except (TypeError, ValueError, ArithmeticError):
         raise DataException("mStock gave a candle that cannot be read.", _REPORT) from None
 

@@ -13,20 +13,29 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple
 
-# The host's columns, in the order of the rows made here (contract 7.3).
-COLUMNS = (
-    "symbol",
-    "brsymbol",
-    "name",
-    "exchange",
-    "brexchange",
-    "token",
-    "expiry",
-    "strike",
-    "lotsize",
-    "instrumenttype",
-    "tick_size",
-)
+
+class InstrumentRow(NamedTuple):
+    """One instrument in the host's columns (contract 7.3).
+
+    `brexchange` is mStock's exchange in the master. `expiry` is DD-MMM-YY or "", `strike` and
+    `tick_size` are rupees, `instrumenttype` is EQ, FUT, CE, PE or INDEX.
+    """
+
+    symbol: str
+    brsymbol: str
+    name: str
+    exchange: str
+    brexchange: str
+    token: str
+    expiry: str
+    strike: float
+    lotsize: int
+    instrumenttype: str
+    tick_size: float
+
+
+COLUMNS = InstrumentRow._fields
+# The same without names, which take their time for each of a master's rows.
 SymbolRow = tuple[str, str, str, str, str, str, str, float, int, str, float]
 
 _LARGE = 1 << 22  # mStock's tokens have up to seven digits

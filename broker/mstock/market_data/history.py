@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, time, timedelta
-from typing import TYPE_CHECKING, Any
 
 from broker._kit.clock import Clock
 from broker._kit.secret import Secret
@@ -13,11 +12,9 @@ from broker.mstock.client import data_calls
 from broker.mstock.client.dialects import Client
 from broker.mstock.errors import InputException
 from broker.mstock.mapping import candles as mapping
-from broker.mstock.mapping.candles import INTERVALS, MOST_ROWS, Candle, Interval
+from broker.mstock.mapping.candles import INTERVALS, MOST_ROWS, Candle
+from broker.mstock.mapping.symbols import InstrumentRow
 from broker.mstock.market_data.paced import paced
-
-if TYPE_CHECKING:
-    from broker.mstock.database.symbol_table import InstrumentRow
 
 # Today's candle of a day is built from these.
 _FOR_TODAY = INTERVALS["15m"]
@@ -75,6 +72,14 @@ def history(
             return [candle for candle in found if begin <= candle.start.date() <= end]
         return mapping.join(past(*half) for half in mapping.halves(begin, end))
 
+    def todays() -> list[Candle]:
+        asked = interval if interval.minutes else _FOR_TODAY
+        word = asked.words[api_type]
+        data = paced(lambda: data_calls.intraday(client, token, exchange, row.token, word), clock)
+        found = mapping.candles(mapping.rows(data), is_daily=False)
+        of_today = [candle for candle in found if candle.start.date() == today]
+        return of_today if interval.minutes else mapping.day_candle(of_today)
+
     minutes = mapping.SESSION_MINUTES.get(row.exchange, mapping.STOCK_MINUTES)
     ranges = mapping.chunks(
         interval.minutes, first, min(last, today - timedelta(days=1)), calendar.is_trading_day,
@@ -85,27 +90,8 @@ def history(
     # Before the opening the route for today may still hold yesterday, or an error.
     has_begun = calendar.is_trading_day(today) and now.time() >= (opening(today) or mapping.OPENS)
     if first <= today <= last and has_begun:
-        parts.append(_today(client, token, row, exchange, interval, api_type, clock))
+        parts.append(todays())
     return mapping.build(mapping.join(parts), interval, opening)
-
-
-def _today(
-    client: Client,
-    token: Secret,
-    row: InstrumentRow,
-    exchange: str,
-    interval: Interval,
-    api_type: str,
-    clock: Clock,
-) -> list[Candle]:
-    asked = interval if interval.minutes else _FOR_TODAY
-    data: Any = paced(
-        lambda: data_calls.intraday(client, token, exchange, row.token, asked.words[api_type]),
-        clock,
-    )
-    found = mapping.candles(mapping.rows(data), is_daily=False)
-    todays = [candle for candle in found if candle.start.date() == clock.now().date()]
-    return todays if interval.minutes else mapping.day_candle(todays)
 
 
 def _opening(exchange: str, calendar: Calendar) -> Callable[[date], time | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from broker._kit.clock import Clock
 from broker._kit.errors import CorrectInput, RefusedByBroker
@@ -12,11 +12,9 @@ from broker._kit.secret import Secret
 from broker.mstock.client import data_calls
 from broker.mstock.client.dialects import Client
 from broker.mstock.mapping.quotes import Quote, type_a_quotes, type_b_quotes
+from broker.mstock.mapping.symbols import InstrumentRow
 from broker.mstock.market_data.history import wire_exchange
 from broker.mstock.market_data.paced import paced
-
-if TYPE_CHECKING:
-    from broker.mstock.database.symbol_table import InstrumentRow
 
 # A call that one bad symbol spoils is split; so many refusals mean that all are refused.
 _MOST_REFUSALS = 24
@@ -60,8 +58,8 @@ def quotes(
     Raises `BrokerError` when mStock could not be asked.
     """
     unique = list({each.key: each for each in wanted}.values())
-    ask = _TypeA(client, token, clock, ltp_only) if data_calls.is_type_a(client) else None
-    fetch = ask or _TypeB(client, token, clock, ltp_only)
+    dialect = _TypeA if data_calls.is_type_a(client) else _TypeB
+    fetch = dialect(client, token, clock, ltp_only)
     found: dict[tuple[str, str], Quote] = {}
     refusals = 0
     batches = list(fetch.batches(unique))

@@ -10,7 +10,8 @@ from broker._kit.errors import BrokerError
 from broker._kit.openalgo import host
 from broker._kit.secret import Secret
 from broker._kit.settings import Account, ServiceSettings
-from broker.mstock.database.instruments import InstrumentRow, instruments
+from broker.mstock.database.instruments import instruments
+from broker.mstock.mapping.symbols import InstrumentRow
 from broker.mstock.orders.journal import Journal, file_url
 from broker.mstock.orders.lookup import Lookup
 from broker.mstock.orders.placing import OrderService

@@ -10,18 +10,18 @@ import contextlib
 import logging
 import selectors
 import socket
-import ssl
 from collections import deque
 from typing import Any, NamedTuple, Self
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import websocket
 
 from broker._kit.errors import BrokerError, LogInAgain, Unreachable
+from broker._kit.http.connections import tls_context
 from broker._kit.secret import Secret
 from broker.mstock.settings import Config
 
-_BINARY, _TEXT, _CLOSE = 0x2, 0x1, 0x8
+_TEXT, _BINARY, _CLOSE, _PING = 0x1, 0x2, 0x8, 0x9
 _REFUSED = frozenset({400, 401, 403})
 _READ_BYTES = 256 * 1024
 
@@ -95,19 +95,16 @@ class FeedConnection:
             return _lost("The connection for live prices could not be made", error)
         return None
 
-    def send(self, text: str) -> None:
+    def send(self, text: str, kind: int = _TEXT) -> None:
         """Send one text frame. Raises `ConnectionLost`."""
         try:
-            self._socket.send(text)
+            self._socket.send(text, kind)
         except (websocket.WebSocketException, OSError) as error:
             raise _lost("The connection for live prices broke", error) from None
 
     def ping(self) -> None:
         """Ask for a sign of life. Raises `ConnectionLost`."""
-        try:
-            self._socket.ping()
-        except (websocket.WebSocketException, OSError) as error:
-            raise _lost("The connection for live prices broke", error) from None
+        self.send("", _PING)
 
     def wait(self, seconds: float) -> bool:
         """Wait for a frame or for `wake`; True when there is something to receive."""
@@ -175,11 +172,8 @@ class _BufferedSocket:
 
 
 def _tls(login: FeedLogin) -> dict[str, Any]:
-    return (
-        {"context": ssl.create_default_context(cafile=login.ca_bundle)}
-        if (login.ws_url.startswith("wss:"))
-        else {}
-    )
+    is_tls = login.ws_url.startswith("wss:")
+    return {"context": tls_context(login.ca_bundle)} if is_tls else {}
 
 
 def _proxy(login: FeedLogin) -> dict[str, Any]:
@@ -195,7 +189,7 @@ def _proxy(login: FeedLogin) -> dict[str, Any]:
         "proxy_type": "http",
     }
     if parts.username:
-        options["http_proxy_auth"] = (parts.username, parts.password or "")
+        options["http_proxy_auth"] = (unquote(parts.username), unquote(parts.password or ""))
     return options
 
 

@@ -11,10 +11,10 @@ from typing import Any
 from broker._kit.errors import CorrectInput, FixConfiguration, LogInAgain, Unreachable
 from broker.mstock.database.instruments import Instruments
 from broker.mstock.settings import Config
-from broker.mstock.streaming.feed import FeedState, FeedStatus
+from broker.mstock.streaming.feed import FeedListener, FeedState, FeedStatus
 from broker.mstock.streaming.lookup import find_instrument
 from broker.mstock.streaming.packets import DEPTH, LEVELS, Tick
-from broker.mstock.streaming.shared_feed import Login, Subscriber, has_feed, join_feed, leave_feed
+from broker.mstock.streaming.shared_feed import Login, has_feed, join_feed, leave_feed
 
 WAIT_S = 6.0
 _NAMES = {
@@ -61,7 +61,7 @@ def look_at_depth(
     is_over = threading.Event()
 
     def take(tick: Tick) -> None:
-        if tick.mode == DEPTH and "depth" in tick.values:
+        if "depth" in tick.values:
             found.append(tick)
             is_over.set()
 
@@ -69,14 +69,14 @@ def look_at_depth(
         if status.state is FeedState.NO_SESSION:
             is_over.set()
 
-    subscriber = Subscriber(take, on_state=note)
-    shared = join_feed(config, subscriber, login)
+    listener = FeedListener(take, on_state=note)
+    shared = join_feed(config, listener, login)
     try:
-        shared.subscribe(subscriber, instrument, DEPTH, exchange)
+        shared.subscribe(listener, instrument, DEPTH, exchange)
         is_over.wait(seconds)
         status = shared.status()
     finally:
-        leave_feed(shared, subscriber)
+        leave_feed(shared, listener)
     if found:
         return host_depth(found[0].values)
     if status.state is FeedState.NO_SESSION:

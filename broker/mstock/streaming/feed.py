@@ -32,22 +32,8 @@ from broker.mstock.streaming.packets import Tick
 from broker.mstock.streaming.requests import Dialect, Instrument, between, is_error
 
 _BURST = 512  # messages, before what is desired and the time are looked at again
-_QUIET_S = 60.0
-
-_failed_at: dict[str, float] = {}
 
 log = logging.getLogger(__name__)
-
-
-def log_failure(error: Exception) -> None:
-    """Log where a listener has failed, each place once a minute: every tick would fill the disk.
-
-    Not its text: it could quote a strategy's secrets.
-    """
-    place, now = fault_location(error), SYSTEM_CLOCK.monotonic()
-    if now - _failed_at.get(place, -_QUIET_S) >= _QUIET_S:
-        _failed_at[place] = now
-        log.error("mStock: a listener of the feed failed (%s).", place)
 
 
 class FeedState(StrEnum):
@@ -90,7 +76,7 @@ class FeedTiming(NamedTuple):
 
 
 class FeedListener(NamedTuple):
-    """Called on the feed's thread; what they raise is logged and costs that message only.
+    """Who wants prices: called on the feed's thread, where nothing may be raised or waited for.
 
     `on_gap` is called after each login but the first: what happened meanwhile was not heard.
     """
@@ -275,7 +261,7 @@ class Feed:
             if not self._is_current(generation) or (state, reason) == (self._state, self._reason):
                 return
             self._state, self._reason = state, reason
-        self._tell(lambda: self._listener.on_state(self.status()))
+        self._listener.on_state(self.status())
 
     def _serve_connection(self, login: FeedLogin, generation: int, wake: socket.socket) -> None:
         """One connection, from the upgrade to its end. Returns only when the feed was stopped."""
@@ -295,7 +281,7 @@ class Feed:
                 is_first = self._connections == 1
             self._enter(generation, FeedState.CONNECTED)
             if not is_first:
-                self._tell(self._listener.on_gap)
+                self._listener.on_gap()
             self._receive(connection, generation)
         finally:
             connection.close()
@@ -366,12 +352,9 @@ class Feed:
                     instrument = Instrument(tick.segment, tick.token)
                     if instrument in self._sent:  # not a late one of what nobody wants any more
                         self._flowing.add(instrument)
-                    try:
-                        self._listener.on_tick(tick)
-                    except Exception as error:
-                        log_failure(error)
+                    self._listener.on_tick(tick)
             elif message:
-                self._tell(lambda text=message: self._listener.on_text(text))  # type: ignore[misc]
+                self._listener.on_text(message)
             if not connection.has_buffered:
                 break
         return has_ticked
@@ -400,9 +383,3 @@ class Feed:
             if self._connection is connection:
                 self._sent = desired
                 self._flowing &= desired.keys()
-
-    def _tell(self, listener: Callable[[], None]) -> None:
-        try:
-            listener()
-        except Exception as error:
-            log_failure(error)

@@ -17,15 +17,11 @@ from broker._kit.secret import Secret
 from broker.mstock.database.instruments import instruments
 from broker.mstock.settings import Config
 from broker.mstock.streaming.connection import FeedLogin
+from broker.mstock.streaming.feed import FeedListener
 from broker.mstock.streaming.lookup import InstrumentLookup
 from broker.mstock.streaming.packets import DEPTH, LEVELS, LTP, QUOTE, Tick
 from broker.mstock.streaming.requests import Instrument
-from broker.mstock.streaming.shared_feed import (
-    SharedFeed,
-    Subscriber,
-    join_feed,
-    leave_feed,
-)
+from broker.mstock.streaming.shared_feed import SharedFeed, join_feed, leave_feed
 
 _TOPICS = {LTP: "LTP", QUOTE: "QUOTE", DEPTH: "DEPTH"}
 _LTP_KEYS = ("ltp", "ltt", "timestamp")
@@ -58,7 +54,7 @@ class HostStream:
         self._by_instrument: dict[Instrument, _Record] = {}
         self._lookup = InstrumentLookup(instruments)
         self._feed: SharedFeed | None = None
-        self._subscriber = Subscriber(self._on_tick)
+        self._feed_listener = FeedListener(self._on_tick)
         self._user = ""
         self._api_type = "B"
 
@@ -67,12 +63,9 @@ class HostStream:
         """True while logged in at mStock on an open connection."""
         return self._feed is not None and self._feed.is_connected
 
-    def initialize(
-        self, broker_name: str, user_id: str, auth_data: dict[str, Any] | None = None
-    ) -> dict[str, Any]:
-        """Note whose prices these will be; always a success, since the host loses an error here."""
-        self._user = user_id
-        return {"status": "success", "message": "mStock's feed is ready to connect."}
+    def initialize(self, user: str) -> None:
+        """Note whose prices these will be."""
+        self._user = user
 
     def connect(self) -> dict[str, Any]:
         """Start the feed and return; subscriptions are kept until it is logged in."""
@@ -82,13 +75,13 @@ class HostStream:
                 if self._feed is None:
                     config = Config.from_env(None)
                     self._api_type = config.api_type
-                    self._feed = join_feed(config, self._subscriber, self._login)
+                    self._feed = join_feed(config, self._feed_listener, self._login)
         except Exception as error:
             return _failure("CONNECTION_FAILED", error)
         return {"status": "success", "message": "Connecting to mStock's live prices."}
 
     def subscribe(
-        self, symbol: str, exchange: str, mode: int = QUOTE, depth_level: int = LEVELS
+        self, symbol: str, exchange: str, mode: int, depth_level: int = LEVELS
     ) -> dict[str, Any]:
         """Want an instrument in a mode; five levels of depth are served whatever was asked for."""
         try:
@@ -105,7 +98,7 @@ class HostStream:
         answer = {"status": "success", "message": f"Subscribed to {symbol} on {exchange}."}
         return answer if mode != DEPTH else {**answer, "actual_depth": LEVELS}
 
-    def unsubscribe(self, symbol: str, exchange: str, mode: int = QUOTE) -> dict[str, Any]:
+    def unsubscribe(self, symbol: str, exchange: str, mode: int) -> dict[str, Any]:
         """Want it no more in this mode; the host's pool asks again for what it still needs."""
         try:
             with self._lock:
@@ -125,7 +118,7 @@ class HostStream:
             self._records, self._by_instrument = {}, {}
             self._lookup.close()
         if feed is not None:
-            leave_feed(feed, self._subscriber)
+            leave_feed(feed, self._feed_listener)
 
     def _ask(self, record: _Record, modes: set[int]) -> None:
         """Set a record's modes, and what is asked of the feed for its instrument."""
@@ -133,14 +126,14 @@ class HostStream:
             raise LogInAgain("The connection to mStock's live prices was not opened.", "Connect.")
         name, instrument = (record.symbol, record.exchange), record.instrument
         if modes:
-            self._feed.subscribe(self._subscriber, instrument, max(modes), record.exchange)
+            self._feed.subscribe(self._feed_listener, instrument, max(modes), record.exchange)
             # In the place of a symbol that mStock has given another number meanwhile.
             self._records[name] = self._by_instrument[instrument] = record
         else:
             self._records.pop(name, None)
             if self._by_instrument.get(instrument) is record:
                 del self._by_instrument[instrument]
-                self._feed.unsubscribe(self._subscriber, instrument)
+                self._feed.unsubscribe(self._feed_listener, instrument)
         record.modes = modes
 
     def _on_tick(self, tick: Tick) -> None:

@@ -17,16 +17,15 @@ from broker._kit.openalgo.order_updates import (
     publish_order,
     session_token,
 )
-from broker._kit.secret import Secret
 from broker.mstock.broker import MSTOCK
 from broker.mstock.mapping.order_data import order_rows
 from broker.mstock.mapping.orders import Order
 from broker.mstock.settings import Config
 from broker.mstock.streaming.connection import FeedLogin
-from broker.mstock.streaming.feed import FeedState, FeedStatus
+from broker.mstock.streaming.feed import FeedListener, FeedState, FeedStatus
 from broker.mstock.streaming.order_listener import OrderBook, OrderListener, order_book
 from broker.mstock.streaming.order_updates import ShortLives
-from broker.mstock.streaming.shared_feed import SharedFeed, Subscriber, join_feed, leave_feed
+from broker.mstock.streaming.shared_feed import SharedFeed, join_feed, leave_feed
 
 log = host.logger(__name__)
 
@@ -55,7 +54,9 @@ class HostOrders:
         self._lives = ShortLives()
         self._listener: OrderListener | None = None
         self._feed: SharedFeed | None = None
-        self._subscriber = Subscriber(lambda _tick: None, self._on_text, on_state=self._on_state)
+        self._feed_listener = FeedListener(
+            lambda _tick: None, self._on_text, on_state=self._on_state
+        )
 
     @property
     def connected(self) -> bool:
@@ -73,7 +74,7 @@ class HostOrders:
             self._listener = OrderListener(self._publish, self._book, self._clock)
             self._listener.poll_every(poll_interval())
             self._listener.start()
-            self._feed = join_feed(self._config, self._subscriber, self._login)
+            self._feed = join_feed(self._config, self._feed_listener, self._login)
             if self._feed.is_connected:
                 self._listener.poll_every(None)
 
@@ -87,7 +88,7 @@ class HostOrders:
     def _leave(self) -> None:
         feed, self._feed = self._feed, None
         if feed is not None:
-            leave_feed(feed, self._subscriber)
+            leave_feed(feed, self._feed_listener)
 
     def _on_text(self, text: str) -> None:
         if self._listener is not None:
@@ -100,26 +101,21 @@ class HostOrders:
         if status.state is FeedState.CONNECTED:
             self._lives.connected(now)
             listener.poll_every(None)
-            listener.on_state(status)
-        elif self._lives.ended(now):
+            return
+        listener.poll_every(poll_interval())
+        if self._lives.ended(now):
             log.warning(
                 "mStock ends the connection for order updates soon after each login: it seems to "
                 "allow one connection only. Orders are polled until the next login. Set "
                 "MSTOCK_ORDER_UPDATES=poll to keep it so."
             )
             self._leave()
-            listener.poll_every(poll_interval())
-        else:
-            listener.poll_every(poll_interval())
 
     def _login(self) -> FeedLogin:
         return FeedLogin.of(Config.from_env(None), session_token(self._user))
 
     def _book(self) -> OrderBook:
-        def token() -> Secret:
-            return session_token(self._user)
-
-        return order_book(self._config, token)
+        return order_book(self._config, lambda: session_token(self._user))
 
     def _publish(self, order: Order) -> None:
         from broker.mstock.orders.service import lookup_or_none

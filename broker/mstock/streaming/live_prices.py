@@ -25,14 +25,13 @@ from broker.mstock.database.instruments import Instruments, instruments
 from broker.mstock.mapping.orders import Order
 from broker.mstock.settings import Config
 from broker.mstock.streaming.connection import FeedLogin
-from broker.mstock.streaming.feed import FeedStatus
+from broker.mstock.streaming.feed import FeedListener, FeedStatus
 from broker.mstock.streaming.lookup import find_instrument
 from broker.mstock.streaming.order_listener import OrderBook, OrderListener, order_book
 from broker.mstock.streaming.packets import DEPTH, LTP, QUOTE, Tick
 from broker.mstock.streaming.requests import Instrument
 from broker.mstock.streaming.shared_feed import (
     SharedFeed,
-    Subscriber,
     check_exchange,
     join_feed,
     leave_feed,
@@ -85,7 +84,7 @@ class LivePrices:
         self._newest: dict[tuple[str, str], LivePrice] = {}
         self._arrived = threading.Condition()
         self._orders: OrderListener | None = None
-        self._subscriber = Subscriber(self._take, on_gap=on_gap, on_state=on_state)
+        self._feed_listener = FeedListener(self._take, on_gap=on_gap, on_state=on_state)
         if on_order is not None:
             orders = self._orders = OrderListener(
                 on_order, book or (lambda: order_book(self._config, self._login))
@@ -95,7 +94,7 @@ class LivePrices:
                 orders.on_state(status)
                 on_state(status)
 
-            self._subscriber = Subscriber(self._take, orders.on_text, on_gap, on_new_state)
+            self._feed_listener = FeedListener(self._take, orders.on_text, on_gap, on_new_state)
         self._shared: SharedFeed | None = None
 
     def __enter__(self) -> Self:
@@ -113,12 +112,12 @@ class LivePrices:
         """
         self._login()
         if self._shared is None:
-            self._shared = join_feed(self._config, self._subscriber, self._feed_login)
+            self._shared = join_feed(self._config, self._feed_listener, self._feed_login)
             if self._orders is not None:
                 self._orders.start()
             try:
                 for (_, exchange), (instrument, mode) in list(self._wanted.items()):
-                    self._shared.subscribe(self._subscriber, instrument, mode, exchange)
+                    self._shared.subscribe(self._feed_listener, instrument, mode, exchange)
             except CorrectInput:
                 self.close()
                 raise
@@ -129,7 +128,7 @@ class LivePrices:
             shared, self._shared = self._shared, None
             self._arrived.notify_all()
         if shared is not None:
-            leave_feed(shared, self._subscriber)
+            leave_feed(shared, self._feed_listener)
             if self._orders is not None:
                 self._orders.stop()
 
@@ -147,7 +146,7 @@ class LivePrices:
             self.unsubscribe(*name)  # mStock gave the symbol another number overnight
         self._names[instrument] = name
         if (shared := self._shared) is not None:
-            shared.subscribe(self._subscriber, instrument, mode, exchange)
+            shared.subscribe(self._feed_listener, instrument, mode, exchange)
         self._wanted[name] = (instrument, mode)
 
     def unsubscribe(self, symbol: str, exchange: str) -> None:
@@ -156,7 +155,7 @@ class LivePrices:
         if instrument is not None and self._names.get(instrument) == (symbol, exchange):
             del self._names[instrument]
             if (shared := self._shared) is not None:
-                shared.unsubscribe(self._subscriber, instrument)
+                shared.unsubscribe(self._feed_listener, instrument)
 
     def status(self) -> FeedStatus:
         """How the connection stands."""

@@ -50,7 +50,7 @@ class _Door:
         self, broker_name: str, user_id: str, auth_data: dict[str, Any] | None = None
     ) -> dict[str, Any]:
         # Always a success: the host loses the words of one that is none.
-        self._ask("initialize", broker_name, user_id, auth_data)
+        self._ask("initialize", user_id)
         return {"status": "success", "message": "mStock's live prices are ready to connect."}
 
     def connect(self) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def order_book(config: Config, token: Callable[[], Secret]) -> OrderBook:
 
 
 class OrderListener:
-    """Its `on_…` are for a `Subscriber` and return at once; `tell` is called on its own thread.
+    """Its `on_…` are for a `FeedListener` and return at once; `tell` is called on its own thread.
 
     The book is read after each login, when a text does not say enough, when the journal has an
     order whose outcome is not known, and every few seconds while `poll_every` says so.
@@ -72,7 +72,7 @@ class OrderListener:
         self._queue.put(None)
 
     def poll_every(self, seconds: float | None) -> None:
-        """Read the book every so many seconds; None: only when there is a reason."""
+        """Read the book now, and every so many seconds; None: only when there is a reason."""
         self._poll_every = seconds
         self._queue.put(_BOOK)
 
@@ -97,8 +97,7 @@ class OrderListener:
                 if text is None:
                     return
                 if text == _BOOK or not self._take(text) or (book and book.is_needed()):
-                    soonest = max(now, read_at + _BETWEEN_S)
-                    due_at = soonest if due_at is None else min(due_at, soonest)
+                    due_at = max(now, read_at + _BETWEEN_S)
                 continue
             except Empty:
                 pause = self._poll_every
@@ -109,11 +108,9 @@ class OrderListener:
                 book = book or self._make_book()
                 for order in self._changes.take_book(book.read()):
                     self._tell(order)
-            except BrokerError as error:
-                log.debug("mStock: the order book could not be read: %s", type(error).__name__)
-                pause = pause or _AGAIN_S
             except Exception as error:
-                log.error("mStock: order updates failed (%s).", fault_location(error))
+                level = logging.DEBUG if isinstance(error, BrokerError) else logging.ERROR
+                log.log(level, "mStock: no order book was read (%s).", fault_location(error))
                 pause = pause or _AGAIN_S
             read_at = self._clock.monotonic()
             due_at = None if pause is None else read_at + pause

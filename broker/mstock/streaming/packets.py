@@ -18,7 +18,7 @@ SEGMENTS = {"NSE": 1, "NFO": 2, "BSE": 3, "BFO": 4, "CDS": 13}
 
 # Times are seconds since 1980 on India's wall clock: this many seconds after 1970 in UTC.
 _EPOCH_1980_IST = 315_513_000
-_DAY = 86_400
+_HALF = _EPOCH_1980_IST // 2
 
 _KNOWN_SEGMENTS = frozenset(SEGMENTS.values())
 _KEEP_ALIVE = 4  # bytes at most
@@ -56,13 +56,11 @@ _DROPPED = Frame([], 1)
 
 
 def epoch_ms(value: int, now: float) -> int:
-    """A packet's time in epoch milliseconds, 0 without one.
+    """A packet's time in epoch milliseconds: counted from 1980, or from 1970 if that is nearer now.
 
-    Counted from 1980; a value that read from 1970 lies within a day of `now` is taken as that.
+    So the last trade of an instrument that nobody trades for days is never one of years to come.
     """
-    if value <= 0:
-        return 0
-    return (value if value > now - _DAY else value + _EPOCH_1980_IST) * 1000
+    return (value if value > now - _HALF else value + _EPOCH_1980_IST) * 1000
 
 
 # Type B: little-endian; bare, or behind a header of packet count and packet size.
@@ -113,8 +111,6 @@ def _type_b_tick(frame: bytes, at: int, size: int, now: float) -> Tick | None:
         return None
     if mode == LTP:
         time, ltp = _B_LTP.unpack_from(frame, at)
-        if ltp < 0:
-            return None
         values: dict[str, Any] = {"ltp": ltp / 100}
     else:
         row = _B_QUOTE.unpack_from(frame, at)
@@ -136,7 +132,7 @@ def _type_b_snap(frame: bytes, at: int, now: float) -> Tick | None:
         s1, q1, m1, s2, q2, m2, s3, q3, m3, s4, q4, m4, s5, q5, m5,
         upper, lower, high_52, low_52,
     ) = _B_SNAP.unpack_from(frame, at)  # fmt: skip
-    token, old = _token(raw), now - _DAY
+    token, old = _token(raw), now - _HALF
     if mode != DEPTH or segment not in _KNOWN_SEGMENTS or ltp < 0 or not token:
         return None
     values = {
@@ -245,14 +241,11 @@ def _type_a_full(frame: bytes, at: int, size: int, now: float) -> Tick:
     values = _quote_values(row)
     values["oi"] = row[12]
     values["depth"] = {
-        "buy": [
+        side: [
             {"price": row[n + 1] / 100, "quantity": row[n], "orders": row[n + 2]}
-            for n in (16, 19, 22, 25, 28)
-        ],
-        "sell": [
-            {"price": row[n + 1] / 100, "quantity": row[n], "orders": row[n + 2]}
-            for n in (31, 34, 37, 40, 43)
-        ],
+            for n in range(first, first + 3 * LEVELS, 3)
+        ]
+        for side, first in (("buy", 16), ("sell", 31))
     }
     if row[11]:
         values["ltt"] = epoch_ms(row[11], now)
@@ -293,5 +286,3 @@ _A_DECODERS: dict[int, Callable[[bytes, int, int, float], Tick]] = {
     _A_LIMITS_AT: _type_a_full,
     _A_LIMITS_AT + _A_LIMITS.size: _type_a_full,
 }
-
-DECODERS: dict[str, Decoder] = {"A": decode_type_a, "B": decode_type_b}

@@ -7,81 +7,71 @@ once, in the highest mode that anybody wants. More sockets only where the settin
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
-from typing import NamedTuple
+from functools import partial
 
+from broker._kit.clock import SYSTEM_CLOCK
 from broker._kit.errors import CorrectInput, LogInAgain
+from broker._kit.faults import fault_location
 from broker._kit.settings import Account
 from broker.mstock.market_data.calendar import trading_calendar
 from broker.mstock.settings import Config
 from broker.mstock.streaming.connection import FeedLogin
-from broker.mstock.streaming.feed import (
-    Feed,
-    FeedListener,
-    FeedState,
-    FeedStatus,
-    log_failure,
-)
+from broker.mstock.streaming.feed import Feed, FeedListener, FeedState, FeedStatus
 from broker.mstock.streaming.packets import Tick
 from broker.mstock.streaming.requests import DIALECTS, Instrument
 
-OnTick = Callable[[Tick], None]
 Login = Callable[[], FeedLogin]
 
+_QUIET_S = 60.0
 
-class Subscriber(NamedTuple):
-    """Who wants prices: called on the feed's thread for each tick of its instruments."""
+_failed_at: dict[str, float] = {}
 
-    on_tick: OnTick
-    on_text: Callable[[str], None] = lambda _text: None
-    on_gap: Callable[[], None] = lambda: None
-    on_state: Callable[[FeedStatus], None] = lambda _status: None
+log = logging.getLogger(__name__)
 
 
 class SharedFeed:
-    """One `Feed`, or several where one is full, with several subscribers.
+    """One `Feed`, or several where one is full, with several listeners: each of them gets the ticks
+    of its own instruments, and one that fails costs the others nothing.
 
-    `make` builds a feed around a listener. `most_instruments` a socket holds, and there are
-    `most_sockets`; order updates are heard on the first.
+    Order updates are heard on the first.
     """
 
-    def __init__(
-        self,
-        make: Callable[[FeedListener], Feed],
-        most_instruments: int = 3000,
-        most_sockets: int = 1,
-    ) -> None:
-        self._make = make
-        self._most_instruments, self._most_sockets = most_instruments, most_sockets
+    def __init__(self, config: Config) -> None:
+        self._dialect = DIALECTS[config.api_type]
+        self._calendar = trading_calendar()
+        self._most_instruments, self._most_sockets = config.most_instruments, config.most_sockets
         self._lock = threading.Lock()
-        self._logins: dict[Subscriber, Login] = {}
-        self._subscribers: tuple[Subscriber, ...] = ()
+        self._logins: dict[FeedListener, Login] = {}
+        self._listeners: tuple[FeedListener, ...] = ()
         # Replaced, never changed in place: the feed's thread reads it without the lock.
-        self._wanted: dict[Instrument, dict[Subscriber, int]] = {}
+        self._wanted: dict[Instrument, dict[FeedListener, int]] = {}
         self._exchanges: dict[Instrument, str] = {}
-        first = make(FeedListener(self._on_tick, self._on_text, self._on_gap, self._on_state))
+        tell = (partial(self._tell, name) for name in ("on_text", "on_gap", "on_state"))
+        first = self._make(FeedListener(self._on_tick, *tell))
         self._feeds: dict[Feed, set[Instrument]] = {first: set()}
 
-    def join(self, subscriber: Subscriber, login: Login) -> None:
+    def join(self, listener: FeedListener, login: Login) -> None:
         """Listen; the first one starts the feed. `login` as of `Feed`."""
         with self._lock:
-            self._logins[subscriber] = login
-            self._subscribers = tuple(self._logins)
+            self._logins[listener] = login
+            self._listeners = tuple(self._logins)
             self._start()
 
-    def leave(self, subscriber: Subscriber) -> bool:
+    def leave(self, listener: FeedListener) -> bool:
         """Listen no more; the last one stops the feed: then True."""
         with self._lock:
-            self._logins.pop(subscriber, None)
-            self._subscribers = tuple(self._logins)
-            gone = [each for each, wanted in self._wanted.items() if subscriber in wanted]
+            self._logins.pop(listener, None)
+            self._listeners = tuple(self._logins)
+            gone = [each for each, wanted in self._wanted.items() if listener in wanted]
             for instrument in gone:
-                self._change(instrument, subscriber, None)
-            if not self._subscribers:
+                self._change(instrument, listener, None)
+            if not self._listeners:
                 for feed in self._feeds:
                     feed.stop()
-            return not self._subscribers
+            return not self._listeners
 
     def login(self) -> FeedLogin:
         """The session of whoever has been here for the longest. Raises `LogInAgain`."""
@@ -91,7 +81,7 @@ class SharedFeed:
         return login()
 
     def subscribe(
-        self, subscriber: Subscriber, instrument: Instrument, mode: int, exchange: str
+        self, listener: FeedListener, instrument: Instrument, mode: int, exchange: str
     ) -> None:
         """Want an instrument in this mode; nothing when it has left.
 
@@ -99,19 +89,19 @@ class SharedFeed:
         subscribed on another exchange and the packets do not say which (Type A).
         """
         with self._lock:
-            if subscriber not in self._logins:
+            if listener not in self._logins:
                 return
             other = self._exchanges.get(instrument, exchange)
             check_exchange(instrument, other, exchange)
             if instrument not in self._wanted:
                 self._find_room(instrument)
             self._exchanges[instrument] = other
-            self._change(instrument, subscriber, mode)
+            self._change(instrument, listener, mode)
 
-    def unsubscribe(self, subscriber: Subscriber, instrument: Instrument) -> None:
+    def unsubscribe(self, listener: FeedListener, instrument: Instrument) -> None:
         """Want an instrument no more."""
         with self._lock:
-            self._change(instrument, subscriber, None)
+            self._change(instrument, listener, None)
 
     def status(self) -> FeedStatus:
         """How things stand on all sockets together: the state is the worst of theirs."""
@@ -134,7 +124,9 @@ class SharedFeed:
         feed = next((each for each, held in self._feeds.items() if len(held) < most), None)
         if feed is None and len(self._feeds) < self._most_sockets:
             feed = self._make(
-                FeedListener(self._on_tick, on_state=lambda _status: self._on_state(self.status()))
+                FeedListener(
+                    self._on_tick, on_state=lambda _status: self._tell("on_state", self.status())
+                )
             )
         if feed is None:
             raise CorrectInput(
@@ -144,20 +136,24 @@ class SharedFeed:
                 "Unsubscribe others, or raise one of the two in .env if mStock serves more.",
             )
         self._feeds.setdefault(feed, set()).add(instrument)
-        if self._subscribers:
+        if self._listeners:
             self._start()
+
+    def _make(self, listener: FeedListener) -> Feed:
+        is_open = self._calendar.is_open
+        return Feed(self._dialect, self.login, listener, is_market_open=is_open)
 
     def _start(self) -> None:
         for feed in self._feeds:
             feed.start()
 
-    def _change(self, instrument: Instrument, subscriber: Subscriber, mode: int | None) -> None:
+    def _change(self, instrument: Instrument, listener: FeedListener, mode: int | None) -> None:
         wanted = dict(self._wanted.get(instrument, {}))
         before = max(wanted.values(), default=None)
         if mode is None:
-            wanted.pop(subscriber, None)
+            wanted.pop(listener, None)
         else:
-            wanted[subscriber] = mode
+            wanted[listener] = mode
         after = max(wanted.values(), default=None)
         feed = next((each for each, held in self._feeds.items() if instrument in held), None)
         if feed is None:
@@ -176,30 +172,30 @@ class SharedFeed:
             if mode is not None or after != before:
                 feed.subscribe({instrument: after})
 
-    # A listener that fails costs the others nothing.
-
     def _on_tick(self, tick: Tick) -> None:
-        for subscriber in self._wanted.get(Instrument(tick.segment, tick.token), ()):
+        for listener in self._wanted.get(Instrument(tick.segment, tick.token), ()):
             try:
-                subscriber.on_tick(tick)
+                listener.on_tick(tick)
             except Exception as error:
-                log_failure(error)
+                _log_failure(error)
 
-    def _on_text(self, text: str) -> None:
-        self._tell(lambda subscriber: subscriber.on_text(text))
-
-    def _on_gap(self) -> None:
-        self._tell(lambda subscriber: subscriber.on_gap())
-
-    def _on_state(self, status: FeedStatus) -> None:
-        self._tell(lambda subscriber: subscriber.on_state(status))
-
-    def _tell(self, tell: Callable[[Subscriber], None]) -> None:
-        for subscriber in self._subscribers:
+    def _tell(self, name: str, *news: object) -> None:
+        for listener in self._listeners:
             try:
-                tell(subscriber)
+                getattr(listener, name)(*news)
             except Exception as error:
-                log_failure(error)
+                _log_failure(error)
+
+
+def _log_failure(error: Exception) -> None:
+    """Log where a listener has failed, each place once a minute: every tick would fill the disk.
+
+    Not its text: it could quote a strategy's secrets.
+    """
+    place, now = fault_location(error), SYSTEM_CLOCK.monotonic()
+    if now - _failed_at.get(place, -_QUIET_S) >= _QUIET_S:
+        _failed_at[place] = now
+        log.error("mStock: a listener of the feed failed (%s).", place)
 
 
 def check_exchange(instrument: Instrument, subscribed: str, exchange: str) -> None:
@@ -216,21 +212,21 @@ _shared: dict[tuple[Account, str], SharedFeed] = {}
 _shared_lock = threading.Lock()
 
 
-def join_feed(config: Config, subscriber: Subscriber, login: Login) -> SharedFeed:
+def join_feed(config: Config, listener: FeedListener, login: Login) -> SharedFeed:
     """Listen on this process's one feed for the account, which is made if there is none."""
     key = config.account, config.ws_url
     with _shared_lock:
         shared = _shared.get(key)
         if shared is None:
-            shared = _shared[key] = _new(config)
-        shared.join(subscriber, login)
+            shared = _shared[key] = SharedFeed(config)
+        shared.join(listener, login)
         return shared
 
 
-def leave_feed(shared: SharedFeed, subscriber: Subscriber) -> None:
+def leave_feed(shared: SharedFeed, listener: FeedListener) -> None:
     """Listen no more; the last one ends its connections."""
     with _shared_lock:
-        if shared.leave(subscriber):
+        if shared.leave(listener):
             for key in [key for key, each in _shared.items() if each is shared]:
                 del _shared[key]
 
@@ -238,18 +234,3 @@ def leave_feed(shared: SharedFeed, subscriber: Subscriber) -> None:
 def has_feed(config: Config) -> bool:
     """True when this process has a feed for the account, connected or trying to be."""
     return (config.account, config.ws_url) in _shared
-
-
-def _new(config: Config) -> SharedFeed:
-    calendar = trading_calendar()
-
-    def make(listener: FeedListener) -> Feed:
-        return Feed(
-            DIALECTS[config.api_type],
-            lambda: shared.login(),
-            listener,
-            is_market_open=calendar.is_open,
-        )
-
-    shared = SharedFeed(make, config.most_instruments, config.most_sockets)  # read by `make`
-    return shared

@@ -1,7 +1,7 @@
 """What the page *Positions and orders* shows of the books' rows; pure.
 
 Rows are OpenAlgo's, as `mapping.positions` and `mapping.order_data` make them. A position whose
-last price is not known has no profit and loss: it is counted, and never shown as zero.
+last price or cost is not known has no profit and loss: it is counted, and never shown as zero.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class Profit(NamedTuple):
         if not self.missing:
             return ""
         which = count(self.missing, "position", "positions")
-        return f"Without {which} whose last price is not known."
+        return f"Without {which} whose last price or cost is not known."
 
 
 class Page(NamedTuple):
@@ -189,7 +189,8 @@ def row_key(row: dict[str, Any]) -> str:
 
 def _position(row: dict[str, Any]) -> tuple[Cell, ...]:
     key, held = row_key(row), row["quantity"]
-    profit = Cell(_UNKNOWN, "zero", "no last price", key=f"{key} pnl")
+    lacks = "cost not known" if "ltp" in row else "no last price"
+    profit = Cell(_UNKNOWN, "zero", lacks, key=f"{key} pnl")
     if "pnl" in row:
         booked = _decimal(row["realized"])
         small = f"{rupees(booked, plus=True)} booked" if booked and held else ""

@@ -37,6 +37,7 @@ LINGER_S = 10.0  # from the last stream's end to that of the connection
 BEAT_S = 2.0  # without news; a closed page is noticed when something is sent to it
 PAUSE_S = 0.5  # between two messages: prices in between are left out
 ORDERS_EVERY_S = 2.0  # the page reads its books again each time
+REFUSED_S = 10.0  # until an instrument without live prices is asked for again
 _RETRY = "retry: 3000\n\n"
 _FULL = "live figures are open in too many windows. Close one of them."
 
@@ -57,6 +58,7 @@ class Live:
         self._moved_at = ""
         self._followed: set[Name] = set()
         self._refused: dict[Name, str] = {}
+        self._forget_refused_at = 0.0
         self._clock = clock
         self._changed = threading.Condition()
         self._version = 0
@@ -82,7 +84,9 @@ class Live:
 
     def follow(self, names: Iterable[Name]) -> None:
         """Have the prices of these and of no others."""
-        wanted = set(names)
+        wanted, now = set(names), self._clock.monotonic()
+        if now >= self._forget_refused_at:  # the instrument list may have been downloaded since
+            self._refused, self._forget_refused_at = {}, now + REFUSED_S
         for name in self._followed - wanted:
             self.feed.unsubscribe(*name)
         for name in wanted - self._followed - self._refused.keys():

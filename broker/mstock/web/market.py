@@ -6,8 +6,8 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from broker._kit.money import MINUS, price_text, quantity_text
-from broker.mstock.database.symbol_table import InstrumentRow
 from broker.mstock.mapping.quotes import Quote
+from broker.mstock.mapping.symbols import InstrumentRow
 from broker.mstock.web.books import Cell
 
 _FIGURES = {"open": "Open", "high": "High", "low": "Low", "prev_close": "Previous close"}

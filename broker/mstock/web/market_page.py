@@ -19,9 +19,10 @@ from broker._kit.web.pages import see_other
 from broker.mstock.client.dialects import client_for
 from broker.mstock.database.instruments import local_instruments, source_of
 from broker.mstock.database.master_contract_db import download, is_fresh
-from broker.mstock.database.symbol_table import InstrumentRow, SymbolTable
+from broker.mstock.database.symbol_table import SymbolTable
 from broker.mstock.mapping.candles import INTERVALS, Candle
 from broker.mstock.mapping.quotes import Quote
+from broker.mstock.mapping.symbols import InstrumentRow
 from broker.mstock.market_data.chart import NARROW, WIDTH, svg
 from broker.mstock.market_data.history import history
 from broker.mstock.market_data.quotes import Wanted, quotes
