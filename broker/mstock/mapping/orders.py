@@ -293,9 +293,11 @@ def locate(row: Located, symbol_of: SymbolOf) -> tuple[str, str]:
     decides that begins most like mStock's own name, since the name alone is never trusted. But a
     derivative's name is never that of the share which has its token.
     """
-    name = row.symbol.upper()
     candidates = row.candidates
-    if len(candidates) > 1 and _DERIVATIVE.search(name):
+    if len(candidates) == 1:
+        return symbol_of(row.token, candidates[0]) or row.symbol, candidates[0]
+    name = row.symbol.upper()
+    if _DERIVATIVE.search(name):
         candidates = candidates[1:]
     found = [(symbol, each) for each in candidates if (symbol := symbol_of(row.token, each))]
     if not found:
