@@ -17,9 +17,9 @@ demo: .venv/ready-demo
 app: .venv/ready-demo
 	@$(BIN)/python -m broker.mstock web $(ARGS)
 
-# Four at a time, each file in one, the longest first: they wait for sockets more than they reckon.
+# Four at a time, each file in one: the tests wait for sockets more than they reckon.
 test: .venv/ready-test check
-	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -n 4 --dist loadfile $(ARGS)
 
 # The same plugin in a copy of a real OpenAlgo, against the simulator. OPENALGO_HOME is its folder,
 # OPENALGO_PYTHON a Python that has what it needs, and gunicorn and eventlet. libfaketime moves the

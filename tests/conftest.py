@@ -22,21 +22,6 @@ _OURS = ("BROKER_", "MSTOCK_", "REDIRECT_URL")
 _NETWORK = ("PROXY", "CA_BUNDLE", "SSL_CERT_FILE", "NETRC")
 
 
-# Each takes half a minute and more: begun last, it would run on alone when all others are done.
-_LONGEST = (
-    "tests/web/test_own_pages.py",
-    "tests/browser/",
-    "tests/install/test_stops.py",
-    "tests/end_to_end/",
-    "tests/orders/test_doors.py",
-    "tests/proofs/",
-)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: not item.nodeid.startswith(_LONGEST))
-
-
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--screenshots", metavar="DIR", help="keep the browser tests' screenshots in this folder"
